@@ -1,0 +1,36 @@
+// What Linux has and the Swift toolchain's Glibc module leaves out.
+#ifndef CLINUX_SHIM_H
+#define CLINUX_SHIM_H
+
+#include <signal.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <linux/sockios.h>
+
+// Declared by glibc only under _GNU_SOURCE, which must not be defined here: see CLibevent/shim.h.
+int accept4(int socket, struct sockaddr *address, socklen_t *length, int flags);
+int pthread_setname_np(pthread_t thread, const char *name);
+int __libc_current_sigrtmin(void);
+int __libc_current_sigrtmax(void);
+
+// struct ucred (socket(7), SO_PEERCRED), likewise hidden.
+struct clinux_ucred {
+    pid_t pid;
+    uid_t uid;
+    gid_t gid;
+};
+
+// Function-like macros and request numbers that do not import.
+static inline unsigned long clinux_SIOCATMARK(void) { return SIOCATMARK; }
+static inline unsigned long clinux_FIONREAD(void) { return FIONREAD; }
+static inline int clinux_ioctl_int(int descriptor, unsigned long request, int *value) {
+    return ioctl(descriptor, request, value);
+}
+
+#endif

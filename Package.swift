@@ -1,0 +1,80 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+let package = Package(
+    name: "EchoServer",
+    products: [
+        .library(name: "EchoServer", targets: ["EchoServer"]),
+        .executable(name: "echo", targets: ["echo"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.6.0"),
+    ],
+    targets: [
+        .systemLibrary(
+            name: "CLibevent",
+            path: "Modules/CLibevent",
+            pkgConfig: "libevent_core",
+            providers: [.apt(["libevent-dev"])]
+        ),
+        .systemLibrary(name: "CLinux", path: "Modules/CLinux"),
+        .target(name: "Sockets", dependencies: ["CLinux"]),
+        .target(name: "Reactor", dependencies: ["CLibevent", "CLinux", "Sockets"]),
+        .target(name: "Proactor", dependencies: ["CLinux", "Sockets"]),
+        .target(
+            name: "EchoServer",
+            dependencies: [
+                "Proactor",
+                "Reactor",
+                "Sockets",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ]
+        ),
+        .target(name: "EchoClient", dependencies: ["Sockets"]),
+        .executableTarget(
+            name: "echo",
+            dependencies: [
+                "EchoClient",
+                "EchoServer",
+                "Sockets",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ]
+        ),
+        .target(name: "TestSupport", dependencies: ["EchoClient", "Sockets"], path: "Tests/TestSupport"),
+        .testTarget(name: "SocketsTests", dependencies: ["CLinux", "Sockets", "TestSupport"]),
+        .testTarget(name: "ReactorTests", dependencies: ["CLinux", "Reactor", "Sockets", "TestSupport"]),
+        .testTarget(
+            name: "ProactorTests", dependencies: ["CLinux", "Proactor", "Sockets", "TestSupport"]),
+        .testTarget(
+            name: "EchoServerTests",
+            dependencies: ["CLinux", "EchoClient", "EchoServer", "Sockets", "TestSupport"]
+        ),
+        .testTarget(
+            name: "CommandTests",
+            dependencies: ["echo", "EchoClient", "EchoServer", "Sockets", "TestSupport"]
+        ),
+    ],
+    swiftLanguageModes: [.v6]
+)
+
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),  // SE-0335
+    .enableUpcomingFeature("InternalImportsByDefault"),  // SE-0409
+    .enableUpcomingFeature("MemberImportVisibility"),  // SE-0444
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),  // SE-0461
+    .enableUpcomingFeature("InferIsolatedConformances"),  // SE-0470
+    .enableUpcomingFeature("ImmutableWeakCaptures"),  // SE-0481
+    .strictMemorySafety(),  // SE-0458
+    .treatAllWarnings(as: .error),  // SE-0480
+    .treatWarning("ExplicitSendable", as: .error),
+]
+
+for target in package.targets where target.type != .system {
+    target.swiftSettings = settings
+}

@@ -1,0 +1,52 @@
+import Glibc
+
+/// The sole owner of an open file descriptor.
+///
+/// Noncopyable: a descriptor is closed exactly once, when its owner goes away, and cannot be used
+/// afterwards. Every descriptor in this package is owned by one from birth.
+package struct Descriptor: ~Copyable, Sendable {
+    /// The number, for as long as this owner lives. Not to be stored elsewhere.
+    package let rawValue: CInt
+
+    /// Takes ownership of an open descriptor.
+    package init(adopting rawValue: CInt) {
+        self.rawValue = rawValue
+    }
+
+    deinit {
+        // Not repeated on EINTR: Linux has released the number by then, close(2).
+        _ = close(rawValue)
+    }
+
+    /// Gives up ownership without closing.
+    package consuming func release() -> CInt {
+        let number = rawValue
+        discard self
+        return number
+    }
+
+    /// Whether the descriptor will be closed by `execve(2)` (`FD_CLOEXEC`).
+    package var isCloseOnExec: Bool {
+        let flags = fcntl(rawValue, F_GETFD)
+        return flags >= 0 && flags & FD_CLOEXEC != 0
+    }
+
+    /// Sets `FD_CLOEXEC`, for descriptors that somebody else opened.
+    package func setCloseOnExec() throws(SystemError) {
+        try systemCall("fcntl") { fcntl(rawValue, F_SETFD, FD_CLOEXEC) }
+    }
+
+    /// Sets or clears `O_NONBLOCK`.
+    package func setNonBlocking(_ enabled: Bool) throws(SystemError) {
+        let flags = try systemCall("fcntl") { fcntl(rawValue, F_GETFL) }
+        let wanted = enabled ? flags | O_NONBLOCK : flags & ~O_NONBLOCK
+        if wanted != flags {
+            try systemCall("fcntl") { fcntl(rawValue, F_SETFL, wanted) }
+        }
+    }
+
+    /// Whether `O_NONBLOCK` is set.
+    package var isNonBlocking: Bool {
+        fcntl(rawValue, F_GETFL) & O_NONBLOCK != 0
+    }
+}

@@ -1,0 +1,134 @@
+import Glibc
+
+/// A place to listen on or connect to, as a person writes it.
+package enum Endpoint: Hashable, Sendable {
+    /// A host name or numeric address, and a TCP port; port 0 lets the kernel choose.
+    case tcp(host: String, port: UInt16)
+    /// The path of a Unix socket; one that starts with NUL is an abstract name, unix(7).
+    case unix(path: String)
+
+    /// The host that stands for every address of the machine, IPv4 and IPv6.
+    package static let anyHost = "*"
+
+    /// Why a text is not an endpoint, in words that can stand behind the text.
+    package struct ParseError: Error, Hashable, Sendable, CustomStringConvertible {
+        /// For example `port "70000" is not a number from 0 to 65535`.
+        package let description: String
+    }
+
+    /// Parses `PORT`, `HOST:PORT`, `[V6]:PORT`, `*:PORT`, `unix:PATH` or `unix:@NAME`.
+    ///
+    /// A port alone means `localhost`.
+    package init(parsing text: String) throws(ParseError) {
+        if text.hasPrefix("unix:") {
+            self = .unix(path: try Self.unixPath(String(text.dropFirst(5))))
+            return
+        }
+        guard let colon = text.lastIndex(of: ":") else {
+            self = .tcp(host: "localhost", port: try Self.port(text))
+            return
+        }
+        let port = try Self.port(String(text[text.index(after: colon)...]))
+        self = .tcp(host: try Self.host(String(text[..<colon])), port: port)
+    }
+
+    private static func port(_ text: String) throws(ParseError) -> UInt16 {
+        guard !text.isEmpty, text.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let port = UInt16(text)
+        else { throw ParseError(description: "port \"\(text)\" is not a number from 0 to 65535") }
+        return port
+    }
+
+    private static func host(_ text: String) throws(ParseError) -> String {
+        if text.hasPrefix("[") || text.hasSuffix("]") {
+            let inner = String(text.dropFirst().dropLast())
+            guard text.hasPrefix("["), text.hasSuffix("]"),
+                case .ipv6? = SocketAddress(numeric: inner, port: 0)
+            else { throw ParseError(description: "\"\(text)\" is not an IPv6 address in brackets") }
+            return inner
+        }
+        if text.contains(":") {
+            throw ParseError(description: "an IPv6 address is written in brackets: [::1]:PORT")
+        }
+        let allowed = text.utf8.allSatisfy { byte in
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F: true  // 0-9 A-Z a-z - . _
+            default: false
+            }
+        }
+        guard !text.isEmpty, allowed || text == anyHost, text.utf8.count <= 253 else {
+            throw ParseError(description: "\"\(text)\" is not a host name")
+        }
+        return text
+    }
+
+    private static func unixPath(_ text: String) throws(ParseError) -> String {
+        guard !text.isEmpty, text != "@" else { throw ParseError(description: "the path is empty") }
+        guard !text.utf8.contains(0) else { throw ParseError(description: "the path contains NUL") }
+        guard text.utf8.count <= SocketAddress.maximumUnixPathLength else {
+            throw ParseError(
+                description: "the path is longer than \(SocketAddress.maximumUnixPathLength) bytes")
+        }
+        return text.hasPrefix("@") ? "\0" + text.dropFirst() : text
+    }
+}
+
+extension Endpoint: CustomStringConvertible {
+    /// The endpoint as it is written; parsing it gives the same endpoint.
+    package var description: String {
+        switch self {
+        case .tcp(let host, let port):
+            host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        case .unix(let path):
+            SocketAddress.unix(path).description
+        }
+    }
+}
+
+extension Endpoint {
+    /// Why a host name has no address. The corresponding C function is `gai_strerror`.
+    package struct ResolutionError: Error, Sendable, CustomStringConvertible {
+        /// For example `Name or service not known`.
+        package let description: String
+    }
+
+    /// The addresses an endpoint stands for, in order of preference. Blocks while a name is looked
+    /// up. The corresponding C function is `getaddrinfo`.
+    ///
+    /// `localhost` is 127.0.0.1 and ::1 whatever the resolver says, and `*` is 0.0.0.0 and ::.
+    package func resolve() throws(ResolutionError) -> [SocketAddress] {
+        guard case .tcp(let host, let port) = self else {
+            guard case .unix(let path) = self else { return [] }
+            return [.unix(path)]
+        }
+        if host == "localhost" { return [.loopback(port: port), .loopback6(port: port)] }
+        if host == Self.anyHost { return [.ipv4(0, port: port), .ipv6(0, 0, port: port, scope: 0)] }
+        if let address = SocketAddress(numeric: host, port: port) { return [address] }
+        return try Self.lookUp(host).map { $0.with(port: port) }
+    }
+
+    private static func lookUp(_ host: String) throws(ResolutionError) -> [SocketAddress] {
+        var hints = unsafe addrinfo()
+        unsafe hints.ai_socktype = SOCK_STREAM_FLAG
+        var list: UnsafeMutablePointer<addrinfo>?
+        let status = unsafe getaddrinfo(host, nil, &hints, &list)
+        guard status == 0 else {
+            throw ResolutionError(description: unsafe String(cString: gai_strerror(status)))
+        }
+        defer { unsafe freeaddrinfo(list) }
+        var found: [SocketAddress] = []
+        var entry = unsafe list
+        while let current = unsafe entry {
+            let info = unsafe current.pointee
+            let address = unsafe SocketAddress.read { pointer, length in
+                guard let source = unsafe info.ai_addr else { return -1 }
+                unsafe memcpy(pointer, source, Int(info.ai_addrlen))
+                unsafe length.pointee = info.ai_addrlen
+                return 0
+            }
+            if let address, !found.contains(address) { found.append(address) }
+            unsafe entry = info.ai_next
+        }
+        guard !found.isEmpty else { throw ResolutionError(description: "no usable address") }
+        return found
+    }
+}

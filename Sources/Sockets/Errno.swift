@@ -1,0 +1,55 @@
+import Glibc
+
+/// An error number that the kernel gave, comparable with the constants of `errno(3)`.
+package struct Errno: RawRepresentable, Hashable, Sendable {
+    /// The number, as `errno` held it.
+    package let rawValue: CInt
+
+    /// Wraps an error number.
+    package init(rawValue: CInt) {
+        self.rawValue = rawValue
+    }
+
+    /// The calling thread's `errno`. Read it before anything else runs.
+    package static var current: Errno {
+        Errno(rawValue: errno)
+    }
+
+    /// Whether a call on a non-blocking descriptor found nothing to do (`EAGAIN`).
+    package var isWouldBlock: Bool {
+        rawValue == EAGAIN || rawValue == EWOULDBLOCK
+    }
+}
+
+extension Errno: CustomStringConvertible {
+    /// The kernel's own words, as `strerror(3)` gives them.
+    package var description: String {
+        unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 128) { buffer in
+            guard let base = buffer.baseAddress,
+                unsafe strerror_r(rawValue, base, buffer.count) == 0
+            else { return "error \(rawValue)" }
+            return unsafe String(cString: base)
+        }
+    }
+}
+
+/// A failed system call: which one, and why.
+package struct SystemError: Error, Sendable {
+    /// The C function that failed.
+    package let call: StaticString
+    /// What it left in `errno`.
+    package let errno: Errno
+
+    /// Describes a failed call.
+    package init(call: StaticString, errno: Errno) {
+        self.call = call
+        self.errno = errno
+    }
+}
+
+extension SystemError: CustomStringConvertible {
+    /// For example `bind: Address already in use`.
+    package var description: String {
+        "\(call): \(errno)"
+    }
+}

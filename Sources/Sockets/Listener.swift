@@ -1,0 +1,129 @@
+import CLinux
+import Glibc
+
+/// What came of one attempt to accept a connection.
+package enum AcceptOutcome: ~Copyable {
+    /// A connection, and who it is from.
+    case accepted(Socket, peer: SocketAddress)
+    /// No connection is queued.
+    case nothing
+    /// The first queued connection was lost before it could be accepted, or the network gave an
+    /// error that belongs to it alone: try the next (accept(2), "Error handling").
+    case lost(Errno)
+    /// The process or the system is out of descriptors or memory (`EMFILE`, `ENFILE`, `ENOBUFS`,
+    /// `ENOMEM`): the connection stays queued; try again later (PF-3).
+    case exhausted(Errno)
+    /// The listening socket itself is unusable.
+    case failed(Errno)
+}
+
+/// A listening socket. Owns its descriptor and, if it made one, its Unix socket file.
+package struct Listener: ~Copyable, Sendable {
+    private let socket: Socket
+    private let file: SocketFile?
+    /// Where it is bound, the port resolved.
+    package let address: SocketAddress
+    /// Whether the socket came from outside, and may outlive this process.
+    package let isInherited: Bool
+
+    /// Binds and listens, close-on-exec and non-blocking. The corresponding C functions are
+    /// `socket`, `bind` and `listen`.
+    ///
+    /// A Unix socket file that nothing listens on any more is replaced; one that is alive is not.
+    ///
+    /// - Parameters:
+    ///   - address: where; port 0 lets the kernel choose.
+    ///   - backlog: connections the kernel queues; clamped by it to `net.core.somaxconn`.
+    ///   - sharesPort: whether several sockets share the address (`SO_REUSEPORT`).
+    package init(
+        _ address: SocketAddress,
+        backlog: CInt = CInt(SOMAXCONN),
+        sharesPort: Bool = false
+    ) throws(SystemError) {
+        let socket = try Socket(family: address.family)
+        if case .unix = address {
+            try SocketFile.bind(socket, to: address)
+        } else {
+            try socket.setOption(level: SOL_SOCKET, SO_REUSEADDR, 1)
+            if sharesPort { try socket.setOption(level: SOL_SOCKET, SO_REUSEPORT, 1) }
+            if case .ipv6 = address {
+                try socket.setOption(level: CInt(IPPROTO_IPV6), IPV6_V6ONLY, 1)
+            }
+            try Self.bind(socket, to: address)
+        }
+        file = SocketFile(address)
+        try systemCall("listen") { Glibc.listen(socket.number, backlog) }
+        try Self.prepare(socket, family: address.family)
+        self.address = socket.localAddress ?? address
+        self.socket = socket
+        isInherited = false
+    }
+
+    /// Adopts a socket that somebody else bound and made listen, as service managers pass them.
+    ///
+    /// - Throws: `ENOTSOCK`, or `EINVAL` if it is not a listening stream socket.
+    package init(adopting descriptor: consuming Descriptor) throws(SystemError) {
+        let socket = Socket(descriptor)
+        let type = try socket.option(level: SOL_SOCKET, SO_TYPE)
+        let listening = try socket.option(level: SOL_SOCKET, SO_ACCEPTCONN)
+        guard type == SOCK_STREAM_FLAG, listening == 1, let address = socket.localAddress else {
+            throw SystemError(call: "listen", errno: Errno(rawValue: EINVAL))
+        }
+        try socket.descriptor.setCloseOnExec()
+        try socket.descriptor.setNonBlocking(true)
+        try Self.prepare(socket, family: address.family)
+        self.address = address
+        self.socket = socket
+        file = nil
+        isInherited = true
+    }
+
+    static func bind(_ socket: borrowing Socket, to address: SocketAddress) throws(SystemError) {
+        let number = socket.number
+        let result = unsafe address.withSockaddr { pointer, length in
+            transferCall { unsafe Int(Glibc.bind(number, pointer, length)) }
+        }
+        if result < 0 { throw SystemError(call: "bind", errno: Errno(rawValue: CInt(-result))) }
+    }
+
+    // Accepted connections inherit these, so that no call per connection is needed.
+    private static func prepare(_ socket: borrowing Socket, family: CInt) throws(SystemError) {
+        guard family != AF_UNIX else { return }
+        try socket.setNoDelay()
+        try socket.setUrgentInline()
+    }
+
+    /// The descriptor's number, for waiting until it is readable.
+    package var number: CInt { socket.number }
+
+    /// Accepts the first queued connection, close-on-exec. The corresponding C function is
+    /// `accept4`. Any thread; the kernel gives each connection to one caller.
+    ///
+    /// - Parameter blocking: whether the accepted socket is to block. The call itself never does.
+    package func accept(blocking: Bool = false) -> AcceptOutcome {
+        var number = -1
+        let flags = SOCK_CLOEXEC_FLAG | (blocking ? 0 : SOCK_NONBLOCK_FLAG)
+        let peer = unsafe SocketAddress.read { pointer, length in
+            let capacity = unsafe length.pointee
+            number = transferCall {
+                unsafe length.pointee = capacity
+                return unsafe Int(accept4(socket.number, pointer, length, flags))
+            }
+            return CInt(number)
+        }
+        guard number < 0 else {
+            return .accepted(
+                Socket(Descriptor(adopting: CInt(number))), peer: peer ?? .unix(""))
+        }
+        return Self.outcome(Errno(rawValue: CInt(-number)))
+    }
+
+    private static func outcome(_ error: Errno) -> AcceptOutcome {
+        if error.isWouldBlock { return .nothing }
+        switch error.rawValue {
+        case EMFILE, ENFILE, ENOBUFS, ENOMEM: return .exhausted(error)
+        case EBADF, EFAULT, EINVAL, ENOTSOCK, EOPNOTSUPP: return .failed(error)
+        default: return .lost(error)
+        }
+    }
+}
