@@ -51,11 +51,12 @@ package struct Listener: ~Copyable, Sendable {
             }
             try Self.bind(socket, to: address)
         }
-        file = SocketFile(address)
+        let file = SocketFile(address)
         try systemCall("listen") { Glibc.listen(socket.number, backlog) }
         try Self.prepare(socket, family: address.family)
         self.address = socket.localAddress ?? address
         self.socket = socket
+        self.file = file
         isInherited = false
     }
 

@@ -68,7 +68,7 @@ package enum SocketAddress: Hashable, Sendable {
         guard unsafe inet_pton(AF_INET6, String(parts[0]), &bytes6) == 1 else { return nil }
         var scope: UInt32 = 0
         if parts.count == 2 {
-            scope = UInt32(parts[1]) ?? if_nametoindex(String(parts[1]))
+            scope = UInt32(parts[1]) ?? (unsafe if_nametoindex(String(parts[1])))
             if scope == 0 { return nil }
         }
         let (high, low) = Self.halves(bytes6)

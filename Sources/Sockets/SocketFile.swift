@@ -19,7 +19,7 @@ struct SocketFile: ~Copyable, Sendable {
 
     deinit {
         if let status = Self.status(path), status.st_dev == device, status.st_ino == inode {
-            unlink(path)
+            unsafe unlink(path)
         }
     }
 
@@ -31,7 +31,7 @@ struct SocketFile: ~Copyable, Sendable {
             guard error.errno.rawValue == EADDRINUSE, case .unix(let path) = address,
                 isStale(address, path)
             else { throw error }
-            unlink(path)
+            unsafe unlink(path)
             try Listener.bind(socket, to: address)
         }
     }

@@ -37,7 +37,7 @@ package final class Thread: Sendable {
 
     /// Waits until the thread has ended. Exactly once, from another thread.
     package func join() {
-        unsafe pthread_join(handle, nil)
+        pthread_join(handle, nil)
     }
 
     /// Lets the thread's memory go by itself when it ends, instead of ``join()``.

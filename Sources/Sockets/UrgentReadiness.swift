@@ -12,12 +12,13 @@ package struct UrgentReadiness: ~Copyable {
 
     /// Starts watching a socket, which must outlive this value.
     package init(of socket: borrowing Socket) throws(SystemError) {
-        epoll = Descriptor(
+        let epoll = Descriptor(
             adopting: try systemCall("epoll_create1") { epoll_create1(CInt(EPOLL_CLOEXEC)) })
         var event = unsafe epoll_event()
         unsafe event.events = EPOLLPRI.rawValue | EPOLLET.rawValue
         let (inner, outer) = (epoll.rawValue, socket.number)
         try systemCall("epoll_ctl") { unsafe epoll_ctl(inner, EPOLL_CTL_ADD, outer, &event) }
+        self.epoll = epoll
     }
 
     /// The descriptor to watch for readability.
