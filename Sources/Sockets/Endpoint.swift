@@ -33,7 +33,8 @@ package enum Endpoint: Hashable, Sendable {
     }
 
     private static func port(_ text: String) throws(ParseError) -> UInt16 {
-        guard !text.isEmpty, text.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let port = UInt16(text)
+        guard !text.isEmpty, text.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }),
+            let port = UInt16(text)
         else { throw ParseError(description: "port \"\(text)\" is not a number from 0 to 65535") }
         return port
     }
@@ -66,7 +67,8 @@ package enum Endpoint: Hashable, Sendable {
         guard !text.utf8.contains(0) else { throw ParseError(description: "the path contains NUL") }
         guard text.utf8.count <= SocketAddress.maximumUnixPathLength else {
             throw ParseError(
-                description: "the path is longer than \(SocketAddress.maximumUnixPathLength) bytes")
+                description: "the path is longer than \(SocketAddress.maximumUnixPathLength) bytes"
+            )
         }
         return text.hasPrefix("@") ? "\0" + text.dropFirst() : text
     }
@@ -101,7 +103,9 @@ extension Endpoint {
             return [.unix(path)]
         }
         if host == "localhost" { return [.loopback(port: port), .loopback6(port: port)] }
-        if host == Self.anyHost { return [.ipv4(0, port: port), .ipv6(0, 0, port: port, scope: 0)] }
+        if host == Self.anyHost {
+            return [.ipv4(0, port: port), .ipv6(0, 0, port: port, scope: 0)]
+        }
         if let address = SocketAddress(numeric: host, port: port) { return [address] }
         return try Self.lookUp(host).map { $0.with(port: port) }
     }

@@ -114,7 +114,9 @@ package struct Listener: ~Copyable, Sendable {
         }
         guard number < 0 else {
             return .accepted(
-                Socket(Descriptor(adopting: CInt(number))), peer: peer ?? .unix(""))
+                Socket(Descriptor(adopting: CInt(number))),
+                peer: peer ?? .unix("")
+            )
         }
         return Self.outcome(Errno(rawValue: CInt(-number)))
     }

@@ -26,11 +26,13 @@ package struct RouteSocket: ~Copyable, Sendable {
     package init() throws(SystemError) {
         let type = CInt(SOCK_RAW.rawValue) | SOCK_CLOEXEC_FLAG | SOCK_NONBLOCK_FLAG
         let descriptor = Descriptor(
-            adopting: try systemCall("socket") { socket(AF_NETLINK, type, NETLINK_ROUTE) })
+            adopting: try systemCall("socket") { socket(AF_NETLINK, type, NETLINK_ROUTE) }
+        )
         var address = sockaddr_nl()
         address.nl_family = sa_family_t(AF_NETLINK)
         address.nl_groups = UInt32(
-            RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE)
+            RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE
+        )
         let number = descriptor.rawValue
         try systemCall("bind") {
             unsafe withUnsafePointer(to: &address) { pointer in
@@ -59,7 +61,9 @@ package struct RouteSocket: ~Copyable, Sendable {
                     continue
                 }
                 if count <= 0 { return }
-                unsafe changes.formUnion(Self.parse(UnsafeRawBufferPointer(rebasing: buffer[..<count])))
+                unsafe changes.formUnion(
+                    Self.parse(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+                )
             }
         }
         return changes

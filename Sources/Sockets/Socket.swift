@@ -37,7 +37,12 @@ package struct Socket: ~Copyable, Sendable {
         let type = SOCK_STREAM_FLAG | SOCK_CLOEXEC_FLAG | SOCK_NONBLOCK_FLAG
         try systemCall("socketpair") {
             unsafe withUnsafeMutableBytes(of: &ends) { bytes in
-                unsafe socketpair(AF_UNIX, type, 0, bytes.assumingMemoryBound(to: CInt.self).baseAddress)
+                unsafe socketpair(
+                    AF_UNIX,
+                    type,
+                    0,
+                    bytes.assumingMemoryBound(to: CInt.self).baseAddress
+                )
             }
         }
         return SocketPair(

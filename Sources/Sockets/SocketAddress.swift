@@ -103,7 +103,8 @@ extension SocketAddress: CustomStringConvertible {
     }
 
     private static func presentation(_ family: CInt, _ bytes: UnsafeRawPointer) -> String {
-        unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(INET6_ADDRSTRLEN)) { text in
+        unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(INET6_ADDRSTRLEN)) {
+            text in
             guard let base = text.baseAddress,
                 unsafe inet_ntop(family, bytes, base, socklen_t(text.count)) != nil
             else { return "?" }

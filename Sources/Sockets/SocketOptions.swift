@@ -38,7 +38,12 @@ extension Socket {
     package func setResetOnClose() {
         var value = linger(l_onoff: 1, l_linger: 0)
         _ = unsafe setsockopt(
-            number, SOL_SOCKET, SO_LINGER, &value, socklen_t(MemoryLayout<linger>.size))
+            number,
+            SOL_SOCKET,
+            SO_LINGER,
+            &value,
+            socklen_t(MemoryLayout<linger>.size)
+        )
     }
 
     /// Bounds how long a blocking receive and a blocking send may wait; they then give
@@ -49,7 +54,12 @@ extension Socket {
             try systemCall("setsockopt") {
                 unsafe withUnsafePointer(to: time) { pointer in
                     unsafe setsockopt(
-                        number, SOL_SOCKET, name, pointer, socklen_t(MemoryLayout<timeval>.size))
+                        number,
+                        SOL_SOCKET,
+                        name,
+                        pointer,
+                        socklen_t(MemoryLayout<timeval>.size)
+                    )
                 }
             }
         }
@@ -91,11 +101,17 @@ extension Socket {
         return unsafe clinux_ioctl_int(number, clinux_SIOCATMARK(), &value) == 0 && value != 0
     }
 
-    /// Whether one of the events of poll(2) holds now.
-    package func poll(_ events: Int32) -> Bool {
+    /// Waits for events of poll(2).
+    ///
+    /// - Parameters:
+    ///   - events: for example `POLLIN | POLLOUT`.
+    ///   - milliseconds: how long at most; 0 only looks, -1 waits for ever.
+    /// - Returns: those that hold, errors and hang-up included; none after the time, or when a
+    ///   signal arrived.
+    package func wait(for events: Int32, atMost milliseconds: CInt) -> Int32 {
         var entry = pollfd(fd: number, events: Int16(events), revents: 0)
-        let count = transferCall { unsafe Int(Glibc.poll(&entry, 1, 0)) }
-        return count == 1 && entry.revents & Int16(events) != 0
+        let count = unsafe poll(&entry, 1, milliseconds)
+        return count == 1 ? Int32(entry.revents) : 0
     }
 }
 
@@ -113,7 +129,8 @@ extension Duration {
         let (seconds, attoseconds) = components
         if seconds < 0 || attoseconds < 0 { return 0 }
         if seconds > 2_000_000 { return 2_000_000_000 }
-        let milliseconds = Int(seconds) * 1000 + Int((attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)
+        let milliseconds =
+            Int(seconds) * 1000 + Int((attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)
         return CInt(clamping: milliseconds)
     }
 

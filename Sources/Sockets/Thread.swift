@@ -60,7 +60,11 @@ package struct InterruptSignal: Sendable {
     /// Takes the highest real-time signal that nothing in the process uses yet, and keeps it for
     /// the life of the process. `nil` if all are in use.
     package static let shared: InterruptSignal? = {
-        for number in stride(from: __libc_current_sigrtmax(), through: __libc_current_sigrtmin(), by: -1) {
+        for number in stride(
+            from: __libc_current_sigrtmax(),
+            through: __libc_current_sigrtmin(),
+            by: -1
+        ) {
             var current = sigaction()
             guard unsafe sigaction(number, nil, &current) == 0,
                 unsafe current.__sigaction_handler.sa_handler == nil

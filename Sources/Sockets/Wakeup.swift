@@ -11,7 +11,8 @@ package final class Wakeup: Sendable {
         descriptor = Descriptor(
             adopting: try systemCall("eventfd") {
                 eventfd(0, CInt(EFD_CLOEXEC | EFD_NONBLOCK))
-            })
+            }
+        )
     }
 
     /// The descriptor to wait on.
@@ -27,5 +28,12 @@ package final class Wakeup: Sendable {
     package func clear() {
         var count: UInt64 = 0
         _ = transferCall { unsafe read(number, &count, 8) }
+    }
+
+    /// Waits until the descriptor is readable, at most so long. The corresponding C function is
+    /// `poll`.
+    package func wait(atMost limit: Duration) {
+        var entry = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
+        _ = unsafe poll(&entry, 1, limit.millisecondsRoundedUp)
     }
 }

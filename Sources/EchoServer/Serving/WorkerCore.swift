@@ -1,0 +1,73 @@
+import Sockets
+
+/// What every worker that serves several connections keeps: its connections, the time-dependent
+/// rules, and the messages from other threads. Confined to the worker's thread; how the worker
+/// waits is the model's business.
+final class WorkerCore<Item: Connection> {
+    let context: ServingContext
+    let state: WorkerState
+    let inbox: WorkerInbox<Item>
+    private(set) var connections = Slots<Item>()
+    private var housekeeper: Housekeeper
+    private var isClosed = false
+
+    /// The core of a new worker.
+    init(_ context: ServingContext, _ inbox: WorkerInbox<Item>) {
+        self.context = context
+        self.inbox = inbox
+        state = WorkerState(context)
+        housekeeper = Housekeeper(context.rules)
+    }
+
+    /// Takes what other threads have sent.
+    ///
+    /// - Returns: the new connections, already in the table, for the model to begin with.
+    func takeMessages() -> [Item] {
+        let contents = inbox.take()
+        state.refreshTime()
+        if let plan = contents.plan { housekeeper.drain(plan) }
+        isClosed = contents.isClosed
+        for connection in contents.adopted { add(connection) }
+        return contents.adopted
+    }
+
+    /// Puts a connection into the table.
+    func add(_ connection: Item) {
+        connection.address = connections.insert(connection)
+        if housekeeper.isDraining {
+            connection.demand = connection.session.handle(.drain, state)
+        }
+        housekeeper.consider(connection.session.state)
+    }
+
+    /// Takes out a connection that has closed, and accounts for it.
+    func remove(_ connection: Connection) {
+        guard connections.remove(connection.address) != nil else { return }
+        context.ended(connection.peer, connection.session.state)
+    }
+
+    /// A connection has begun to wait for something that depends on time.
+    func consider(_ connection: Connection) {
+        housekeeper.consider(connection.session.state)
+    }
+
+    /// How long the worker may wait for input; `nil` for as long as it likes.
+    var wait: Duration? {
+        housekeeper.due.map { max($0 - .now, .zero) }
+    }
+
+    /// Does what is due by the clock. Each turn, after waiting.
+    func housekeep() {
+        guard housekeeper.due != nil else { return }
+        state.refreshTime()
+        if housekeeper.isDue(state.now) { housekeeper.sweep(connections.elements, state) }
+    }
+
+    /// Whether nothing is left to do, now or later.
+    var isDone: Bool { isClosed && connections.isEmpty }
+
+    /// Ends the account of this worker.
+    func retire() {
+        context.counters.retire(state.counters)
+    }
+}
