@@ -46,8 +46,13 @@ let package = Package(
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]
         ),
-        .target(name: "TestSupport", dependencies: ["EchoClient", "Sockets"], path: "Tests/TestSupport"),
+        .target(
+            name: "TestSupport",
+            dependencies: ["CLinux", "EchoClient", "Sockets"],
+            path: "Tests/TestSupport"
+        ),
         .testTarget(name: "SocketsTests", dependencies: ["CLinux", "Sockets", "TestSupport"]),
+        .testTarget(name: "EchoClientTests", dependencies: ["EchoClient", "Sockets", "TestSupport"]),
         .testTarget(name: "ReactorTests", dependencies: ["CLinux", "Reactor", "Sockets", "TestSupport"]),
         .testTarget(
             name: "ProactorTests", dependencies: ["CLinux", "Proactor", "Sockets", "TestSupport"]),
