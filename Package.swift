@@ -48,10 +48,14 @@ let package = Package(
         ),
         .target(
             name: "TestSupport",
-            dependencies: ["EchoClient", "Sockets"],
+            dependencies: ["CLinux", "EchoClient", "Sockets"],
             path: "Tests/TestSupport"
         ),
         .testTarget(name: "SocketsTests", dependencies: ["CLinux", "Sockets", "TestSupport"]),
+        .testTarget(
+            name: "EchoClientTests",
+            dependencies: ["EchoClient", "Sockets", "TestSupport"]
+        ),
         .testTarget(
             name: "ReactorTests",
             dependencies: ["CLinux", "Reactor", "Sockets", "TestSupport"]

@@ -1,57 +1,82 @@
 extension EchoServer {
-    /// Every setting of a server. Read once, by ``EchoServer/init(configuration:logger:)``.
+    /// Every setting of a server.
+    ///
+    /// Read once, by ``EchoServer/init(configuration:logger:)``.
     public struct Configuration: Sendable {
-        /// How input and output are done. Default: ``IOModel/completionPort``.
+        /// How input and output are done.
+        ///
+        /// Default: ``IOModel/completionPort``.
         public var model: IOModel
 
-        /// Where to listen. Default: port 5150 of localhost, both 127.0.0.1 and ::1. Nothing is
-        /// reachable from the network unless asked for.
+        /// Where to listen.
+        ///
+        /// Default: port 5150 of localhost, both 127.0.0.1 and ::1. Nothing is reachable from the
+        /// network unless asked for.
         public var listen: [Endpoint]
 
         /// Threads that serve connections, for ``IOModel/completionPort``; the other models have
-        /// the number their definition gives. At least 1; `nil` (default): one for each processor.
+        /// the number their definition gives.
+        ///
+        /// At least 1; `nil` (default): one for each processor.
         public var workers: Int?
 
-        /// Connections served at once. At least 1; `nil` (default): as many as there are
-        /// descriptors, or as the model can serve.
+        /// Connections served at once.
+        ///
+        /// At least 1; `nil` (default): as many as there are descriptors, or as the model can
+        /// serve.
         public var maximumConnections: Int?
 
         /// What happens to further connections when ``maximumConnections`` are being served.
+        ///
         /// Default: ``FullPolicy/reject``.
         public var whenFull: FullPolicy
 
-        /// Connections served at once for one peer: an IPv4 address, a /64 of IPv6, a user for
-        /// Unix sockets. Further ones are reset. At least 1; `nil` (default): no limit.
+        /// Connections served at once for one peer: an IPv4 address, a /64 of IPv6, a user for Unix
+        /// sockets.
+        ///
+        /// Further ones are reset. At least 1; `nil` (default): no limit.
         public var maximumConnectionsPerPeer: Int?
 
         /// The accept condition: asked for each connection before it is served, after the limits,
-        /// as the condition function of `WSAAccept` is. Called on the accepting thread, one call
-        /// at a time for each listening socket; it must return quickly and not block. Default: `nil`,
-        /// every connection is accepted.
+        /// as the condition function of `WSAAccept` is.
+        ///
+        /// Called on the accepting thread, one call at a time for each listening socket; it must
+        /// return quickly and not block. Default: `nil`, every connection is accepted.
         public var admission: (@Sendable (AdmissionRequest) -> AdmissionDecision)?
 
-        /// Time without progress in either direction after which a connection is closed. Greater
-        /// than zero; `nil` (default): never.
+        /// Time without progress in either direction after which a connection is closed.
+        ///
+        /// Greater than zero; `nil` (default): never.
         public var idleTimeout: Duration?
 
-        /// Bytes received at once, at most. 64 to 16 MiB; default 64 KiB. One buffer of this size
-        /// for each worker.
+        /// Bytes received at once, at most.
+        ///
+        /// From 64 to 16 MiB; default 64 KiB.
+        ///
+        /// One buffer of this size for each worker.
         public var receiveBufferSize: Int
 
         /// Bytes that one connection may owe its peer; above, it is not read until less than half
-        /// is owed (high-water and low-water marks). 64 to 1 GiB; default 64 KiB.
+        /// is owed (high-water and low-water marks).
+        ///
+        /// From 64 to 1 GiB; default 64 KiB.
         public var pendingLimit: Int
 
         /// Connections the kernel queues on each endpoint before they are accepted; it clamps the
-        /// number to `net.core.somaxconn`. At least 1; default `SOMAXCONN` (4096).
+        /// number to `net.core.somaxconn`.
+        ///
+        /// At least 1; default `SOMAXCONN` (4096).
         public var backlog: Int
 
-        /// How long ``EchoServer/run()`` goes on serving after it was asked to stop. Not negative;
-        /// default 5 s.
+        /// How long ``EchoServer/run()`` goes on serving after it was asked to stop.
+        ///
+        /// Not negative; default 5 s.
         public var drainTimeout: Duration
 
-        /// How long a worker of the proactor models looks for completions without sleeping,
-        /// before it waits. Spends CPU for latency. Not negative; default zero.
+        /// How long a worker of the proactor models looks for completions without sleeping, before
+        /// it waits.
+        ///
+        /// Spends CPU for latency. Not negative; default zero.
         public var busyPoll: Duration
 
         /// Settings; whatever is not given has its default.
@@ -88,8 +113,9 @@ extension EchoServer {
 }
 
 extension EchoServer.Configuration {
-    /// What happens to connections when the server is full. The raw value is the name on the
-    /// command line.
+    /// What happens to connections when the server is full.
+    ///
+    /// The raw value is the name on the command line.
     public enum FullPolicy: String, CaseIterable, Sendable, Codable {
         /// They are reset: the peer learns at once.
         case reject

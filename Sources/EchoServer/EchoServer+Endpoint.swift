@@ -24,6 +24,7 @@ extension EchoServer {
         ///   - host: a name or a numeric IPv4 or IPv6 address. `localhost` stands for 127.0.0.1
         ///     and ::1, `*` for every address of the machine.
         ///   - port: 0 lets the kernel choose; ``EchoServer/start()`` says which it was.
+        /// - Returns: the endpoint; whether the host exists is found out when it is used.
         public static func tcp(_ host: String, port: UInt16) -> Endpoint {
             Endpoint(.tcp(host: host, port: port))
         }
@@ -32,6 +33,7 @@ extension EchoServer {
         ///
         /// - Parameter path: at most 107 bytes; one that starts with NUL is an abstract name,
         ///   see unix(7).
+        /// - Returns: the endpoint.
         public static func unix(_ path: String) -> Endpoint {
             Endpoint(.unix(path: path))
         }

@@ -5,7 +5,9 @@ extension EchoServer {
     /// Why a server could not do what was asked: one line for a person, a code for a program, and
     /// the kernel's error number where there is one.
     public struct Failure: Error, Sendable {
-        /// Kinds of failure. More may be added.
+        /// Kinds of failure.
+        ///
+        /// More may be added.
         public struct Code: Hashable, Sendable, CustomStringConvertible {
             /// The name of the code.
             public let description: String

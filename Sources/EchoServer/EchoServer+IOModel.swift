@@ -36,7 +36,9 @@ extension EchoServer {
         }
     }
 
-    /// What a group of I/O models is built on. The raw value is the name on the command line.
+    /// What a group of I/O models is built on.
+    ///
+    /// The raw value is the name on the command line.
     public enum Backend: String, CaseIterable, Sendable, Codable {
         /// Blocking calls on threads.
         case threads

@@ -1,5 +1,7 @@
 extension EchoServer {
-    /// Counts of a server since it was started. A snapshot: it does not change.
+    /// Counts of a server since it was started.
+    ///
+    /// A snapshot: it does not change.
     public struct Statistics: Hashable, Sendable {
         /// Connections accepted and served.
         public internal(set) var accepted: UInt64 = 0

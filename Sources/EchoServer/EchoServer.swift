@@ -44,11 +44,14 @@ public final class EchoServer: Sendable {
     /// The settings the server was made with.
     public var configuration: Configuration { context.configuration }
 
-    /// Counts since the server was started. Takes a lock for moments only.
+    /// Counts since the server was started.
+    ///
+    /// Takes a lock for moments only.
     public var statistics: Statistics { context.statistics }
 
-    /// Opens the endpoints and begins to serve; returns once connections are accepted. Blocks
-    /// while host names are looked up.
+    /// Opens the endpoints and begins to serve; returns once connections are accepted.
+    ///
+    /// Blocks while host names are looked up.
     ///
     /// - Returns: the addresses that are listened on, ports resolved, in the order configured.
     /// - Throws: ``Failure`` that names the endpoint and the reason; nothing stays open then, and
@@ -139,7 +142,9 @@ public final class EchoServer: Sendable {
 
     /// Begins to shut down, or brings the end of a shutdown under way forward.
     ///
-    /// - Parameter completion: called when everything is closed, on any thread.
+    /// - Parameters:
+    ///   - timeout: how long to go on serving, at most.
+    ///   - completion: called when everything is closed, on any thread.
     func beginShutdown(_ timeout: Duration, completion: @escaping @Sendable () -> Void) {
         let plan = DrainPlan(timeout: max(timeout, .zero))
         let action = lifecycle.withLock { $0.shutDown(plan, completion) }

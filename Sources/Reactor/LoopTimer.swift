@@ -25,20 +25,25 @@ package final class LoopTimer {
         )
     }
 
-    /// Runs the handler once, so much later. Replaces what was scheduled before.
+    /// Runs the handler once, so much later.
+    ///
+    /// Replaces what was scheduled before.
     package func schedule(after delay: Duration) throws(ReactorError) {
         repeats = false
         try watch?.add(timeout: delay)
     }
 
-    /// Runs the handler every so often, for the first time one interval from now. Replaces what was
-    /// scheduled before.
+    /// Runs the handler every so often, for the first time one interval from now.
+    ///
+    /// Replaces what was scheduled before.
     package func schedule(every interval: Duration) throws(ReactorError) {
         repeats = true
         try watch?.add(timeout: interval)
     }
 
-    /// Stops it; it can be scheduled again. The corresponding Win32 function is `KillTimer`.
+    /// Stops it; it can be scheduled again.
+    ///
+    /// The corresponding Win32 function is `KillTimer`.
     package func cancel() {
         watch?.remove()
     }

@@ -87,14 +87,17 @@ extension Endpoint: CustomStringConvertible {
 }
 
 extension Endpoint {
-    /// Why a host name has no address. The corresponding C function is `gai_strerror`.
+    /// Why a host name has no address.
+    ///
+    /// The corresponding C function is `gai_strerror`.
     package struct ResolutionError: Error, Sendable, CustomStringConvertible {
         /// For example `Name or service not known`.
         package let description: String
     }
 
-    /// The addresses an endpoint stands for, in order of preference. Blocks while a name is looked
-    /// up. The corresponding C function is `getaddrinfo`.
+    /// The addresses an endpoint stands for, in order of preference.
+    ///
+    /// Blocks while a name is looked up. The corresponding C function is `getaddrinfo`.
     ///
     /// `localhost` is 127.0.0.1 and ::1 whatever the resolver says, and `*` is 0.0.0.0 and ::.
     package func resolve() throws(ResolutionError) -> [SocketAddress] {
@@ -112,7 +115,7 @@ extension Endpoint {
 
     private static func lookUp(_ host: String) throws(ResolutionError) -> [SocketAddress] {
         var hints = unsafe addrinfo()
-        unsafe hints.ai_socktype = SOCK_STREAM_FLAG
+        unsafe hints.ai_socktype = streamType
         var list: UnsafeMutablePointer<addrinfo>?
         let status = unsafe getaddrinfo(host, nil, &hints, &list)
         guard status == 0 else {

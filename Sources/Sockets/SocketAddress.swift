@@ -56,7 +56,9 @@ package enum SocketAddress: Hashable, Sendable {
         .ipv6(0, 1, port: port, scope: 0)
     }
 
-    /// Parses a numeric IPv4 or IPv6 address. The corresponding C function is `inet_pton`.
+    /// Parses a numeric IPv4 or IPv6 address.
+    ///
+    /// The corresponding C function is `inet_pton`.
     package init?(numeric host: String, port: UInt16) {
         var bytes4 = in_addr()
         if unsafe inet_pton(AF_INET, host, &bytes4) == 1 {

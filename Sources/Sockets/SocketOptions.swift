@@ -2,7 +2,9 @@ import CLinux
 import Glibc
 
 extension Socket {
-    /// Sets an integer option. The corresponding C function is `setsockopt`.
+    /// Sets an integer option.
+    ///
+    /// The corresponding C function is `setsockopt`.
     package func setOption(
         level: CInt,
         _ name: CInt,
@@ -15,7 +17,9 @@ extension Socket {
         }
     }
 
-    /// Reads an integer option. The corresponding C function is `getsockopt`.
+    /// Reads an integer option.
+    ///
+    /// The corresponding C function is `getsockopt`.
     package func option(level: CInt, _ name: CInt) throws(SystemError) -> CInt {
         var value: CInt = 0
         var length = socklen_t(MemoryLayout<CInt>.size)
@@ -94,8 +98,9 @@ extension Socket {
         return Int(value)
     }
 
-    /// Whether the next byte to read follows the urgent mark. The corresponding C function is
-    /// `sockatmark`.
+    /// Whether the next byte to read follows the urgent mark.
+    ///
+    /// The corresponding C function is `sockatmark`.
     package var isAtUrgentMark: Bool {
         var value: CInt = 0
         return unsafe clinux_ioctl_int(number, clinux_SIOCATMARK(), &value) == 0 && value != 0

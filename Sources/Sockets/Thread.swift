@@ -8,7 +8,9 @@ import Glibc
 package final class Thread: Sendable {
     private let handle: pthread_t
 
-    /// Starts a thread. The corresponding C function is `pthread_create`.
+    /// Starts a thread.
+    ///
+    /// The corresponding C function is `pthread_create`.
     ///
     /// - Parameters:
     ///   - name: shown by `ps -L` and debuggers; cut to 15 bytes.
@@ -35,7 +37,9 @@ package final class Thread: Sendable {
         handle = thread
     }
 
-    /// Waits until the thread has ended. Exactly once, from another thread.
+    /// Waits until the thread has ended.
+    ///
+    /// Exactly once, from another thread.
     package func join() {
         pthread_join(handle, nil)
     }
@@ -58,7 +62,9 @@ package struct InterruptSignal: Sendable {
     let number: CInt
 
     /// Takes the highest real-time signal that nothing in the process uses yet, and keeps it for
-    /// the life of the process. `nil` if all are in use.
+    /// the life of the process.
+    ///
+    /// `nil` if all are in use.
     package static let shared: InterruptSignal? = {
         for number in stride(
             from: __libc_current_sigrtmax(),

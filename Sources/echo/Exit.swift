@@ -58,8 +58,9 @@ struct CommandError: Error {
     let message: String
 }
 
-/// Whole writes to standard output and standard error, without buffering. A closed one is no
-/// reason to stop serving.
+/// Whole writes to standard output and standard error, without buffering.
+///
+/// A closed one is no reason to stop serving.
 enum Output {
     /// Writes a text to standard output.
     static func write(_ text: String) {

@@ -1,8 +1,9 @@
 import ArgumentParser
 import EchoServer
 
-/// Turns the texts of flags into values. Each failure says what was expected; the argument parser
-/// adds the flag and the text.
+/// Turns the texts of flags into values.
+///
+/// Each failure says what was expected; the argument parser adds the flag and the text.
 enum Parse {
     /// An endpoint.
     static func endpoint(_ text: String) throws -> EchoServer.Endpoint {

@@ -1,7 +1,9 @@
 import ArgumentParser
 import EchoServer
 
-/// The flags of `serve`. What is not given is left to the library's defaults.
+/// The flags of `serve`.
+///
+/// What is not given is left to the library's defaults.
 struct ServeOptions: ParsableArguments {
     @Option(
         name: .long,

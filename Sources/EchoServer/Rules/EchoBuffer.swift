@@ -1,4 +1,6 @@
-/// Bytes that wait to be sent back: first in, first out. Has memory only while it has bytes.
+/// Bytes that wait to be sent back: first in, first out.
+///
+/// Has memory only while it has bytes.
 ///
 /// Its owner bounds it: never more than the high-water mark of ``EchoRules`` is put in.
 @safe

@@ -23,8 +23,10 @@ struct DrainPlan: Hashable, Sendable {
     /// Close everything now.
     static let immediate = DrainPlan(timeout: .zero, from: MonotonicTime(nanoseconds: 0))
 
-    /// A plan that starts now. The last quarter of the timeout, a second at most, is kept for
-    /// finishing, so that a peer that never stops sending still gets back what was received.
+    /// A plan that starts now.
+    ///
+    /// The last quarter of the timeout, a second at most, is kept for finishing, so that a peer
+    /// that never stops sending still gets back what was received.
     init(timeout: Duration, from start: MonotonicTime = .now) {
         let reserve = min(timeout / 4, .seconds(1))
         deadline = start + timeout

@@ -1,7 +1,8 @@
 import Sockets
 
-/// The echo rules of one connection: events go in, what is to be done comes out. No input or
-/// output, no clock, no memory: each I/O model drives the same rules in its own way.
+/// The echo rules of one connection: events go in, what is to be done comes out.
+///
+/// No input or output, no clock, no memory: each I/O model drives the same rules in its own way.
 ///
 /// - Bytes go back unchanged, in order, all of them.
 /// - After the peer's end of stream all that is owed is delivered, then our own end of stream.
@@ -31,7 +32,9 @@ struct EchoState: Sendable {
         case abort
     }
 
-    /// What is to be done now. A complete answer: what is not in it is not to be done any more.
+    /// What is to be done now.
+    ///
+    /// A complete answer: what is not in it is not to be done any more.
     struct Demand: OptionSet, Sendable {
         let rawValue: UInt8
 
@@ -39,9 +42,13 @@ struct EchoState: Sendable {
         static let receive = Demand(rawValue: 1)
         /// Send owed bytes when there is room.
         static let send = Demand(rawValue: 2)
-        /// Shut down the sending direction. Demanded once.
+        /// Shut down the sending direction.
+        ///
+        /// Demanded once.
         static let shutdownSend = Demand(rawValue: 4)
-        /// Close; see ``EchoState/closeCause`` and ``EchoState/resetsOnClose``. Nothing follows.
+        /// Close; see ``EchoState/closeCause`` and ``EchoState/resetsOnClose``.
+        ///
+        /// Nothing follows.
         static let close = Demand(rawValue: 8)
     }
 

@@ -1,7 +1,9 @@
 import Sockets
 
 /// Accepts from one listening socket by the rules of admission: limits, the accept condition,
-/// holding back, and what to do when descriptors run out. Confined to one thread; does not wait.
+/// holding back, and what to do when descriptors run out.
+///
+/// Confined to one thread; does not wait.
 final class AcceptSource {
     /// What an attempt came to.
     enum Step: ~Copyable {
@@ -95,6 +97,7 @@ final class AcceptSource {
     }
 
     /// Notes that something needed to serve a connection is lacking, and says when to try again.
+    ///
     /// Logs once an episode.
     func ranShort(_ errno: Errno) -> MonotonicTime {
         context.admission.acceptFailed()
@@ -109,9 +112,10 @@ final class AcceptSource {
     }
 }
 
-/// An episode of failing to accept for lack of descriptors, memory or threads. It ends when the
-/// queue was found empty, not at the first success: otherwise each connection that ends would end
-/// one episode and begin another.
+/// An episode of failing to accept for lack of descriptors, memory or threads.
+///
+/// It ends when the queue was found empty, not at the first success: otherwise each connection that
+/// ends would end one episode and begin another.
 private struct Shortage {
     private var since: MonotonicTime?
     private var failures = 0

@@ -25,6 +25,7 @@ final class AcceptorThread: Sendable {
     ///   - canServe: whether the model can serve a socket with that descriptor.
     ///   - serve: takes over an admitted connection, or says why it cannot for now.
     ///   - ended: called last, when no further connection will be handed over.
+    /// - Throws: `EAGAIN` when the system allows no further thread.
     func start(
         blocking: Bool = false,
         canServe: @escaping @Sendable (CInt) -> Bool = { _ in true },
@@ -49,7 +50,9 @@ final class AcceptorThread: Sendable {
         thread.withLock { $0 = started }
     }
 
-    /// Serves what is queued, then ends; at the plan's deadline in any case. Any thread.
+    /// Serves what is queued, then ends; at the plan's deadline in any case.
+    ///
+    /// Any thread.
     func drain(_ plan: DrainPlan) {
         self.plan.withLock { $0 = plan }
         wakeup.signal()

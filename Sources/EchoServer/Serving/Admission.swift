@@ -1,7 +1,9 @@
 import Sockets
 import Synchronization
 
-/// Decides which connections are served, and counts them. Any thread.
+/// Decides which connections are served, and counts them.
+///
+/// Any thread.
 ///
 /// Runs the accept condition before a connection is served, as `WSAAccept` runs its condition
 /// function (SEL-9..11).
@@ -44,6 +46,7 @@ final class Admission: Sendable {
     /// Whether to leave connections queued in the kernel for now: the server is full and defers.
     ///
     /// - Parameter wakeup: signalled once when a connection has ended, if the answer is yes.
+    /// - Returns: whether it is full.
     func isFull(notifying wakeup: Wakeup) -> Bool {
         guard whenFull == .defer, maximum != .max else { return false }
         return state.withLock { state in
@@ -69,6 +72,7 @@ final class Admission: Sendable {
     ///   - local: the address it connected to.
     ///   - unservable: whether the model cannot serve this very socket.
     ///   - again: whether it was deferred before.
+    /// - Returns: what becomes of it.
     func decide(
         _ peer: Peer,
         local: SocketAddress,

@@ -1,7 +1,8 @@
 import Sockets
 
-/// One admitted connection: who it is from, and its echo rules. Each I/O model adds how it is
-/// told what happens to the socket.
+/// One admitted connection: who it is from, and its echo rules.
+///
+/// Each I/O model adds how it is told what happens to the socket.
 class Connection {
     /// Who is at the other end, and under which address it is counted.
     let peer: Peer
@@ -18,7 +19,9 @@ class Connection {
         session = EchoSession(at: now)
     }
 
-    /// Does what the rules demand. After `.close` the connection has left its worker.
+    /// Does what the rules demand.
+    ///
+    /// After `.close` the connection has left its worker.
     func apply(_ demand: EchoState.Demand) {}
 }
 

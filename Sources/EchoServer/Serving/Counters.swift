@@ -1,8 +1,9 @@
 import Sockets
 import Synchronization
 
-/// Counts of one serving thread. That thread alone writes them, so a count costs a load and a
-/// store; any thread reads.
+/// Counts of one serving thread.
+///
+/// That thread alone writes them, so a count costs a load and a store; any thread reads.
 final class Counters: Sendable {
     private let bytesReceived = Atomic<UInt64>(0)
     private let bytesSent = Atomic<UInt64>(0)

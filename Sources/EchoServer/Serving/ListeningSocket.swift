@@ -39,7 +39,9 @@ final class ListeningSocket: Sendable {
         }
     }
 
-    /// Closes it. Connections still queued are reset by the kernel, unless it is inherited.
+    /// Closes it.
+    ///
+    /// Connections still queued are reset by the kernel, unless it is inherited.
     func close() {
         listener.withLock { $0 = nil }
     }

@@ -1,8 +1,9 @@
 import Logging
 import Sockets
 
-/// What a server says, and under which names. Levels: `info` for what an operator acts on,
-/// `debug` for single connections.
+/// What a server says, and under which names.
+///
+/// Levels: `info` for what an operator acts on, `debug` for single connections.
 struct ServerLog: Sendable {
     /// The names of metadata, in one place.
     enum Key {
@@ -50,7 +51,9 @@ struct ServerLog: Sendable {
         )
     }
 
-    /// Accepting has begun to fail for lack of something. Once an episode.
+    /// Accepting has begun to fail for lack of something.
+    ///
+    /// Once an episode.
     func exhausted(_ endpoint: SocketAddress, _ errno: Errno) {
         logger.warning(
             "cannot accept connections for now; the established ones are served",

@@ -20,7 +20,9 @@ final class ServingContext: Sendable {
         admission = Admission(configuration)
     }
 
-    /// Accounts for a connection that has ended. Called once for each admitted one.
+    /// Accounts for a connection that has ended.
+    ///
+    /// Called once for each admitted one.
     func ended(_ peer: Peer, _ state: EchoState) {
         admission.leave(peer, cause: state.closeCause)
         log.closed(peer, state)

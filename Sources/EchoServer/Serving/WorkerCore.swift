@@ -1,8 +1,9 @@
 import Sockets
 
 /// What every worker that serves several connections keeps: its connections, the time-dependent
-/// rules, and the messages from other threads. Confined to the worker's thread; how the worker
-/// waits is the model's business.
+/// rules, and the messages from other threads.
+///
+/// Confined to the worker's thread; how the worker waits is the model's business.
 final class WorkerCore<Item: Connection> {
     let context: ServingContext
     let state: WorkerState
@@ -56,7 +57,9 @@ final class WorkerCore<Item: Connection> {
         housekeeper.due.map { max($0 - .now, .zero) }
     }
 
-    /// Does what is due by the clock. Each turn, after waiting.
+    /// Does what is due by the clock.
+    ///
+    /// Each turn, after waiting.
     func housekeep() {
         guard housekeeper.due != nil else { return }
         state.refreshTime()

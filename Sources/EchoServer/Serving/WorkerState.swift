@@ -1,14 +1,18 @@
 import Sockets
 
-/// What one serving thread has of its own: the rules it applies, the time, a receive buffer and
-/// its share of the counters. Confined to that thread.
+/// What one serving thread has of its own: the rules it applies, the time, a receive buffer and its
+/// share of the counters.
+///
+/// Confined to that thread.
 @safe
 final class WorkerState {
     let rules: EchoRules
     let counters: Counters
     /// The time of the current turn, to within a kernel tick; see ``refreshTime()``.
     private(set) var now = MonotonicTime.coarse
-    /// Where bytes are received before they are sent back. One for all connections of the thread.
+    /// Where bytes are received before they are sent back.
+    ///
+    /// One for all connections of the thread.
     let buffer: UnsafeMutableRawBufferPointer
     /// Bytes in ``buffer``.
     let bufferSize: Int
