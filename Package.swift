@@ -66,7 +66,16 @@ let package = Package(
         ),
         .testTarget(
             name: "EchoServerTests",
-            dependencies: ["CLinux", "EchoClient", "EchoServer", "Sockets", "TestSupport"]
+            dependencies: [
+                "CLinux",
+                "EchoClient",
+                "EchoServer",
+                "Sockets",
+                "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle"),
+            ]
         ),
         .testTarget(
             name: "CommandTests",
