@@ -49,7 +49,7 @@ extension ReactorError {
         case .system(let error): error.errno
         case .descriptorOutOfRange: Errno(rawValue: EMFILE)
         case .methodUnavailable: Errno(rawValue: ENOSYS)
-        case .invalidEventCount: Errno(rawValue: EINVAL)
+        case .invalidEventCount, .duplicateEvent: Errno(rawValue: EINVAL)
         case .eventClosed, .socketClosed: Errno(rawValue: EBADF)
         }
     }

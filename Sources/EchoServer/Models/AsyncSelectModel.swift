@@ -35,7 +35,7 @@ final class AsyncSelectModel: ServingModel {
 /// The message queue and the procedure that handles messages: what a hidden window is to a
 /// Winsock program.
 private final class AsyncSelectWindow {
-    let core: WorkerCore<NetworkConnection>
+    let core: WorkerCore
     private let pump: MessagePump
     private let context: ServingContext
     private var acceptors: [MessageAcceptor] = []

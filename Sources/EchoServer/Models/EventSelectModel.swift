@@ -40,7 +40,7 @@ final class EventSelectModel: ServingModel {
 /// wait for any of them.
 private final class EventSelectWorker: GroupWorker {
     private let loop: EventLoop
-    private let core: WorkerCore<NetworkConnection>
+    private let core: WorkerCore
     private var connections: [NetworkConnection] = []
     private var events: [EventObject] = []
 

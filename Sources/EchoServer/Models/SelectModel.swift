@@ -70,9 +70,9 @@ private final class SelectWorker {
     }
 
     let loop: EventLoop
-    let core: WorkerCore<SelectConnection>
+    let core: WorkerCore
 
-    init(_ loop: EventLoop, _ core: WorkerCore<SelectConnection>) {
+    init(_ loop: EventLoop, _ core: WorkerCore) {
         self.loop = loop
         self.core = core
     }

@@ -45,7 +45,7 @@ final class MessageAcceptor {
             .read,
             persistent: true,
             context: Unmanaged.passUnretained(self).toOpaque(),
-            callback: connectionEnded
+            callback: freePlaceSignalled
         )
         try watch.add()
         woken = consume watch
@@ -138,7 +138,7 @@ private final class ListeningPort: ConnectionSource {
     }
 }
 
-private func connectionEnded(_: CInt, _: Int16, _ context: UnsafeMutableRawPointer?) {
+private func freePlaceSignalled(_: CInt, _: Int16, _ context: UnsafeMutableRawPointer?) {
     guard let context = unsafe context else { return }
     unsafe Unmanaged<MessageAcceptor>.fromOpaque(context).takeUnretainedValue().connectionEnded()
 }

@@ -79,4 +79,12 @@ class NetworkConnection: Connection {
     }
 }
 
-extension NetworkSocket: ByteStream {}
+extension NetworkSocket: ByteStream {
+    func receive(into buffer: UnsafeMutableRawBufferPointer) -> Transfer {
+        unsafe receive(into: buffer, peeking: false)
+    }
+
+    func send(_ buffer: UnsafeRawBufferPointer) -> Transfer {
+        unsafe send(buffer, flags: 0)
+    }
+}

@@ -4,12 +4,12 @@ import Sockets
 /// rules, and the messages from other threads.
 ///
 /// Confined to the worker's thread; how the worker waits is the model's business.
-final class WorkerCore<Item: Connection> {
+final class WorkerCore {
     let context: ServingContext
     let state: WorkerState
     let inbox: WorkerInbox
     private let ended: () -> Void
-    private(set) var connections = Slots<Item>()
+    private(set) var connections = Slots<Connection>()
     private var housekeeper: Housekeeper
     private var isClosed = false
 
@@ -39,7 +39,7 @@ final class WorkerCore<Item: Connection> {
     }
 
     /// Puts a connection into the table.
-    func add(_ connection: Item) {
+    func add(_ connection: Connection) {
         connection.address = connections.insert(connection)
         if housekeeper.isDraining {
             connection.demand = connection.session.handle(.drain, state)

@@ -3,7 +3,7 @@ import Sockets
 import Synchronization
 
 /// A worker that serves at most 64 connections, because its waits take no more.
-protocol GroupWorker: AnyObject {
+protocol GroupWorker: AnyObject, SendableMetatype {
     /// Makes a worker that is ready to run.
     ///
     /// - Parameters:
