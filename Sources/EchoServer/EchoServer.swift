@@ -38,6 +38,8 @@ public final class EchoServer: Sendable {
     deinit {
         if case .running(let model, _) = lifecycle.withLock({ $0.phase }) {
             model.drain(.immediate)
+            // Threads must be waited for, and some models interrupt theirs while they wait.
+            try? Thread(name: "shutdown") { model.join() }.detach()
         }
     }
 
