@@ -18,6 +18,7 @@ package final class TestClient: Sendable {
     }
 
     private let socket: Mutex<Socket?>
+    private let wasReset: Bool
 
     /// Connects.
     ///
@@ -47,13 +48,18 @@ package final class TestClient: Sendable {
             if try !socket.connect(to: address) {
                 guard isWritable(number) else { throw Self.late("connecting") }
                 if let errno = socket.takeError() {
-                    throw SystemError(call: "connect", errno: errno)
+                    // Turned away so fast that it was never seen open.
+                    guard errno.rawValue == ECONNRESET else {
+                        throw SystemError(call: "connect", errno: errno)
+                    }
+                    return CInt(-1)
                 }
             }
             if address.family != AF_UNIX { try socket.setNoDelay() }
             return (consume socket).descriptor.release()
         }
-        socket = Mutex(Socket(Descriptor(adopting: descriptor)))
+        wasReset = descriptor < 0
+        socket = Mutex(wasReset ? nil : Socket(Descriptor(adopting: descriptor)))
     }
 
     /// Sends everything.
@@ -94,7 +100,8 @@ package final class TestClient: Sendable {
     ///
     /// - Returns: what came, and how it ended.
     package func receiveToEnd() async throws -> (bytes: [UInt8], end: End) {
-        try await blocking { socket in
+        if wasReset { return ([], .reset) }
+        return try await blocking { socket in
             var bytes: [UInt8] = []
             do {
                 while let part = try Self.receive(socket, 64 * 1024) { bytes += part }
@@ -172,7 +179,9 @@ package final class TestClient: Sendable {
             try socket.withLock { socket in
                 switch socket {
                 case .some(let open): return try body(open)
-                case .none: throw SystemError(call: "socket", errno: Errno(rawValue: EBADF))
+                case .none:
+                    let errno = Errno(rawValue: wasReset ? ECONNRESET : EBADF)
+                    throw SystemError(call: "socket", errno: errno)
                 }
             }
         }
