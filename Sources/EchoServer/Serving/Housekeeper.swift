@@ -8,7 +8,7 @@ struct Housekeeper {
     private let rules: EchoRules
     private var plan: DrainPlan?
     private var isFinishing = false
-    /// When ``sweep(_:_:)`` is due; `nil` while nothing depends on time.
+    /// When to look at the connections; `nil` while nothing depends on time.
     private(set) var due: MonotonicTime?
 
     /// Keeps house by these rules.
@@ -46,16 +46,6 @@ struct Housekeeper {
     func isDue(_ now: MonotonicTime) -> Bool {
         guard let due else { return false }
         return due <= now
-    }
-
-    /// Looks at all connections and does what is due.
-    mutating func sweep(_ connections: [Connection], _ worker: WorkerState) {
-        let event = event(worker.now)
-        for connection in connections {
-            connection.apply(connection.session.handle(event, worker))
-        }
-        let deadlines = connections.lazy.compactMap { [rules] in $0.session.state.deadline(rules) }
-        schedule(earliest: deadlines.min(), isEmpty: connections.isEmpty, worker.now)
     }
 
     /// What to tell each connection now.

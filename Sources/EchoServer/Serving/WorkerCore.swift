@@ -76,7 +76,17 @@ final class WorkerCore {
     func housekeep() {
         guard housekeeper.due != nil else { return }
         state.refreshTime()
-        if housekeeper.isDue(state.now) { housekeeper.sweep(connections.elements, state) }
+        if housekeeper.isDue(state.now) { sweep() }
+    }
+
+    // Connections may ask to be considered, or leave, meanwhile.
+    private func sweep() {
+        let event = housekeeper.event(state.now)
+        for connection in connections.elements {
+            connection.apply(connection.session.handle(event, state))
+        }
+        let deadlines = connections.elements.compactMap { $0.session.state.deadline(state.rules) }
+        housekeeper.schedule(earliest: deadlines.min(), isEmpty: connections.isEmpty, state.now)
     }
 
     /// Whether the server is shutting down.
