@@ -74,7 +74,9 @@ struct Housekeeper {
     ) {
         var next = earliest
         if let plan, !isEmpty {
-            let end = isFinishing ? plan.deadline : plan.finishAt
+            // Who owes nothing any more becomes quiet without a word: look as often as that takes.
+            let end =
+                isFinishing ? plan.deadline : min(plan.finishAt, now + rules.quietPeriod)
             next = min(next ?? end, end)
         }
         // Not more often than this, however the deadlines lie.
