@@ -15,7 +15,9 @@ final class ScriptedStream: ByteStream {
 
     /// What is received, in order; then the end of the stream.
     var arrivals: [Arrival]
-    /// What becomes of each send, in order; `.bytes(n)` takes at most n. Then all is taken.
+    /// What becomes of each send, in order; then all is taken.
+    ///
+    /// `.bytes(n)` takes at most n.
     var departures: [Transfer]
     /// Everything sent.
     private(set) var sent: [UInt8] = []
