@@ -66,7 +66,15 @@ let package = Package(
         ),
         .testTarget(
             name: "EchoServerTests",
-            dependencies: ["CLinux", "EchoClient", "EchoServer", "Sockets", "TestSupport"]
+            dependencies: [
+                "CLinux",
+                "EchoClient",
+                "EchoServer",
+                "Sockets",
+                "TestSupport",
+                .product(name: "InMemoryLogging", package: "swift-log"),
+                .product(name: "Logging", package: "swift-log"),
+            ]
         ),
         .testTarget(
             name: "CommandTests",

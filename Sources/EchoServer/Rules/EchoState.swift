@@ -158,13 +158,9 @@ struct EchoState: Sendable {
     }
 
     private mutating func endInput() -> Demand {
-        switch phase {
-        case .lingering: return close(closeCause)
-        case .finishing: return demand
-        default:
-            phase = .inputEnded
-            return owed == 0 ? close(.peerClosed) : demand
-        }
+        if phase == .lingering { return close(closeCause) }
+        phase = .inputEnded
+        return owed == 0 ? close(closeCause) : demand
     }
 
     // A peer that resets after our end of stream has been given everything all the same.

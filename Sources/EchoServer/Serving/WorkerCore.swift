@@ -10,7 +10,7 @@ final class WorkerCore {
     let inbox: WorkerInbox
     private let ended: () -> Void
     private(set) var connections = Slots<Connection>()
-    private var housekeeper: Housekeeper
+    private let housekeeper: Housekeeper
     private var isClosed = false
 
     /// The core of a new worker.
@@ -76,17 +76,7 @@ final class WorkerCore {
     func housekeep() {
         guard housekeeper.due != nil else { return }
         state.refreshTime()
-        if housekeeper.isDue(state.now) { sweep() }
-    }
-
-    // Connections may ask to be considered, or leave, meanwhile.
-    private func sweep() {
-        let event = housekeeper.event(state.now)
-        for connection in connections.elements {
-            connection.apply(connection.session.handle(event, state))
-        }
-        let deadlines = connections.elements.compactMap { $0.session.state.deadline(state.rules) }
-        housekeeper.schedule(earliest: deadlines.min(), isEmpty: connections.isEmpty, state.now)
+        if housekeeper.isDue(state.now) { housekeeper.sweep(connections.elements, state) }
     }
 
     /// Whether the server is shutting down.
