@@ -55,7 +55,7 @@ final class Housekeeper {
             connection.apply(connection.session.handle(event, worker))
         }
         let deadlines = connections.compactMap { $0.session.state.deadline(rules) }
-        let left = connections.contains { !$0.demand.contains(.close) }
+        let left = connections.contains { !$0.session.state.isClosed }
         schedule(earliest: deadlines.min(), isEmpty: !left, worker.now)
     }
 
