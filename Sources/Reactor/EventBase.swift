@@ -2,7 +2,9 @@ import CLibevent
 import Glibc
 import Sockets
 
-/// Owns one libevent base. Every ``Watch`` keeps it alive, so that no event outlives its base.
+/// Owns one libevent base.
+///
+/// Every ``Watch`` keeps it alive, so that no event outlives its base.
 @safe
 final class EventBase {
     let pointer: OpaquePointer

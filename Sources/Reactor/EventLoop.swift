@@ -28,7 +28,9 @@ package final class EventLoop {
     // Those that have something to tell at the end of the turn.
     private var fresh: ContiguousArray<Unmanaged<SelectableSocket>> = unsafe []
 
-    /// Opens a loop. The corresponding C function is `event_base_new_with_config`.
+    /// Opens a loop.
+    ///
+    /// The corresponding C function is `event_base_new_with_config`.
     ///
     /// - Throws: `methodUnavailable`; `descriptorOutOfRange` when the method is `select` and the
     ///   process has so many descriptors that the loop's own would be beyond 1023 (PF-1); `system`
@@ -87,13 +89,16 @@ package final class EventLoop {
         isStopping = false
     }
 
-    /// Makes ``run()`` return after the current turn. On the loop's thread.
+    /// Makes ``run()`` return after the current turn.
+    ///
+    /// On the loop's thread.
     package func stop() {
         isStopping = true
     }
 
-    /// Waits until something is ready and runs the callbacks of all that is: one `epoll_wait`. The
-    /// corresponding C function is `event_base_loop` with `EVLOOP_ONCE`.
+    /// Waits until something is ready and runs the callbacks of all that is: one `epoll_wait`.
+    ///
+    /// The corresponding C function is `event_base_loop` with `EVLOOP_ONCE`.
     ///
     /// - Parameter duration: the longest wait; `.zero` only looks, `nil` waits until something happens.
     package func turn(waitingAtMost duration: Duration?) {

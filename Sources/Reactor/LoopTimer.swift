@@ -12,6 +12,7 @@ package final class LoopTimer {
     /// - Parameters:
     ///   - loop: the loop whose thread this is.
     ///   - handler: what to run. A strong reference to the timer in it would keep it for ever.
+    /// - Throws: `system` when memory has run out.
     package init(on loop: EventLoop, _ handler: @escaping () -> Void) throws(ReactorError) {
         self.handler = handler
         let context = unsafe Unmanaged.passUnretained(self).toOpaque()
@@ -25,20 +26,25 @@ package final class LoopTimer {
         )
     }
 
-    /// Runs the handler once, so much later. Replaces what was scheduled before.
+    /// Runs the handler once, so much later.
+    ///
+    /// Replaces what was scheduled before.
     package func schedule(after delay: Duration) throws(ReactorError) {
         repeats = false
         try watch?.add(timeout: delay)
     }
 
-    /// Runs the handler every so often, for the first time one interval from now. Replaces what was
-    /// scheduled before.
+    /// Runs the handler every so often, for the first time one interval from now.
+    ///
+    /// Replaces what was scheduled before.
     package func schedule(every interval: Duration) throws(ReactorError) {
         repeats = true
         try watch?.add(timeout: interval)
     }
 
-    /// Stops it; it can be scheduled again. The corresponding Win32 function is `KillTimer`.
+    /// Stops it; it can be scheduled again.
+    ///
+    /// The corresponding Win32 function is `KillTimer`.
     package func cancel() {
         watch?.remove()
     }

@@ -1,7 +1,9 @@
 import Sockets
 import Synchronization
 
-/// Wakes an ``EventLoop`` from any thread. The only part of a loop that other threads may hold.
+/// Wakes an ``EventLoop`` from any thread.
+///
+/// The only part of a loop that other threads may hold.
 ///
 /// Any number of wakes cost one eventfd write until the loop has handled them.
 package final class LoopWaker: Sendable {
@@ -13,7 +15,9 @@ package final class LoopWaker: Sendable {
         wakeup = try Wakeup()
     }
 
-    /// Makes the loop's current or next turn end and its `onWake` run. From any thread.
+    /// Makes the loop's current or next turn end and its `onWake` run.
+    ///
+    /// From any thread.
     ///
     /// What the caller wrote before is visible to `onWake`.
     package func wake() {

@@ -20,7 +20,9 @@ package final class MessagePump {
         poster = MessagePoster(loop.waker)
     }
 
-    /// The next message; waits for one. The corresponding Win32 function is `GetMessage`.
+    /// The next message; waits for one.
+    ///
+    /// The corresponding Win32 function is `GetMessage`.
     ///
     /// A turn of the loop, one `epoll_wait`, runs only when the queue is empty.
     ///
@@ -34,8 +36,9 @@ package final class MessagePump {
         }
     }
 
-    /// Makes ``next()`` end when the queue is empty. The corresponding Win32 function is
-    /// `PostQuitMessage`.
+    /// Makes ``next()`` end when the queue is empty.
+    ///
+    /// The corresponding Win32 function is `PostQuitMessage`.
     package func postQuit() {
         isQuitting = true
     }
@@ -65,7 +68,9 @@ package final class MessagePoster: Sendable {
         self.waker = waker
     }
 
-    /// Posts a message. The corresponding Win32 function is `PostThreadMessage`.
+    /// Posts a message.
+    ///
+    /// The corresponding Win32 function is `PostThreadMessage`.
     package func post(_ message: ApplicationMessage) {
         inbox.withLock { $0.messages.append(message) }
         announce()

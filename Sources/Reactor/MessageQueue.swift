@@ -1,4 +1,6 @@
-/// First in, first out: the messages of one thread. Confined to it; not Sendable.
+/// First in, first out: the messages of one thread.
+///
+/// Confined to it; not Sendable.
 ///
 /// Sockets post into it (``SelectableSocket/select(_:postingTo:)``), a ``MessagePump`` takes from it.
 package final class MessageQueue {
@@ -25,15 +27,18 @@ package final class MessageQueue {
     /// Whether there is no message.
     package var isEmpty: Bool { count == 0 }
 
-    /// Puts a message at the end. On the queue's thread; from others use a ``MessagePoster``.
+    /// Puts a message at the end.
+    ///
+    /// On the queue's thread; from others use a ``MessagePoster``.
     package func post(_ message: Message) {
         if count == ring.count { grow() }
         ring[(head + count) & (ring.count - 1)] = message
         count += 1
     }
 
-    /// Takes the first message, `nil` if there is none. The corresponding Win32 function is
-    /// `PeekMessage` with `PM_REMOVE`.
+    /// Takes the first message, `nil` if there is none.
+    ///
+    /// The corresponding Win32 function is `PeekMessage` with `PM_REMOVE`.
     package func pop() -> Message? {
         guard count > 0 else { return nil }
         let message = ring[head]

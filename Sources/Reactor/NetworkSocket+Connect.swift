@@ -2,7 +2,9 @@ import Glibc
 package import Sockets
 
 extension NetworkSocket {
-    /// Starts a connection. The corresponding function is `connect`, on a non-blocking socket.
+    /// Starts a connection.
+    ///
+    /// The corresponding function is `connect`, on a non-blocking socket.
     ///
     /// Its outcome is told as `connect`, with the error if it failed, and then `write`; also when it
     /// is known at once.

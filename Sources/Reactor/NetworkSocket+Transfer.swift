@@ -2,7 +2,9 @@ import Glibc
 package import Sockets
 
 extension NetworkSocket {
-    /// Receives what is there and re-enables `read` (AS-4). The corresponding function is `recv`.
+    /// Receives what is there and re-enables `read` (AS-4).
+    ///
+    /// The corresponding function is `recv`.
     ///
     /// Takes what was read ahead first: no system call. If more than that is asked for, and the
     /// kernel probably has more, receives that too. Bytes that remain are told again at once (AS-5).
@@ -69,8 +71,9 @@ extension NetworkSocket {
         ahead.count + (withSocket { $0.unreadByteCount } ?? 0)
     }
 
-    /// Receives the urgent byte and re-enables `outOfBand`. The corresponding function is `recv`
-    /// with `MSG_OOB`.
+    /// Receives the urgent byte and re-enables `outOfBand`.
+    ///
+    /// The corresponding function is `recv` with `MSG_OOB`.
     ///
     /// - Returns: the byte; `nil` if there is none, or it is in the stream (`SO_OOBINLINE`).
     package func receiveUrgent() -> UInt8? {
@@ -83,8 +86,9 @@ extension NetworkSocket {
         return outcome == .bytes(1) ? byte : nil
     }
 
-    /// Sends what fits; if not all did, `write` is told when there is room again (AS-7). The
-    /// corresponding function is `send`.
+    /// Sends what fits; if not all did, `write` is told when there is room again (AS-7).
+    ///
+    /// The corresponding function is `send`.
     ///
     /// - Parameters:
     ///   - bytes: what to send.

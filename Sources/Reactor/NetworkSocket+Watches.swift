@@ -38,8 +38,13 @@ extension NetworkSocket {
         if watches.write == nil, let number = socket?.number {
             let context = unsafe Unmanaged.passUnretained(self).toOpaque()
             watches.write = unsafe try Watch(
-                loop, descriptor: number, .write, persistent: false, context: context,
-                callback: socketWritable)
+                loop,
+                descriptor: number,
+                .write,
+                persistent: false,
+                context: context,
+                callback: socketWritable
+            )
         }
         try watches.write?.add()
     }
@@ -61,8 +66,13 @@ extension NetworkSocket {
         }
         let context = unsafe Unmanaged.passUnretained(self).toOpaque()
         watches.urgentWatch = unsafe try Watch(
-            loop, descriptor: watches.urgent?.number ?? -1, .read, persistent: true,
-            context: context, callback: socketUrgent)
+            loop,
+            descriptor: watches.urgent?.number ?? -1,
+            .read,
+            persistent: true,
+            context: context,
+            callback: socketUrgent
+        )
         try watches.urgentWatch?.add()
     }
 

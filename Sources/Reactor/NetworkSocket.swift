@@ -49,8 +49,13 @@ package final class NetworkSocket: SelectableSocket {
         super.init(loop)
         let context = unsafe Unmanaged.passUnretained(self).toOpaque()
         readWatch = unsafe try Watch(
-            loop, descriptor: number, .read, persistent: true, context: context,
-            callback: socketReadable)
+            loop,
+            descriptor: number,
+            .read,
+            persistent: true,
+            context: context,
+            callback: socketReadable
+        )
         if phase == .connecting { try armWrite() }
     }
 
@@ -58,7 +63,9 @@ package final class NetworkSocket: SelectableSocket {
         releaseResources()
     }
 
-    /// Lets options be read and set; `nil` once closed. Receive and send through this object only.
+    /// Lets options be read and set; `nil` once closed.
+    ///
+    /// Receive and send through this object only.
     package func withSocket<Result: ~Copyable, Failure: Error>(
         _ body: (borrowing Socket) throws(Failure) -> Result
     ) throws(Failure) -> Result? {
@@ -66,7 +73,9 @@ package final class NetworkSocket: SelectableSocket {
         return try socket?.lend(to: body)
     }
 
-    /// Shuts down a direction. The corresponding function is `shutdown`.
+    /// Shuts down a direction.
+    ///
+    /// The corresponding function is `shutdown`.
     ///
     /// Shutting down receiving makes the end of the stream readable, and so gives `close`; Winsock
     /// gives nothing.
@@ -97,4 +106,3 @@ package final class NetworkSocket: SelectableSocket {
         return events
     }
 }
-

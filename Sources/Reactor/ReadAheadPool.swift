@@ -24,8 +24,8 @@ final class ReadAheadPool {
     }
 
     deinit {
-        for unsafe pointer in unsafe small { unsafe pointer.deallocate() }
-        for unsafe pointer in unsafe large { unsafe pointer.deallocate() }
+        while let pointer = unsafe small.popLast() { unsafe pointer.deallocate() }
+        while let pointer = unsafe large.popLast() { unsafe pointer.deallocate() }
     }
 
     /// How many spare buffers there are, small and large.
@@ -35,13 +35,15 @@ final class ReadAheadPool {
         budget = Self.turnBudget
     }
 
-    /// Receives once; the bytes, if there are any, are in `ahead` then. `nil` when the turn has read
-    /// ahead enough.
+    /// Receives once; the bytes, if there are any, are in `ahead` then.
+    ///
+    /// `nil` when the turn has read ahead enough.
     func receive(from socket: borrowing Socket, into ahead: inout ReadAhead) -> Transfer? {
         guard budget > 0 else { return nil }
         let buffer = unsafe large.popLast() ?? Self.allocate(Self.largeSize)
         let outcome = unsafe socket.receive(
-            into: UnsafeMutableRawBufferPointer(start: buffer, count: Self.largeSize))
+            into: UnsafeMutableRawBufferPointer(start: buffer, count: Self.largeSize)
+        )
         guard case .bytes(let count) = outcome, count > Self.smallSize else {
             if case .bytes(let count) = outcome {
                 let room = unsafe small.popLast() ?? Self.allocate(Self.smallSize)

@@ -35,8 +35,9 @@ package class SelectableSocket {
         leave()
     }
 
-    /// Selects events to be posted as messages, replacing every earlier selection. The
-    /// corresponding function is `WSAAsyncSelect`.
+    /// Selects events to be posted as messages, replacing every earlier selection.
+    ///
+    /// The corresponding function is `WSAAsyncSelect`.
     ///
     /// A condition that holds already is posted again (AS-6).
     ///
@@ -53,7 +54,9 @@ package class SelectableSocket {
     }
 
     /// Selects events to be recorded and to signal an event object, replacing every earlier
-    /// selection. The corresponding function is `WSAEventSelect`.
+    /// selection.
+    ///
+    /// The corresponding function is `WSAEventSelect`.
     ///
     /// Clears the record (ES-1). A condition that holds already is recorded, unless it has been
     /// enumerated and not re-enabled since (ES-5).
@@ -83,7 +86,9 @@ package class SelectableSocket {
         report(standingConditions(), now: true)
     }
 
-    /// Selects nothing any more. Messages that are queued stay so (AS-2).
+    /// Selects nothing any more.
+    ///
+    /// Messages that are queued stay so (AS-2).
     package final func cancelSelection() {
         guard !selected.isEmpty else { return }
         forget()
@@ -100,8 +105,9 @@ package class SelectableSocket {
         record = []
     }
 
-    /// Takes the record and clears it, and resets an event, as one step (ES-3). The corresponding
-    /// function is `WSAEnumNetworkEvents`. No system call.
+    /// Takes the record and clears it, and resets an event, as one step (ES-3).
+    ///
+    /// The corresponding function is `WSAEnumNetworkEvents`. No system call.
     ///
     /// Enables nothing: only the matching call does (AS-4).
     ///
@@ -115,7 +121,10 @@ package class SelectableSocket {
         event?.reset()
         defer { record = [] }
         return NetworkEventRecord(
-            events: record, connectError: connectError, closeError: closeError)
+            events: record,
+            connectError: connectError,
+            closeError: closeError
+        )
     }
 
     /// Takes over another socket's selection (AS-10).
@@ -178,8 +187,9 @@ package class SelectableSocket {
         return .network(NetworkMessage(socket: address, event: event, error: error))
     }
 
-    /// Closes it: first the selection, then the watches, then the descriptor. The corresponding
-    /// function is `closesocket`.
+    /// Closes it: first the selection, then the watches, then the descriptor.
+    ///
+    /// The corresponding function is `closesocket`.
     ///
     /// Queued messages stay queued, but their handle finds nothing any more (AS-2). Once is enough;
     /// more often does nothing.

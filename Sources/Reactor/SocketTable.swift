@@ -1,6 +1,8 @@
 package import Sockets
 
-/// The sockets of one loop by handle. Does not keep them alive: each takes itself out.
+/// The sockets of one loop by handle.
+///
+/// Does not keep them alive: each takes itself out.
 ///
 /// Not `Slots`: a generic of another module would not be specialised here.
 @safe

@@ -18,7 +18,9 @@ package struct Watch: ~Copyable {
     /// What runs on the loop's thread: the descriptor, the ``Readiness`` bits, the context.
     package typealias Callback = @convention(c) (CInt, Int16, UnsafeMutableRawPointer?) -> Void
 
-    /// Prepares a watch; ``add()`` starts it. The corresponding C function is `event_new`.
+    /// Prepares a watch; ``add()`` starts it.
+    ///
+    /// The corresponding C function is `event_new`.
     ///
     /// - Parameters:
     ///   - loop: the loop whose thread this is.
@@ -53,16 +55,18 @@ package struct Watch: ~Copyable {
         unsafe event_free(event)
     }
 
-    /// Starts waiting; again, if it is waiting already, without effect. The corresponding C
-    /// function is `event_add`. One `epoll_ctl`.
+    /// Starts waiting; again, if it is waiting already, without effect.
+    ///
+    /// The corresponding C function is `event_add`. One `epoll_ctl`.
     ///
     /// - Throws: the kernel's refusal, such as `ENOSPC` beyond `max_user_watches`.
     package func add() throws(ReactorError) {
         try check(unsafe event_add(event, nil))
     }
 
-    /// Starts waiting for at most a time; calling again restarts the time. The corresponding C
-    /// function is `event_add`.
+    /// Starts waiting for at most a time; calling again restarts the time.
+    ///
+    /// The corresponding C function is `event_add`.
     ///
     /// A persistent watch restarts the time whenever it fires. Accurate to a kernel tick.
     package func add(timeout: Duration) throws(ReactorError) {
@@ -75,13 +79,17 @@ package struct Watch: ~Copyable {
         if status != 0 { throw .system(SystemError(call: "event_add", errno: number)) }
     }
 
-    /// Stops waiting. Its callback does not run any more, even if it was already due. The
-    /// corresponding C function is `event_del`. One `epoll_ctl`, none if it was not waiting.
+    /// Stops waiting.
+    ///
+    /// Its callback does not run any more, even if it was already due. The corresponding C function
+    /// is `event_del`. One `epoll_ctl`, none if it was not waiting.
     package func remove() {
         unsafe event_del(event)
     }
 
-    /// Whether it waits or is due. The corresponding C function is `event_pending`.
+    /// Whether it waits or is due.
+    ///
+    /// The corresponding C function is `event_pending`.
     package var isPending: Bool {
         let any = EV_TIMEOUT | EV_READ | EV_WRITE | EV_CLOSED
         return unsafe event_pending(event, Int16(any), nil) != 0
