@@ -46,11 +46,24 @@ let package = Package(
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]
         ),
-        .target(name: "TestSupport", dependencies: ["EchoClient", "Sockets"], path: "Tests/TestSupport"),
+        .target(
+            name: "TestSupport",
+            dependencies: ["CLinux", "EchoClient", "Sockets"],
+            path: "Tests/TestSupport"
+        ),
         .testTarget(name: "SocketsTests", dependencies: ["CLinux", "Sockets", "TestSupport"]),
-        .testTarget(name: "ReactorTests", dependencies: ["CLinux", "Reactor", "Sockets", "TestSupport"]),
         .testTarget(
-            name: "ProactorTests", dependencies: ["CLinux", "Proactor", "Sockets", "TestSupport"]),
+            name: "EchoClientTests",
+            dependencies: ["EchoClient", "Sockets", "TestSupport"]
+        ),
+        .testTarget(
+            name: "ReactorTests",
+            dependencies: ["CLinux", "Reactor", "Sockets", "TestSupport"]
+        ),
+        .testTarget(
+            name: "ProactorTests",
+            dependencies: ["CLinux", "Proactor", "Sockets", "TestSupport"]
+        ),
         .testTarget(
             name: "EchoServerTests",
             dependencies: ["CLinux", "EchoClient", "EchoServer", "Sockets", "TestSupport"]

@@ -12,17 +12,16 @@
 #include <sys/types.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <linux/sched.h>
 #include <linux/sockios.h>
 
 // Declared by glibc only under _GNU_SOURCE, which must not be defined here: see CLibevent/shim.h.
 int accept4(int socket, struct sockaddr *address, socklen_t *length, int flags);
+int pipe2(int descriptors[2], int flags);
 int unshare(int flags);
 int pthread_setname_np(pthread_t thread, const char *name);
 int __libc_current_sigrtmin(void);
 int __libc_current_sigrtmax(void);
-
-// sched.h, hidden like unshare(2): a network namespace of the calling thread's own.
-enum { CLINUX_CLONE_NEWNET = 0x40000000 };
 
 // struct ucred (socket(7), SO_PEERCRED), likewise hidden.
 struct clinux_ucred {

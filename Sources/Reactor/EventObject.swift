@@ -1,3 +1,4 @@
+import Sockets
 import Synchronization
 
 /// A flag that threads set and wait for: the event object of `WSAEventSelect`.
@@ -11,7 +12,7 @@ package final class EventObject: Sendable {
     // Two threads' steps depend on each other here: "set the flag, then look for waiters" and
     // "become a waiter, then look at the flag". Hence the sequential consistency below.
     private let state = Atomic<UInt32>(0)
-    private let waiters = Mutex<[LoopWaker]>([])
+    private let waiters = Locked<[LoopWaker]>([])
     // Summary of the waiters: 0 for none, the one's identity, 1 for several.
     private let soleWaiter = Atomic<UInt>(0)
 
@@ -19,7 +20,7 @@ package final class EventObject: Sendable {
     package let resetsAutomatically: Bool
 
     // Taking several auto-reset events must be one step (ES-10).
-    private static let taking = Mutex(())
+    private static let taking = Locked(())
 
     /// Makes an event that is not signalled.
     ///

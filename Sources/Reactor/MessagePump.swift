@@ -1,3 +1,4 @@
+import Sockets
 import Synchronization
 
 /// Takes messages one by one, and runs the loop when there is none: the `GetMessage` of a thread.
@@ -60,7 +61,7 @@ package final class MessagePoster: Sendable {
         var quits = false
     }
 
-    private let inbox = Mutex(Inbox())
+    private let inbox = Locked(Inbox())
     private let mail = Atomic<Bool>(false)
     private let waker: LoopWaker
 

@@ -1,3 +1,4 @@
+import Glibc
 package import Sockets
 
 /// Why the reactor refused or failed.
@@ -37,6 +38,19 @@ extension ReactorError: CustomStringConvertible {
             "the socket is closed"
         case .system(let error):
             "\(error)"
+        }
+    }
+}
+
+extension ReactorError {
+    /// The error number that comes closest.
+    package var errno: Errno {
+        switch self {
+        case .system(let error): error.errno
+        case .descriptorOutOfRange: Errno(rawValue: EMFILE)
+        case .methodUnavailable: Errno(rawValue: ENOSYS)
+        case .invalidEventCount, .duplicateEvent: Errno(rawValue: EINVAL)
+        case .eventClosed, .socketClosed: Errno(rawValue: EBADF)
         }
     }
 }

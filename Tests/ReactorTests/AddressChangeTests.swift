@@ -72,7 +72,7 @@ private func inNetworkNamespace<Result: Sendable>(
     try await withCheckedThrowingContinuation { continuation in
         do {
             let thread = try Thread(name: "namespace") {
-                guard unshare(CInt(CLINUX_CLONE_NEWNET)) == 0 else {
+                guard unshare(CInt(CLONE_NEWNET)) == 0 else {
                     let error = SystemError(call: "unshare", errno: Errno.current)
                     return continuation.resume(throwing: error)
                 }

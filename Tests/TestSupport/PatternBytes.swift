@@ -1,0 +1,125 @@
+/// Bytes that look random and know where they belong: every eight of them encode the connection
+/// and the offset that they were made for, so that bytes which turn up in the wrong place say
+/// where they came from.
+package struct PatternBytes: Sendable {
+    /// Distinguishes one run's bytes from another's.
+    package let seed: UInt64
+    /// Which connection the bytes are for; less than 2²⁴.
+    package let connection: Int
+    private let key: UInt64
+
+    /// The bytes of one connection.
+    package init(seed: UInt64, connection: Int = 0) {
+        self.seed = seed
+        self.connection = connection
+        key = Self.mixed(seed)
+    }
+
+    /// The byte at an offset of the connection's stream.
+    package subscript(offset: Int) -> UInt8 {
+        UInt8(truncatingIfNeeded: word(offset / 8) >> UInt64(offset % 8 * 8))
+    }
+
+    /// So many bytes from an offset on.
+    package func bytes(from offset: Int = 0, count: Int) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
+        unsafe bytes.withUnsafeMutableBytes { unsafe fill($0, from: offset) }
+        return bytes
+    }
+
+    /// Fills a buffer with the bytes from an offset on.
+    package func fill(_ buffer: UnsafeMutableRawBufferPointer, from offset: Int) {
+        var place = 0
+        while place < buffer.count {
+            let at = offset + place
+            let remaining = buffer.count - place
+            if at % 8 == 0, remaining >= 8 {
+                unsafe buffer.storeBytes(
+                    of: word(at / 8).littleEndian,
+                    toByteOffset: place,
+                    as: UInt64.self
+                )
+                place += 8
+            } else {
+                unsafe buffer[place] = self[at]
+                place += 1
+            }
+        }
+    }
+
+    /// The first place in a buffer where the byte is not the one expected there.
+    package func firstMismatch(in buffer: UnsafeRawBufferPointer, from offset: Int) -> Int? {
+        var place = 0
+        while place < buffer.count {
+            let at = offset + place
+            let remaining = buffer.count - place
+            if at % 8 == 0, remaining >= 8,
+                unsafe buffer.loadUnaligned(fromByteOffset: place, as: UInt64.self)
+                    == word(at / 8).littleEndian
+            {
+                place += 8
+            } else if unsafe buffer[place] == self[at] {
+                place += 1
+            } else {
+                return place
+            }
+        }
+        return nil
+    }
+
+    /// Where bytes of a run came from.
+    package struct Origin: Hashable, Sendable, CustomStringConvertible {
+        /// The connection that they were made for.
+        package let connection: Int
+        /// The offset of the first of them in that connection's stream.
+        package let offset: Int
+        /// For example `connection 3, offset 4096`.
+        package var description: String { "connection \(connection), offset \(offset)" }
+    }
+
+    /// Finds out where at least 15 bytes of a run with a seed came from.
+    ///
+    /// - Parameters:
+    ///   - bytes: what turned up.
+    ///   - seed: the run's seed.
+    ///   - connections: how many connections the run has.
+    ///   - length: how long a connection's stream is at most.
+    /// - Returns: where they came from; `nil` if they are nobody's.
+    package static func origin(
+        of bytes: [UInt8],
+        seed: UInt64,
+        connections: Int,
+        length: Int
+    ) -> Origin? {
+        for shift in 0..<8 where bytes.count >= shift + 8 {
+            var word: UInt64 = 0
+            for index in 0..<8 { word |= UInt64(bytes[shift + index]) << UInt64(index * 8) }
+            let plain = unmixed(word) ^ mixed(seed)
+            let connection = Int(plain >> 40)
+            let offset = Int(plain & 0xFF_FFFF_FFFF) * 8 - shift
+            if connection < connections, offset < length, offset >= 0 {
+                return Origin(connection: connection, offset: offset)
+            }
+        }
+        return nil
+    }
+
+    private func word(_ index: Int) -> UInt64 {
+        Self.mixed((UInt64(connection) << 40 | UInt64(index)) ^ key)
+    }
+
+    // The finalizer of SplitMix64, a bijection, and its inverse.
+    private static func mixed(_ value: UInt64) -> UInt64 {
+        var word = value
+        word = (word ^ word >> 30) &* 0xBF58_476D_1CE4_E5B9
+        word = (word ^ word >> 27) &* 0x94D0_49BB_1331_11EB
+        return word ^ word >> 31
+    }
+
+    private static func unmixed(_ value: UInt64) -> UInt64 {
+        var word = value
+        word = (word ^ word >> 31 ^ word >> 62) &* 0x3196_42B2_D24D_8EC3
+        word = (word ^ word >> 27 ^ word >> 54) &* 0x96DE_1B17_3F11_9089
+        return word ^ word >> 30 ^ word >> 60
+    }
+}
