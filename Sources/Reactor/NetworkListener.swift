@@ -69,7 +69,7 @@ package final class NetworkListener: SelectableSocket {
     }
 
     override func selectionChanged() throws(ReactorError) {
-        let wanted = selected.contains(.accept)
+        let wanted = selection.contains(.accept)
         if wanted && !isWatching {
             try watch?.add()
         } else if !wanted && isWatching {

@@ -32,7 +32,7 @@ extension NetworkSocket {
         ahead.drop(count)
         guard ahead.isEmpty else { return .bytes(count) }
         let mayHaveMore = ahead.wasFull
-        loop.readAhead.release(&ahead)
+        releaseAhead()
         guard mayHaveMore, count < buffer.count else { return .bytes(count) }
         let rest = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[count...])
         if case .bytes(let more) = unsafe receiveDirectly(into: rest, flags: 0) {
@@ -45,12 +45,11 @@ extension NetworkSocket {
         into buffer: UnsafeMutableRawBufferPointer,
         flags: CInt
     ) -> Transfer {
-        guard let outcome = unsafe socket?.receive(into: buffer, flags: flags) else {
-            return .failed(Errno(rawValue: ENOTSOCK))
-        }
+        guard number >= 0 else { return .failed(Errno(rawValue: ENOTSOCK)) }
+        let outcome = unsafe Socket.receive(from: number, into: buffer, flags: flags)
         switch outcome {
         case .endOfStream: end(nil)
-        case .failed(let error) where phase == .connected: end(error)
+        case .failed(let error) where connectionPhase == .connected: end(error)
         default: break
         }
         return outcome
@@ -61,7 +60,7 @@ extension NetworkSocket {
         silenced.remove(.read)
         if !ahead.isEmpty {
             report(.read, now: true)
-        } else if !isReading && !selected.isEmpty {
+        } else if !isReading && !selection.isEmpty {
             resumeReading()
         }
     }
@@ -79,10 +78,10 @@ extension NetworkSocket {
     package func receiveUrgent() -> UInt8? {
         var byte: UInt8 = 0
         let outcome = unsafe withUnsafeMutableBytes(of: &byte) { buffer in
-            unsafe socket?.receive(into: buffer, flags: CInt(MSG_OOB))
+            unsafe Socket.receive(from: number, into: buffer, flags: CInt(MSG_OOB))
         }
         silenced.remove(.outOfBand)
-        if selected.contains(.outOfBand) && hasUrgentByte { report(.outOfBand, now: true) }
+        if selection.contains(.outOfBand) && hasUrgentByte { report(.outOfBand, now: true) }
         return outcome == .bytes(1) ? byte : nil
     }
 
@@ -95,9 +94,8 @@ extension NetworkSocket {
     ///   - flags: such as `MSG_OOB`.
     /// - Returns: what came of it; `.failed` with `ENOTSOCK` once closed.
     package func send(_ bytes: UnsafeRawBufferPointer, flags: CInt = 0) -> Transfer {
-        guard let outcome = unsafe socket?.send(bytes, flags: flags) else {
-            return .failed(Errno(rawValue: ENOTSOCK))
-        }
+        guard number >= 0 else { return .failed(Errno(rawValue: ENOTSOCK)) }
+        let outcome = unsafe Socket.send(bytes, to: number, flags: flags)
         switch outcome {
         case .bytes(let count) where count < bytes.count: sendBlocked()
         case .wouldBlock: sendBlocked()
@@ -111,7 +109,7 @@ extension NetworkSocket {
 
     private func sendBlocked() {
         isSendBlocked = true
-        guard selected.contains(.write) else { return }
+        guard selection.contains(.write) else { return }
         do {
             try armWrite()
         } catch {

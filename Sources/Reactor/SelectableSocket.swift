@@ -4,16 +4,16 @@ package import Sockets
 /// events with the place where they are told.
 ///
 /// Confined to its loop's thread; not Sendable. The application keeps it alive; the loop does not.
+@safe
 package class SelectableSocket {
     /// The loop that watches it.
     package final let loop: EventLoop
     /// The handle that messages carry; never the descriptor's number (CO-1).
-    package private(set) final var address = SlotAddress(index: .max, generation: 0)
-    /// Whether ``close()`` has been called.
-    package private(set) final var isClosed = false
+    package final let address: SlotAddress
 
-    /// The selected events; empty if nothing is selected.
-    package private(set) final var selected: NetworkEvents = []
+    // Properties on the way of every byte are not visible outside: they need no run-time checks.
+    private final var hasLeft = false
+    final var selection: NetworkEvents = []
     // Told and not re-enabled yet (AS-4).
     final var silenced: NetworkEvents = []
     // To be told at the end of the loop's turn, in their order (AS-9).
@@ -25,15 +25,24 @@ package class SelectableSocket {
     private final var target = SelectionTarget.none
     final var connectError: CInt = 0
     final var closeError: CInt = 0
+    // The next in the loop's list of those that have something to tell.
+    final var nextFresh: Unmanaged<SelectableSocket>?
 
     init(_ loop: EventLoop) {
         self.loop = loop
-        address = loop.sockets.insert(self)
+        address = loop.sockets.reserve()
+        loop.sockets.insert(self, at: address)
     }
 
     deinit {
         leave()
     }
+
+    /// Whether ``close()`` has been called.
+    package final var isClosed: Bool { hasLeft }
+
+    /// The selected events; empty if nothing is selected.
+    package final var selected: NetworkEvents { selection }
 
     /// Selects events to be posted as messages, replacing every earlier selection.
     ///
@@ -81,7 +90,7 @@ package class SelectableSocket {
         guard !events.isEmpty else { return cancelSelection() }
         forget()
         self.target = target
-        selected = events
+        selection = events
         try selectionChanged()
         report(standingConditions(), now: true)
     }
@@ -90,10 +99,10 @@ package class SelectableSocket {
     ///
     /// Messages that are queued stay so (AS-2).
     package final func cancelSelection() {
-        guard !selected.isEmpty else { return }
+        guard !selection.isEmpty else { return }
         forget()
         silenced = []
-        selected = []
+        selection = []
         target = .none
         try? selectionChanged()
     }
@@ -139,7 +148,7 @@ package class SelectableSocket {
     /// Tells events that are selected and not silenced: at once, or at the end of the turn together
     /// with what else the turn brings.
     final func report(_ events: NetworkEvents, now: Bool) {
-        let new = events.intersection(selected).subtracting(silenced)
+        let new = events.intersection(selection).subtracting(silenced)
         guard !new.isEmpty else { return }
         silenced.formUnion(new)
         if now {
@@ -196,8 +205,8 @@ package class SelectableSocket {
     package final func close() {
         guard !isClosed else { return }
         leave()
-        isClosed = true
-        selected = []
+        hasLeft = true
+        selection = []
         target = .none
         releaseResources()
     }
