@@ -57,6 +57,13 @@ package final class Thread: Sendable {
 package struct InterruptSignal: Sendable {
     let number: CInt
 
+    fileprivate func unblock() {
+        var signals = sigset_t()
+        unsafe sigemptyset(&signals)
+        unsafe sigaddset(&signals, number)
+        unsafe pthread_sigmask(SIG_UNBLOCK, &signals, nil)
+    }
+
     /// Takes the highest real-time signal that nothing in the process uses yet, and keeps it for
     /// the life of the process. `nil` if all are in use.
     package static let shared: InterruptSignal? = {
@@ -91,6 +98,9 @@ private func threadMain(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRa
     _ = unsafe String(body.name.prefix(15)).withCString { name in
         unsafe pthread_setname_np(pthread_self(), name)
     }
+    // A thread inherits the mask of the one that starts it; those of Dispatch, and so of tasks,
+    // block nearly every signal.
+    InterruptSignal.shared?.unblock()
     body.run()
     return nil
 }
