@@ -1,7 +1,9 @@
 import Glibc
 package import Sockets
 
-/// A client's connection to an echo server, non-blocking. Owns its socket.
+/// A client's connection to an echo server, non-blocking.
+///
+/// Owns its socket.
 package struct EchoConnection: ~Copyable, Sendable {
     /// The connected socket.
     package let socket: Socket
@@ -10,8 +12,9 @@ package struct EchoConnection: ~Copyable, Sendable {
     /// Where it went: one of the addresses of the endpoint.
     package let peer: SocketAddress
 
-    /// Connects to the first address of an endpoint that answers. Blocks. The corresponding C
-    /// functions are `getaddrinfo`, `socket`, `connect` and `poll`.
+    /// Connects to the first address of an endpoint that answers.
+    ///
+    /// Blocks. The corresponding C functions are `getaddrinfo`, `socket`, `connect` and `poll`.
     ///
     /// - Parameters:
     ///   - endpoint: the server.
@@ -77,7 +80,9 @@ package struct EchoConnection: ~Copyable, Sendable {
     }
 }
 
-/// Whether a descriptor is a terminal. The corresponding C function is `isatty`.
+/// Whether a descriptor is a terminal.
+///
+/// The corresponding C function is `isatty`.
 package func isTerminal(_ number: CInt) -> Bool {
     isatty(number) == 1
 }

@@ -73,7 +73,9 @@ package struct Filter: Sendable {
         self.output = output
     }
 
-    /// Runs to the end of the input and of the connection. Blocks; any thread.
+    /// Runs to the end of the input and of the connection.
+    ///
+    /// Blocks; any thread.
     package func run(_ connection: borrowing EchoConnection) -> Result {
         var run = FilterRun(input, output)
         return withoutBrokenPipeSignal { run.finish(connection.socket) }

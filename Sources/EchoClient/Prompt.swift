@@ -47,7 +47,9 @@ package struct Prompt: Sendable {
         self.output = output
     }
 
-    /// Runs until the input or the connection ends. Blocks; any thread.
+    /// Runs until the input or the connection ends.
+    ///
+    /// Blocks; any thread.
     package func run(_ connection: borrowing EchoConnection) -> End {
         var run = PromptRun(input, output)
         return withoutBrokenPipeSignal { run.converse(connection.socket) }

@@ -7,7 +7,9 @@ package final class TemporaryFolder: Sendable {
     /// Where it is.
     package let path: String
 
-    /// Makes an empty folder. The corresponding C function is `mkdtemp`.
+    /// Makes an empty folder.
+    ///
+    /// The corresponding C function is `mkdtemp`.
     package init() throws(SystemError) {
         var template = Array("/tmp/echo-test-XXXXXX".utf8CString)
         guard unsafe mkdtemp(&template) != nil else {

@@ -7,7 +7,9 @@ import Synchronization
 package final class TestPipe: Sendable {
     private let ends: Mutex<(reading: CInt, writing: CInt)>
 
-    /// Opens the pipe. The corresponding C function is `pipe2`.
+    /// Opens the pipe.
+    ///
+    /// The corresponding C function is `pipe2`.
     package init() throws(SystemError) {
         var numbers: [CInt] = [-1, -1]
         try systemCall("pipe2") { unsafe pipe2(&numbers, O_CLOEXEC) }
