@@ -52,10 +52,18 @@ let package = Package(
             path: "Tests/TestSupport"
         ),
         .testTarget(name: "SocketsTests", dependencies: ["CLinux", "Sockets", "TestSupport"]),
-        .testTarget(name: "EchoClientTests", dependencies: ["EchoClient", "Sockets", "TestSupport"]),
-        .testTarget(name: "ReactorTests", dependencies: ["CLinux", "Reactor", "Sockets", "TestSupport"]),
         .testTarget(
-            name: "ProactorTests", dependencies: ["CLinux", "Proactor", "Sockets", "TestSupport"]),
+            name: "EchoClientTests",
+            dependencies: ["EchoClient", "Sockets", "TestSupport"]
+        ),
+        .testTarget(
+            name: "ReactorTests",
+            dependencies: ["CLinux", "Reactor", "Sockets", "TestSupport"]
+        ),
+        .testTarget(
+            name: "ProactorTests",
+            dependencies: ["CLinux", "Proactor", "Sockets", "TestSupport"]
+        ),
         .testTarget(
             name: "EchoServerTests",
             dependencies: ["CLinux", "EchoClient", "EchoServer", "Sockets", "TestSupport"]

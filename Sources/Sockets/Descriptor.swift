@@ -5,7 +5,9 @@ import Glibc
 /// Noncopyable: a descriptor is closed exactly once, when its owner goes away, and cannot be used
 /// afterwards. Every descriptor in this package is owned by one from birth.
 package struct Descriptor: ~Copyable, Sendable {
-    /// The number, for as long as this owner lives. Not to be stored elsewhere.
+    /// The number, for as long as this owner lives.
+    ///
+    /// Not to be stored elsewhere.
     package let rawValue: CInt
 
     /// Takes ownership of an open descriptor.

@@ -33,7 +33,8 @@ package enum Endpoint: Hashable, Sendable {
     }
 
     private static func port(_ text: String) throws(ParseError) -> UInt16 {
-        guard !text.isEmpty, text.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let port = UInt16(text)
+        guard !text.isEmpty, text.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }),
+            let port = UInt16(text)
         else { throw ParseError(description: "port \"\(text)\" is not a number from 0 to 65535") }
         return port
     }
@@ -66,7 +67,8 @@ package enum Endpoint: Hashable, Sendable {
         guard !text.utf8.contains(0) else { throw ParseError(description: "the path contains NUL") }
         guard text.utf8.count <= SocketAddress.maximumUnixPathLength else {
             throw ParseError(
-                description: "the path is longer than \(SocketAddress.maximumUnixPathLength) bytes")
+                description: "the path is longer than \(SocketAddress.maximumUnixPathLength) bytes"
+            )
         }
         return text.hasPrefix("@") ? "\0" + text.dropFirst() : text
     }
@@ -85,14 +87,17 @@ extension Endpoint: CustomStringConvertible {
 }
 
 extension Endpoint {
-    /// Why a host name has no address. The corresponding C function is `gai_strerror`.
+    /// Why a host name has no address.
+    ///
+    /// The corresponding C function is `gai_strerror`.
     package struct ResolutionError: Error, Sendable, CustomStringConvertible {
         /// For example `Name or service not known`.
         package let description: String
     }
 
-    /// The addresses an endpoint stands for, in order of preference. Blocks while a name is looked
-    /// up. The corresponding C function is `getaddrinfo`.
+    /// The addresses an endpoint stands for, in order of preference.
+    ///
+    /// Blocks while a name is looked up. The corresponding C function is `getaddrinfo`.
     ///
     /// `localhost` is 127.0.0.1 and ::1 whatever the resolver says, and `*` is 0.0.0.0 and ::.
     package func resolve() throws(ResolutionError) -> [SocketAddress] {
@@ -101,14 +106,16 @@ extension Endpoint {
             return [.unix(path)]
         }
         if host == "localhost" { return [.loopback(port: port), .loopback6(port: port)] }
-        if host == Self.anyHost { return [.ipv4(0, port: port), .ipv6(0, 0, port: port, scope: 0)] }
+        if host == Self.anyHost {
+            return [.ipv4(0, port: port), .ipv6(0, 0, port: port, scope: 0)]
+        }
         if let address = SocketAddress(numeric: host, port: port) { return [address] }
         return try Self.lookUp(host).map { $0.with(port: port) }
     }
 
     private static func lookUp(_ host: String) throws(ResolutionError) -> [SocketAddress] {
         var hints = unsafe addrinfo()
-        unsafe hints.ai_socktype = SOCK_STREAM_FLAG
+        unsafe hints.ai_socktype = streamType
         var list: UnsafeMutablePointer<addrinfo>?
         let status = unsafe getaddrinfo(host, nil, &hints, &list)
         guard status == 0 else {

@@ -10,7 +10,9 @@ package struct Errno: RawRepresentable, Hashable, Sendable {
         self.rawValue = rawValue
     }
 
-    /// The calling thread's `errno`. Read it before anything else runs.
+    /// The calling thread's `errno`.
+    ///
+    /// Read it before anything else runs.
     package static var current: Errno {
         Errno(rawValue: errno)
     }

@@ -17,7 +17,9 @@ package enum AcceptOutcome: ~Copyable {
     case failed(Errno)
 }
 
-/// A listening socket. Owns its descriptor and, if it made one, its Unix socket file.
+/// A listening socket.
+///
+/// Owns its descriptor and, if it made one, its Unix socket file.
 package struct Listener: ~Copyable, Sendable {
     private let socket: Socket
     private let file: SocketFile?
@@ -26,8 +28,9 @@ package struct Listener: ~Copyable, Sendable {
     /// Whether the socket came from outside, and may outlive this process.
     package let isInherited: Bool
 
-    /// Binds and listens, close-on-exec and non-blocking. The corresponding C functions are
-    /// `socket`, `bind` and `listen`.
+    /// Binds and listens, close-on-exec and non-blocking.
+    ///
+    /// The corresponding C functions are `socket`, `bind` and `listen`.
     ///
     /// A Unix socket file that nothing listens on any more is replaced; one that is alive is not.
     ///
@@ -35,6 +38,7 @@ package struct Listener: ~Copyable, Sendable {
     ///   - address: where; port 0 lets the kernel choose.
     ///   - backlog: connections the kernel queues; clamped by it to `net.core.somaxconn`.
     ///   - sharesPort: whether several sockets share the address (`SO_REUSEPORT`).
+    /// - Throws: for example `EADDRINUSE`, `EADDRNOTAVAIL` or `EACCES`.
     package init(
         _ address: SocketAddress,
         backlog: CInt = CInt(SOMAXCONN),
@@ -67,7 +71,7 @@ package struct Listener: ~Copyable, Sendable {
         let socket = Socket(descriptor)
         let type = try socket.option(level: SOL_SOCKET, SO_TYPE)
         let listening = try socket.option(level: SOL_SOCKET, SO_ACCEPTCONN)
-        guard type == SOCK_STREAM_FLAG, listening == 1, let address = socket.localAddress else {
+        guard type == streamType, listening == 1, let address = socket.localAddress else {
             throw SystemError(call: "listen", errno: Errno(rawValue: EINVAL))
         }
         try socket.descriptor.setCloseOnExec()
@@ -97,13 +101,16 @@ package struct Listener: ~Copyable, Sendable {
     /// The descriptor's number, for waiting until it is readable.
     package var number: CInt { socket.number }
 
-    /// Accepts the first queued connection, close-on-exec. The corresponding C function is
-    /// `accept4`. Any thread; the kernel gives each connection to one caller.
+    /// Accepts the first queued connection, close-on-exec.
+    ///
+    /// The corresponding C function is `accept4`. Any thread; the kernel gives each connection to
+    /// one caller.
     ///
     /// - Parameter blocking: whether the accepted socket is to block. The call itself never does.
+    /// - Returns: the connection, or what came instead.
     package func accept(blocking: Bool = false) -> AcceptOutcome {
         var number = -1
-        let flags = SOCK_CLOEXEC_FLAG | (blocking ? 0 : SOCK_NONBLOCK_FLAG)
+        let flags = closeOnExecFlag | (blocking ? 0 : nonBlockingFlag)
         let peer = unsafe SocketAddress.read { pointer, length in
             let capacity = unsafe length.pointee
             number = transferCall {
@@ -114,7 +121,9 @@ package struct Listener: ~Copyable, Sendable {
         }
         guard number < 0 else {
             return .accepted(
-                Socket(Descriptor(adopting: CInt(number))), peer: peer ?? .unix(""))
+                Socket(Descriptor(adopting: CInt(number))),
+                peer: peer ?? .unix("")
+            )
         }
         return Self.outcome(Errno(rawValue: CInt(-number)))
     }

@@ -1,6 +1,8 @@
 import Glibc
 
-/// A moment of the monotonic clock, in nanoseconds. Cheap to read and eight bytes long.
+/// A moment of the monotonic clock, in nanoseconds.
+///
+/// Cheap to read and eight bytes long.
 package struct MonotonicTime: Comparable, Hashable, Sendable {
     /// Nanoseconds since an unspecified start.
     package var nanoseconds: Int64
@@ -14,7 +16,9 @@ package struct MonotonicTime: Comparable, Hashable, Sendable {
     package static var now: MonotonicTime { read(CLOCK_MONOTONIC) }
 
     /// Now, to within a kernel tick (1 to 10 ms), at a fraction of the cost
-    /// (`CLOCK_MONOTONIC_COARSE`). For what is measured in tenths of a second and more.
+    /// (`CLOCK_MONOTONIC_COARSE`).
+    ///
+    /// For what is measured in tenths of a second and more.
     package static var coarse: MonotonicTime { read(CLOCK_MONOTONIC_COARSE) }
 
     private static func read(_ clock: clockid_t) -> MonotonicTime {

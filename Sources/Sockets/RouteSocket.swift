@@ -17,20 +17,23 @@ package struct RouteChange: OptionSet, Sendable {
     package static let routes = RouteChange(rawValue: 2)
 }
 
-/// A socket on which the kernel tells of changed addresses and routes (rtnetlink(7)). Needs no
-/// privilege.
+/// A socket on which the kernel tells of changed addresses and routes (rtnetlink(7)).
+///
+/// Needs no privilege.
 package struct RouteSocket: ~Copyable, Sendable {
     private let descriptor: Descriptor
 
     /// Subscribes to changes of IPv4 and IPv6 addresses and routes.
     package init() throws(SystemError) {
-        let type = CInt(SOCK_RAW.rawValue) | SOCK_CLOEXEC_FLAG | SOCK_NONBLOCK_FLAG
+        let type = CInt(SOCK_RAW.rawValue) | closeOnExecFlag | nonBlockingFlag
         let descriptor = Descriptor(
-            adopting: try systemCall("socket") { socket(AF_NETLINK, type, NETLINK_ROUTE) })
+            adopting: try systemCall("socket") { socket(AF_NETLINK, type, NETLINK_ROUTE) }
+        )
         var address = sockaddr_nl()
         address.nl_family = sa_family_t(AF_NETLINK)
         address.nl_groups = UInt32(
-            RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE)
+            RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE
+        )
         let number = descriptor.rawValue
         try systemCall("bind") {
             unsafe withUnsafePointer(to: &address) { pointer in
@@ -45,8 +48,9 @@ package struct RouteSocket: ~Copyable, Sendable {
     /// The descriptor to watch for readability.
     package var number: CInt { descriptor.rawValue }
 
-    /// Reads all queued messages and says what changed. An overrun (`ENOBUFS`) counts as every
-    /// change: messages were lost.
+    /// Reads all queued messages and says what changed.
+    ///
+    /// An overrun (`ENOBUFS`) counts as every change: messages were lost.
     package func takeChanges() -> RouteChange {
         var changes: RouteChange = []
         unsafe withUnsafeTemporaryAllocation(byteCount: 16 * 1024, alignment: 16) { buffer in
@@ -59,7 +63,9 @@ package struct RouteSocket: ~Copyable, Sendable {
                     continue
                 }
                 if count <= 0 { return }
-                unsafe changes.formUnion(Self.parse(UnsafeRawBufferPointer(rebasing: buffer[..<count])))
+                unsafe changes.formUnion(
+                    Self.parse(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+                )
             }
         }
         return changes

@@ -14,7 +14,9 @@ package enum Transfer: Hashable, Sendable {
     case failed(Errno)
 }
 
-/// A stream socket. Owns its descriptor.
+/// A stream socket.
+///
+/// Owns its descriptor.
 package struct Socket: ~Copyable, Sendable {
     /// The descriptor, closed with the socket.
     package let descriptor: Descriptor
@@ -24,20 +26,28 @@ package struct Socket: ~Copyable, Sendable {
         self.descriptor = descriptor
     }
 
-    /// Opens a stream socket, close-on-exec and non-blocking. The corresponding C function is `socket`.
+    /// Opens a stream socket, close-on-exec and non-blocking.
+    ///
+    /// The corresponding C function is `socket`.
     package init(family: CInt, blocking: Bool = false) throws(SystemError) {
-        let type = SOCK_STREAM_FLAG | SOCK_CLOEXEC_FLAG | (blocking ? 0 : SOCK_NONBLOCK_FLAG)
+        let type = streamType | closeOnExecFlag | (blocking ? 0 : nonBlockingFlag)
         descriptor = Descriptor(adopting: try systemCall("socket") { socket(family, type, 0) })
     }
 
-    /// A connected pair of Unix sockets, close-on-exec and non-blocking. The corresponding C
-    /// function is `socketpair`.
+    /// A connected pair of Unix sockets, close-on-exec and non-blocking.
+    ///
+    /// The corresponding C function is `socketpair`.
     package static func pair() throws(SystemError) -> SocketPair {
         var ends: (CInt, CInt) = (-1, -1)
-        let type = SOCK_STREAM_FLAG | SOCK_CLOEXEC_FLAG | SOCK_NONBLOCK_FLAG
+        let type = streamType | closeOnExecFlag | nonBlockingFlag
         try systemCall("socketpair") {
             unsafe withUnsafeMutableBytes(of: &ends) { bytes in
-                unsafe socketpair(AF_UNIX, type, 0, bytes.assumingMemoryBound(to: CInt.self).baseAddress)
+                unsafe socketpair(
+                    AF_UNIX,
+                    type,
+                    0,
+                    bytes.assumingMemoryBound(to: CInt.self).baseAddress
+                )
             }
         }
         return SocketPair(
@@ -49,7 +59,9 @@ package struct Socket: ~Copyable, Sendable {
     /// The descriptor's number, for registering it with the kernel while the socket lives.
     package var number: CInt { descriptor.rawValue }
 
-    /// Receives what is there. The corresponding C function is `recv`.
+    /// Receives what is there.
+    ///
+    /// The corresponding C function is `recv`.
     ///
     /// A request for zero bytes on a socket with data or at its end gives `.bytes(0)`.
     package func receive(
@@ -62,7 +74,9 @@ package struct Socket: ~Copyable, Sendable {
         return Self.failure(count)
     }
 
-    /// Sends what fits. The corresponding C function is `send`, with `MSG_NOSIGNAL`.
+    /// Sends what fits.
+    ///
+    /// The corresponding C function is `send`, with `MSG_NOSIGNAL`.
     package func send(_ buffer: UnsafeRawBufferPointer, flags: CInt = 0) -> Transfer {
         let count = transferCall {
             unsafe Glibc.send(number, buffer.baseAddress, buffer.count, flags | CInt(MSG_NOSIGNAL))
@@ -107,13 +121,16 @@ package struct Socket: ~Copyable, Sendable {
         }
     }
 
-    /// Shuts down a direction. A connection already gone is no error. The corresponding C
-    /// function is `shutdown`.
+    /// Shuts down a direction.
+    ///
+    /// A connection already gone is no error. The corresponding C function is `shutdown`.
     package func shutdown(_ direction: Direction) {
         _ = Glibc.shutdown(number, direction.flag)
     }
 
-    /// Starts or completes a connection. The corresponding C function is `connect`.
+    /// Starts or completes a connection.
+    ///
+    /// The corresponding C function is `connect`.
     ///
     /// - Returns: whether it is established already; `false` while it is under way.
     /// - Throws: why it failed.
@@ -129,12 +146,16 @@ package struct Socket: ~Copyable, Sendable {
         }
     }
 
-    /// The local address. The corresponding C function is `getsockname`.
+    /// The local address.
+    ///
+    /// The corresponding C function is `getsockname`.
     package var localAddress: SocketAddress? {
         unsafe SocketAddress.read { pointer, length in unsafe getsockname(number, pointer, length) }
     }
 
-    /// The peer's address. The corresponding C function is `getpeername`.
+    /// The peer's address.
+    ///
+    /// The corresponding C function is `getpeername`.
     package var peerAddress: SocketAddress? {
         unsafe SocketAddress.read { pointer, length in unsafe getpeername(number, pointer, length) }
     }
@@ -156,6 +177,6 @@ package struct SocketPair: ~Copyable {
 }
 
 // Imported as enumerations, wanted as numbers.
-let SOCK_STREAM_FLAG = CInt(SOCK_STREAM.rawValue)
-let SOCK_CLOEXEC_FLAG = CInt(SOCK_CLOEXEC.rawValue)
-let SOCK_NONBLOCK_FLAG = CInt(SOCK_NONBLOCK.rawValue)
+let streamType = CInt(SOCK_STREAM.rawValue)
+let closeOnExecFlag = CInt(SOCK_CLOEXEC.rawValue)
+let nonBlockingFlag = CInt(SOCK_NONBLOCK.rawValue)

@@ -72,12 +72,19 @@ extension SocketAddress {
         switch unsafe CInt(bytes.load(as: sa_family_t.self)) {
         case AF_INET where bytes.count >= MemoryLayout<sockaddr_in>.size:
             let value = unsafe bytes.load(as: sockaddr_in.self)
-            self = .ipv4(UInt32(bigEndian: value.sin_addr.s_addr), port: UInt16(bigEndian: value.sin_port))
+            self = .ipv4(
+                UInt32(bigEndian: value.sin_addr.s_addr),
+                port: UInt16(bigEndian: value.sin_port)
+            )
         case AF_INET6 where bytes.count >= MemoryLayout<sockaddr_in6>.size:
             let value = unsafe bytes.load(as: sockaddr_in6.self)
             let (high, low) = Self.halves(value.sin6_addr)
             self = .ipv6(
-                high, low, port: UInt16(bigEndian: value.sin6_port), scope: value.sin6_scope_id)
+                high,
+                low,
+                port: UInt16(bigEndian: value.sin6_port),
+                scope: value.sin6_scope_id
+            )
         case AF_UNIX:
             var path = unsafe bytes.dropFirst(2)
             if unsafe path.first != 0, let end = unsafe path.firstIndex(of: 0) {

@@ -56,7 +56,9 @@ package enum SocketAddress: Hashable, Sendable {
         .ipv6(0, 1, port: port, scope: 0)
     }
 
-    /// Parses a numeric IPv4 or IPv6 address. The corresponding C function is `inet_pton`.
+    /// Parses a numeric IPv4 or IPv6 address.
+    ///
+    /// The corresponding C function is `inet_pton`.
     package init?(numeric host: String, port: UInt16) {
         var bytes4 = in_addr()
         if unsafe inet_pton(AF_INET, host, &bytes4) == 1 {
@@ -103,7 +105,8 @@ extension SocketAddress: CustomStringConvertible {
     }
 
     private static func presentation(_ family: CInt, _ bytes: UnsafeRawPointer) -> String {
-        unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(INET6_ADDRSTRLEN)) { text in
+        unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(INET6_ADDRSTRLEN)) {
+            text in
             guard let base = text.baseAddress,
                 unsafe inet_ntop(family, bytes, base, socklen_t(text.count)) != nil
             else { return "?" }

@@ -2,7 +2,9 @@ import CLinux
 import Glibc
 
 extension Socket {
-    /// Sets an integer option. The corresponding C function is `setsockopt`.
+    /// Sets an integer option.
+    ///
+    /// The corresponding C function is `setsockopt`.
     package func setOption(
         level: CInt,
         _ name: CInt,
@@ -15,7 +17,9 @@ extension Socket {
         }
     }
 
-    /// Reads an integer option. The corresponding C function is `getsockopt`.
+    /// Reads an integer option.
+    ///
+    /// The corresponding C function is `getsockopt`.
     package func option(level: CInt, _ name: CInt) throws(SystemError) -> CInt {
         var value: CInt = 0
         var length = socklen_t(MemoryLayout<CInt>.size)
@@ -38,7 +42,12 @@ extension Socket {
     package func setResetOnClose() {
         var value = linger(l_onoff: 1, l_linger: 0)
         _ = unsafe setsockopt(
-            number, SOL_SOCKET, SO_LINGER, &value, socklen_t(MemoryLayout<linger>.size))
+            number,
+            SOL_SOCKET,
+            SO_LINGER,
+            &value,
+            socklen_t(MemoryLayout<linger>.size)
+        )
     }
 
     /// Bounds how long a blocking receive and a blocking send may wait; they then give
@@ -49,7 +58,12 @@ extension Socket {
             try systemCall("setsockopt") {
                 unsafe withUnsafePointer(to: time) { pointer in
                     unsafe setsockopt(
-                        number, SOL_SOCKET, name, pointer, socklen_t(MemoryLayout<timeval>.size))
+                        number,
+                        SOL_SOCKET,
+                        name,
+                        pointer,
+                        socklen_t(MemoryLayout<timeval>.size)
+                    )
                 }
             }
         }
@@ -84,8 +98,9 @@ extension Socket {
         return Int(value)
     }
 
-    /// Whether the next byte to read follows the urgent mark. The corresponding C function is
-    /// `sockatmark`.
+    /// Whether the next byte to read follows the urgent mark.
+    ///
+    /// The corresponding C function is `sockatmark`.
     package var isAtUrgentMark: Bool {
         var value: CInt = 0
         return unsafe clinux_ioctl_int(number, clinux_SIOCATMARK(), &value) == 0 && value != 0
@@ -93,9 +108,20 @@ extension Socket {
 
     /// Whether one of the events of poll(2) holds now.
     package func poll(_ events: Int32) -> Bool {
+        wait(for: events, atMost: 0) & events != 0
+    }
+
+    /// Waits for events of poll(2).
+    ///
+    /// - Parameters:
+    ///   - events: for example `POLLIN | POLLOUT`.
+    ///   - milliseconds: how long at most; 0 only looks, -1 waits for ever.
+    /// - Returns: those that hold, errors and hang-up included; none after the time, or when a
+    ///   signal arrived.
+    package func wait(for events: Int32, atMost milliseconds: CInt) -> Int32 {
         var entry = pollfd(fd: number, events: Int16(events), revents: 0)
-        let count = transferCall { unsafe Int(Glibc.poll(&entry, 1, 0)) }
-        return count == 1 && entry.revents & Int16(events) != 0
+        let count = unsafe Glibc.poll(&entry, 1, milliseconds)
+        return count == 1 ? Int32(entry.revents) : 0
     }
 }
 
@@ -113,7 +139,8 @@ extension Duration {
         let (seconds, attoseconds) = components
         if seconds < 0 || attoseconds < 0 { return 0 }
         if seconds > 2_000_000 { return 2_000_000_000 }
-        let milliseconds = Int(seconds) * 1000 + Int((attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)
+        let milliseconds =
+            Int(seconds) * 1000 + Int((attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)
         return CInt(clamping: milliseconds)
     }
 

@@ -8,7 +8,9 @@ import Glibc
 package final class Thread: Sendable {
     private let handle: pthread_t
 
-    /// Starts a thread. The corresponding C function is `pthread_create`.
+    /// Starts a thread.
+    ///
+    /// The corresponding C function is `pthread_create`.
     ///
     /// - Parameters:
     ///   - name: shown by `ps -L` and debuggers; cut to 15 bytes.
@@ -35,7 +37,9 @@ package final class Thread: Sendable {
         handle = thread
     }
 
-    /// Waits until the thread has ended. Exactly once, from another thread.
+    /// Waits until the thread has ended.
+    ///
+    /// Exactly once, from another thread.
     package func join() {
         pthread_join(handle, nil)
     }
@@ -65,9 +69,15 @@ package struct InterruptSignal: Sendable {
     }
 
     /// Takes the highest real-time signal that nothing in the process uses yet, and keeps it for
-    /// the life of the process. `nil` if all are in use.
+    /// the life of the process.
+    ///
+    /// `nil` if all are in use.
     package static let shared: InterruptSignal? = {
-        for number in stride(from: __libc_current_sigrtmax(), through: __libc_current_sigrtmin(), by: -1) {
+        for number in stride(
+            from: __libc_current_sigrtmax(),
+            through: __libc_current_sigrtmin(),
+            by: -1
+        ) {
             var current = sigaction()
             guard unsafe sigaction(number, nil, &current) == 0,
                 unsafe current.__sigaction_handler.sa_handler == nil

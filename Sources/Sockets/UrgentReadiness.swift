@@ -13,7 +13,8 @@ package struct UrgentReadiness: ~Copyable {
     /// Starts watching a socket, which must outlive this value.
     package init(of socket: borrowing Socket) throws(SystemError) {
         let epoll = Descriptor(
-            adopting: try systemCall("epoll_create1") { epoll_create1(CInt(EPOLL_CLOEXEC)) })
+            adopting: try systemCall("epoll_create1") { epoll_create1(CInt(EPOLL_CLOEXEC)) }
+        )
         var event = unsafe epoll_event()
         unsafe event.events = EPOLLPRI.rawValue | EPOLLET.rawValue
         let (inner, outer) = (epoll.rawValue, socket.number)

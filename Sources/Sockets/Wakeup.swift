@@ -11,21 +11,34 @@ package final class Wakeup: Sendable {
         descriptor = Descriptor(
             adopting: try systemCall("eventfd") {
                 eventfd(0, CInt(EFD_CLOEXEC | EFD_NONBLOCK))
-            })
+            }
+        )
     }
 
     /// The descriptor to wait on.
     package var number: CInt { descriptor.rawValue }
 
-    /// Makes the descriptor readable. From any thread, any number of times.
+    /// Makes the descriptor readable.
+    ///
+    /// From any thread, any number of times.
     package func signal() {
         var one: UInt64 = 1
         _ = transferCall { unsafe write(number, &one, 8) }
     }
 
-    /// Makes the descriptor unreadable again. By the waiting thread, before it looks for work.
+    /// Makes the descriptor unreadable again.
+    ///
+    /// By the waiting thread, before it looks for work.
     package func clear() {
         var count: UInt64 = 0
         _ = transferCall { unsafe read(number, &count, 8) }
+    }
+
+    /// Waits until the descriptor is readable, at most so long.
+    ///
+    /// The corresponding C function is `poll`.
+    package func wait(atMost limit: Duration) {
+        var entry = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
+        _ = unsafe poll(&entry, 1, limit.millisecondsRoundedUp)
     }
 }

@@ -1,0 +1,186 @@
+extension EchoServer {
+    /// Every setting of a server.
+    ///
+    /// Read once, by ``EchoServer/init(configuration:logger:)``.
+    public struct Configuration: Sendable {
+        /// How input and output are done.
+        ///
+        /// Default: ``IOModel/completionPort``.
+        public var model: IOModel
+
+        /// Where to listen.
+        ///
+        /// Default: port 5150 of localhost, both 127.0.0.1 and ::1. Nothing is reachable from the
+        /// network unless asked for.
+        public var listen: [Endpoint]
+
+        /// Threads that serve connections, for ``IOModel/completionPort``; the other models have
+        /// the number their definition gives.
+        ///
+        /// At least 1; `nil` (default): one for each processor.
+        public var workers: Int?
+
+        /// Connections served at once.
+        ///
+        /// At least 1; `nil` (default): as many as there are descriptors, or as the model can
+        /// serve.
+        public var maximumConnections: Int?
+
+        /// What happens to further connections when ``maximumConnections`` are being served.
+        ///
+        /// Default: ``FullPolicy/reject``.
+        public var whenFull: FullPolicy
+
+        /// Connections served at once for one peer: an IPv4 address, a /64 of IPv6, a user for Unix
+        /// sockets.
+        ///
+        /// Further ones are reset. At least 1; `nil` (default): no limit.
+        public var maximumConnectionsPerPeer: Int?
+
+        /// The accept condition: asked for each connection before it is served, after the limits,
+        /// as the condition function of `WSAAccept` is.
+        ///
+        /// Called on the accepting thread, one call at a time for each listening socket; it must
+        /// return quickly and not block. Default: `nil`, every connection is accepted.
+        public var admission: (@Sendable (AdmissionRequest) -> AdmissionDecision)?
+
+        /// Time without progress in either direction after which a connection is closed.
+        ///
+        /// Greater than zero; `nil` (default): never.
+        public var idleTimeout: Duration?
+
+        /// Bytes received at once, at most.
+        ///
+        /// From 64 to 16 MiB; default 64 KiB.
+        ///
+        /// One buffer of this size for each worker.
+        public var receiveBufferSize: Int
+
+        /// Bytes that one connection may owe its peer; above, it is not read until less than half
+        /// is owed (high-water and low-water marks).
+        ///
+        /// From 64 to 1 GiB; default 64 KiB.
+        public var pendingLimit: Int
+
+        /// Connections the kernel queues on each endpoint before they are accepted; it clamps the
+        /// number to `net.core.somaxconn`.
+        ///
+        /// At least 1; default `SOMAXCONN` (4096).
+        public var backlog: Int
+
+        /// How long ``EchoServer/run()`` goes on serving after it was asked to stop.
+        ///
+        /// Not negative; default 5 s.
+        public var drainTimeout: Duration
+
+        /// How long a worker of the proactor models looks for completions without sleeping, before
+        /// it waits.
+        ///
+        /// Spends CPU for latency. Not negative; default zero.
+        public var busyPoll: Duration
+
+        /// Settings; whatever is not given has its default.
+        public init(
+            model: IOModel = .completionPort,
+            listen: [Endpoint] = [.tcp("localhost", port: 5150)],
+            workers: Int? = nil,
+            maximumConnections: Int? = nil,
+            whenFull: FullPolicy = .reject,
+            maximumConnectionsPerPeer: Int? = nil,
+            admission: (@Sendable (AdmissionRequest) -> AdmissionDecision)? = nil,
+            idleTimeout: Duration? = nil,
+            receiveBufferSize: Int = 64 * 1024,
+            pendingLimit: Int = 64 * 1024,
+            backlog: Int = 4096,
+            drainTimeout: Duration = .seconds(5),
+            busyPoll: Duration = .zero
+        ) {
+            self.model = model
+            self.listen = listen
+            self.workers = workers
+            self.maximumConnections = maximumConnections
+            self.whenFull = whenFull
+            self.maximumConnectionsPerPeer = maximumConnectionsPerPeer
+            self.admission = admission
+            self.idleTimeout = idleTimeout
+            self.receiveBufferSize = receiveBufferSize
+            self.pendingLimit = pendingLimit
+            self.backlog = backlog
+            self.drainTimeout = drainTimeout
+            self.busyPoll = busyPoll
+        }
+    }
+}
+
+extension EchoServer.Configuration {
+    /// What happens to connections when the server is full.
+    ///
+    /// The raw value is the name on the command line.
+    public enum FullPolicy: String, CaseIterable, Sendable, Codable {
+        /// They are reset: the peer learns at once.
+        case reject
+        /// They stay queued in the kernel and are served in their turn, first come, first served.
+        case `defer`
+    }
+
+    /// Checks every value.
+    ///
+    /// - Throws: ``EchoServer/Failure`` that names the first setting out of range, its value and
+    ///   the range.
+    public func validate() throws {
+        try check("workers", workers, 1...1024)
+        try check("maximumConnections", maximumConnections, 1...Int(Int32.max))
+        try check("maximumConnectionsPerPeer", maximumConnectionsPerPeer, 1...Int(Int32.max))
+        try check("receiveBufferSize", receiveBufferSize, 64...(16 << 20))
+        try check("pendingLimit", pendingLimit, 64...(1 << 30))
+        try check("backlog", backlog, 1...Int(Int32.max))
+        if let idleTimeout, idleTimeout <= .zero {
+            throw invalid("idleTimeout is \(idleTimeout); it must be greater than zero")
+        }
+        if drainTimeout < .zero {
+            throw invalid("drainTimeout is \(drainTimeout); it must not be negative")
+        }
+        if busyPoll < .zero { throw invalid("busyPoll is \(busyPoll); it must not be negative") }
+    }
+
+    private func check(
+        _ name: String,
+        _ value: Int?,
+        _ range: ClosedRange<Int>
+    ) throws {
+        guard let value, !range.contains(value) else { return }
+        throw invalid(
+            "\(name) is \(value); it must be from \(range.lowerBound) to \(range.upperBound)"
+        )
+    }
+
+    private func invalid(_ message: String) -> EchoServer.Failure {
+        EchoServer.Failure(.invalidConfiguration, message)
+    }
+}
+
+extension EchoServer {
+    /// What an accept condition is told about a connection.
+    public struct AdmissionRequest: Sendable {
+        /// Who connects; for a Unix socket usually without a path.
+        public let peer: Endpoint
+        /// The local address it connected to.
+        public let local: Endpoint
+        /// Connections being served.
+        public let activeConnections: Int
+        /// Connections being served for the same peer, as
+        /// ``Configuration/maximumConnectionsPerPeer`` counts.
+        public let activeConnectionsOfPeer: Int
+    }
+
+    /// What an accept condition decides, as the condition function of `WSAAccept` does.
+    public enum AdmissionDecision: Sendable {
+        /// Serve the connection (`CF_ACCEPT`).
+        case accept
+        /// Reset the connection (`CF_REJECT`).
+        case reject
+        /// Keep the connection first in line and ask again later: when a connection ends, and ten
+        /// times a second (`CF_DEFER`). Connections behind it on the same endpoint wait too.
+        case `defer`
+    }
+}

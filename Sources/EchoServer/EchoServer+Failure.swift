@@ -1,0 +1,67 @@
+import Glibc
+import Sockets
+
+extension EchoServer {
+    /// Why a server could not do what was asked: one line for a person, a code for a program, and
+    /// the kernel's error number where there is one.
+    public struct Failure: Error, Sendable {
+        /// Kinds of failure.
+        ///
+        /// More may be added.
+        public struct Code: Hashable, Sendable, CustomStringConvertible {
+            /// The name of the code.
+            public let description: String
+
+            /// A text is not an endpoint.
+            public static let invalidEndpoint = Code(description: "invalidEndpoint")
+            /// A value of the configuration is out of range, or two contradict each other.
+            public static let invalidConfiguration = Code(description: "invalidConfiguration")
+            /// A host name has no address.
+            public static let unknownHost = Code(description: "unknownHost")
+            /// Somebody else listens there (`EADDRINUSE`).
+            public static let addressInUse = Code(description: "addressInUse")
+            /// The machine has no such address, or the path cannot be used.
+            public static let addressUnavailable = Code(description: "addressUnavailable")
+            /// Listening there is not permitted (`EACCES`, `EPERM`).
+            public static let permissionDenied = Code(description: "permissionDenied")
+            /// The I/O model is not part of this build.
+            public static let modelUnavailable = Code(description: "modelUnavailable")
+            /// The server was started before.
+            public static let alreadyStarted = Code(description: "alreadyStarted")
+            /// The server was shut down before; make another.
+            public static let alreadyShutDown = Code(description: "alreadyShutDown")
+            /// The operating system refused something else.
+            public static let system = Code(description: "system")
+        }
+
+        /// What kind of failure it is.
+        public let code: Code
+        /// One line that names what was asked for and why it failed.
+        public let message: String
+        /// The kernel's error number, as in errno(3).
+        public let errorNumber: Int32?
+
+        init(_ code: Code, _ message: String, errno: Errno? = nil) {
+            self.code = code
+            self.message = message
+            errorNumber = errno?.rawValue
+        }
+
+        init(listeningOn endpoint: String, _ error: SystemError) {
+            let code: Code =
+                switch error.errno.rawValue {
+                case EADDRINUSE: .addressInUse
+                case EACCES, EPERM: .permissionDenied
+                case EADDRNOTAVAIL, EAFNOSUPPORT, ENOENT, ENOTDIR, ENAMETOOLONG, EROFS, ELOOP:
+                    .addressUnavailable
+                default: .system
+                }
+            self.init(code, "cannot listen on \(endpoint): \(error.errno)", errno: error.errno)
+        }
+    }
+}
+
+extension EchoServer.Failure: CustomStringConvertible {
+    /// The one-line message.
+    public var description: String { message }
+}

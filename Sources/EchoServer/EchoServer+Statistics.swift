@@ -1,0 +1,73 @@
+extension EchoServer {
+    /// Counts of a server since it was started.
+    ///
+    /// A snapshot: it does not change.
+    public struct Statistics: Hashable, Sendable {
+        /// Connections accepted and served.
+        public internal(set) var accepted: UInt64 = 0
+        /// Connections being served now.
+        public internal(set) var active = 0
+        /// Connections turned away, by reason.
+        public internal(set) var rejected: [RejectionReason: UInt64] = [:]
+        /// Connections that were made to wait before they were admitted.
+        public internal(set) var deferred: UInt64 = 0
+        /// Connections ended, by reason.
+        public internal(set) var closed: [CloseReason: UInt64] = [:]
+        /// Bytes received that were to be echoed.
+        public internal(set) var bytesReceived: UInt64 = 0
+        /// Bytes sent back.
+        public internal(set) var bytesSent: UInt64 = 0
+        /// Accept calls that failed: connections lost before they were accepted, and lack of
+        /// descriptors, memory or threads.
+        public internal(set) var acceptFailures: UInt64 = 0
+        /// Times that a connection owed so much that it was not read for a while.
+        public internal(set) var backPressureEpisodes: UInt64 = 0
+
+        /// Connections turned away, for any reason.
+        public var rejectedTotal: UInt64 { rejected.values.reduce(0, +) }
+        /// Connections ended, for any reason.
+        public var closedTotal: UInt64 { closed.values.reduce(0, +) }
+    }
+
+    /// Why a connection was turned away.
+    public enum RejectionReason: String, CaseIterable, Sendable, Codable {
+        /// ``Configuration/maximumConnections`` were being served.
+        case full
+        /// ``Configuration/maximumConnectionsPerPeer`` of the same peer were being served.
+        case peerLimit = "peer-limit"
+        /// ``Configuration/admission`` said so.
+        case condition
+        /// The I/O model cannot serve that many: see ``IOModel/select``.
+        case modelCapacity = "model-capacity"
+        /// The system allowed no further thread or memory.
+        case resources
+    }
+
+    /// Why a connection ended.
+    public enum CloseReason: String, CaseIterable, Sendable, Codable {
+        /// The peer sent its last byte and was given all that it was owed.
+        case peerClosed = "peer-closed"
+        /// The peer reset the connection, or went away without reading what it was owed.
+        case reset
+        /// The connection failed otherwise.
+        case failed
+        /// Nothing moved for ``Configuration/idleTimeout``.
+        case idleTimeout = "idle-timeout"
+        /// The server shut down, and everything had been delivered.
+        case drained
+        /// The server shut down before everything was delivered.
+        case aborted
+
+        init(_ cause: CloseCause) {
+            self =
+                switch cause {
+                case .peerClosed: .peerClosed
+                case .reset: .reset
+                case .failed: .failed
+                case .idleTimeout: .idleTimeout
+                case .drained: .drained
+                case .aborted: .aborted
+                }
+        }
+    }
+}

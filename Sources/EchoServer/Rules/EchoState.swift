@@ -1,0 +1,226 @@
+import Sockets
+
+/// The echo rules of one connection: events go in, what is to be done comes out.
+///
+/// No input or output, no clock, no memory: each I/O model drives the same rules in its own way.
+///
+/// - Bytes go back unchanged, in order, all of them.
+/// - After the peer's end of stream all that is owed is delivered, then our own end of stream.
+/// - Above the high-water mark the connection is not read; below half of it, it is again.
+/// - A failure ends this connection alone.
+/// - No progress in either direction for the idle timeout ends it.
+/// - While draining it is served until it is quiet; then our end of stream, then the peer's
+///   within the linger timeout, so that closing cannot destroy bytes in flight (PF-21).
+struct EchoState: Sendable {
+    /// What happened.
+    enum Event: Equatable, Sendable {
+        /// So many bytes arrived.
+        case received(Int)
+        /// The peer has sent its last byte.
+        case endOfInput
+        /// So many of the owed bytes were taken by the transport.
+        case sent(Int)
+        /// A transfer failed.
+        case failed(Errno)
+        /// Time has passed.
+        case tick
+        /// The server is shutting down: serve until quiet.
+        case drain
+        /// Read no more, deliver what is owed, end the stream.
+        case finish
+        /// Close as it is.
+        case abort
+    }
+
+    /// What is to be done now.
+    ///
+    /// A complete answer: what is not in it is not to be done any more.
+    struct Demand: OptionSet, Sendable {
+        let rawValue: UInt8
+
+        /// Receive when there is something, up to ``EchoState/allowance(_:)`` bytes.
+        static let receive = Demand(rawValue: 1)
+        /// Send owed bytes when there is room.
+        static let send = Demand(rawValue: 2)
+        /// Shut down the sending direction.
+        ///
+        /// Demanded once.
+        static let shutdownSend = Demand(rawValue: 4)
+        /// Close; see ``EchoState/closeCause`` and ``EchoState/resetsOnClose``.
+        ///
+        /// Nothing follows.
+        static let close = Demand(rawValue: 8)
+    }
+
+    private enum Phase: UInt8 {
+        /// Receiving and sending.
+        case open
+        /// No more input, because the peer ended it.
+        case inputEnded
+        /// No more input wanted; owed bytes are still being delivered.
+        case finishing
+        /// Our end of stream is sent; waiting for the peer's.
+        case lingering
+        case closed
+    }
+
+    /// Bytes received and not yet sent back.
+    private(set) var owed = 0
+    /// Bytes received in all that were to be echoed.
+    private(set) var received: UInt64 = 0
+    private var lastProgress: MonotonicTime
+    private var phase = Phase.open
+    private var isDraining = false
+    /// Whether the high-water mark was reached and half of it is not yet fallen short of.
+    private(set) var isPaused = false
+    /// Why it closes or closed; meaningful once `.close` is demanded.
+    private(set) var closeCause = CloseCause.peerClosed
+
+    /// A connection that begins now.
+    init(at now: MonotonicTime) {
+        lastProgress = now
+    }
+
+    /// Bytes sent back in all.
+    var sent: UInt64 { received - UInt64(owed) }
+
+    /// Whether bytes that arrive now are to be thrown away: nothing more is echoed.
+    var discardsInput: Bool { phase != .open }
+
+    /// Whether closing must look to the peer like a failure, because it did not get everything.
+    var resetsOnClose: Bool { owed > 0 }
+
+    /// How many bytes may be received at once.
+    func allowance(_ rules: EchoRules) -> Int {
+        discardsInput ? rules.pendingLimit : rules.pendingLimit - owed
+    }
+
+    /// Takes an event and gives what is to be done from now on.
+    @inline(__always)
+    mutating func handle(
+        _ event: Event,
+        at now: MonotonicTime,
+        _ rules: EchoRules
+    ) -> Demand {
+        switch event {
+        case .received(let count): return receive(count, now, rules)
+        case .sent(let count): return send(count, now, rules)
+        default: return handleRare(event, now, rules)
+        }
+    }
+
+    private mutating func receive(
+        _ count: Int,
+        _ now: MonotonicTime,
+        _ rules: EchoRules
+    ) -> Demand {
+        guard phase == .open else { return demand }
+        lastProgress = now
+        owed += count
+        received += UInt64(count)
+        if owed >= rules.pendingLimit { isPaused = true }
+        return demand
+    }
+
+    private mutating func send(
+        _ count: Int,
+        _ now: MonotonicTime,
+        _ rules: EchoRules
+    ) -> Demand {
+        guard phase != .closed, phase != .lingering else { return demand }
+        if count > 0 { lastProgress = now }
+        owed -= min(count, owed)
+        if isPaused, owed < max(rules.pendingLimit / 2, 1) { isPaused = false }
+        if owed == 0 {
+            if phase == .inputEnded { return close(closeCause) }
+            if phase == .finishing { return linger(now) }
+        }
+        return demand
+    }
+
+    private mutating func handleRare(
+        _ event: Event,
+        _ now: MonotonicTime,
+        _ rules: EchoRules
+    ) -> Demand {
+        guard phase != .closed else { return .close }
+        switch event {
+        case .endOfInput: return endInput()
+        case .failed(let errno): return close(failure: errno)
+        case .drain:
+            isDraining = true
+            return tick(now, rules)
+        case .finish: return finish(cause: .drained, now)
+        case .abort: return close(phase == .lingering ? closeCause : .aborted)
+        case .tick: return tick(now, rules)
+        case .received, .sent: return demand
+        }
+    }
+
+    private mutating func endInput() -> Demand {
+        switch phase {
+        case .lingering: return close(closeCause)
+        case .finishing: return demand
+        default:
+            phase = .inputEnded
+            return owed == 0 ? close(.peerClosed) : demand
+        }
+    }
+
+    // A peer that resets after our end of stream has been given everything all the same.
+    private mutating func close(failure errno: Errno) -> Demand {
+        close(phase == .lingering ? closeCause : CloseCause(errno))
+    }
+
+    private mutating func tick(_ now: MonotonicTime, _ rules: EchoRules) -> Demand {
+        guard let deadline = deadline(rules), now >= deadline else { return demand }
+        if phase == .lingering { return close(closeCause) }
+        if isDraining, phase == .open, owed == 0 { return finish(cause: .drained, now) }
+        guard let idle = rules.idleTimeout, now >= lastProgress + idle else { return demand }
+        if phase == .open, owed == 0 { return finish(cause: .idleTimeout, now) }
+        return close(.idleTimeout)
+    }
+
+    private mutating func finish(cause: CloseCause, _ now: MonotonicTime) -> Demand {
+        guard phase == .open else { return demand }
+        closeCause = cause
+        phase = .finishing
+        return owed == 0 ? linger(now) : demand
+    }
+
+    private mutating func linger(_ now: MonotonicTime) -> Demand {
+        phase = .lingering
+        lastProgress = now
+        return [.shutdownSend, .receive]
+    }
+
+    private mutating func close(_ cause: CloseCause) -> Demand {
+        phase = .closed
+        closeCause = cause
+        return .close
+    }
+
+    private var demand: Demand {
+        switch phase {
+        case .open:
+            if owed == 0 { return .receive }
+            return isPaused ? .send : [.send, .receive]
+        case .inputEnded, .finishing: return .send
+        case .lingering: return .receive
+        case .closed: return .close
+        }
+    }
+
+    /// When a `.tick` will have something to do, if nothing else happens before.
+    func deadline(_ rules: EchoRules) -> MonotonicTime? {
+        switch phase {
+        case .closed: return nil
+        case .lingering: return lastProgress + rules.lingerTimeout
+        case .open where isDraining && owed == 0:
+            return lastProgress + min(rules.quietPeriod, rules.idleTimeout ?? rules.quietPeriod)
+        default:
+            guard let idle = rules.idleTimeout else { return nil }
+            return lastProgress + idle
+        }
+    }
+}

@@ -1,0 +1,154 @@
+import Sockets
+
+/// Accepts from one listening socket by the rules of admission: limits, the accept condition,
+/// holding back, and what to do when descriptors run out.
+///
+/// Confined to one thread; does not wait.
+final class AcceptSource {
+    /// What an attempt came to.
+    enum Step: ~Copyable {
+        /// Serve this connection.
+        case serve(AcceptedSocket)
+        /// Nothing to serve from this one; try again at once.
+        case next
+        /// No connection is queued.
+        case empty
+        /// Not now: try again at that moment, or earlier if a connection ends.
+        case wait(until: MonotonicTime)
+    }
+
+    /// The socket it accepts from.
+    let listening: any ConnectionSource
+    private let context: ServingContext
+    private let wakeup: Wakeup
+    private let blocking: Bool
+    private let canServe: @Sendable (CInt) -> Bool
+    private var held: AcceptedSocket?
+    private var shortage = Shortage()
+
+    /// - Parameters:
+    ///   - listening: the socket.
+    ///   - context: limits, counts and log.
+    ///   - wakeup: signalled when waiting may have come to an end early.
+    ///   - blocking: whether the model wants blocking sockets.
+    ///   - canServe: whether the model can serve a socket with that descriptor.
+    init(
+        _ listening: any ConnectionSource,
+        _ context: ServingContext,
+        wakeup: Wakeup,
+        blocking: Bool = false,
+        canServe: @escaping @Sendable (CInt) -> Bool = { _ in true }
+    ) {
+        self.listening = listening
+        self.context = context
+        self.wakeup = wakeup
+        self.blocking = blocking
+        self.canServe = canServe
+    }
+
+    /// Accepts one connection, if there is one and the rules allow it.
+    func step() -> Step {
+        if let held = held.take() { return offer(held, again: true) }
+        // Full: leave it queued, it is served in its turn when a place is free.
+        if context.admission.isFull(notifying: wakeup) { return .wait(until: .now + .seconds(60)) }
+        switch listening.accept(blocking: blocking) {
+        case .accepted(let socket, let peer):
+            let user = context.admission.tracksPeers ? socket.unixPeerID(peer) : nil
+            let accepted = AcceptedSocket(socket: socket, peer: Peer(address: peer, userID: user))
+            return offer(accepted, again: false)
+        case .nothing:
+            endShortage()
+            return .empty
+        case .lost:
+            context.admission.acceptFailed()
+            return .next
+        case .exhausted(let errno): return .wait(until: ranShort(errno))
+        case .failed(let errno):
+            context.log.listenerFailed(listening.address, errno)
+            listening.close()
+            return .empty
+        }
+    }
+
+    private func offer(_ accepted: consuming AcceptedSocket, again: Bool) -> Step {
+        let verdict = context.admission.decide(
+            accepted.peer,
+            local: listening.address,
+            unservable: !canServe(accepted.socket.number),
+            again: again
+        )
+        switch verdict {
+        case .accept: return .serve(accepted)
+        case .reject(let reason):
+            accepted.socket.setResetOnClose()
+            context.log.rejected(accepted.peer.address, reason)
+            return .next
+        case .defer:
+            // Keeps its place: nothing behind it is accepted before it (SEL-10, SEL-12). A peer
+            // that has gone meanwhile must not hold up the others.
+            if accepted.socket.hasFailed {
+                context.admission.acceptFailed()
+                return .next
+            }
+            held = consume accepted
+            context.admission.notifyWhenOneEnds(wakeup)
+            return .wait(until: .now + .milliseconds(100))
+        }
+    }
+
+    /// Notes that something needed to serve a connection is lacking, and says when to try again.
+    ///
+    /// Logs once an episode.
+    func ranShort(_ errno: Errno) -> MonotonicTime {
+        context.admission.acceptFailed()
+        if shortage.begin() { context.log.exhausted(listening.address, errno) }
+        context.admission.notifyWhenOneEnds(wakeup)
+        return shortage.retry()
+    }
+
+    private func endShortage() {
+        guard let ended = shortage.end() else { return }
+        context.log.recovered(listening.address, after: ended.span, failures: ended.failures)
+    }
+}
+
+/// An episode of failing to accept for lack of descriptors, memory or threads.
+///
+/// It ends when the queue was found empty, not at the first success: otherwise each connection that
+/// ends would end one episode and begin another.
+private struct Shortage {
+    private var since: MonotonicTime?
+    private var failures = 0
+
+    mutating func begin() -> Bool {
+        failures += 1
+        guard since == nil else { return false }
+        since = .now
+        return true
+    }
+
+    // Doubles from 50 ms to a second.
+    func retry() -> MonotonicTime {
+        .now + .milliseconds(min(1000, 50 << min(failures - 1, 5)))
+    }
+
+    mutating func end() -> (span: Duration, failures: Int)? {
+        guard let start = since else { return nil }
+        defer {
+            since = nil
+            failures = 0
+        }
+        return (.now - start, failures)
+    }
+}
+
+extension Socket {
+    /// The user at the other end, if it is a Unix socket.
+    fileprivate func unixPeerID(_ peer: SocketAddress) -> UInt32? {
+        guard case .unix = peer else { return nil }
+        return peerUserID
+    }
+
+    /// Whether the connection is already broken.
+    fileprivate var hasFailed: Bool { wait(for: 0, atMost: 0) != 0 }
+}

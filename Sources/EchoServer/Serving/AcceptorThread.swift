@@ -1,0 +1,176 @@
+import Glibc
+import Sockets
+import Synchronization
+
+/// The thread that accepts connections for the models that have one: it waits until a listening
+/// socket has a connection, admits it and hands it over.
+final class AcceptorThread: Sendable {
+    private let context: ServingContext
+    private let sockets: [ListeningSocket]
+    private let wakeup: Wakeup
+    private let plan = Mutex<DrainPlan?>(nil)
+    private let thread = Mutex<Thread?>(nil)
+
+    /// Accepts for nobody yet: see ``start(blocking:canServe:serve:ended:)``.
+    init(_ context: ServingContext, _ sockets: [ListeningSocket]) throws(SystemError) {
+        self.context = context
+        self.sockets = sockets
+        wakeup = try Wakeup()
+    }
+
+    /// Starts the thread.
+    ///
+    /// - Parameters:
+    ///   - blocking: whether accepted sockets are to block.
+    ///   - canServe: whether the model can serve a socket with that descriptor.
+    ///   - serve: takes over an admitted connection, or says why it cannot for now.
+    ///   - ended: called last, when no further connection will be handed over.
+    /// - Throws: `EAGAIN` when the system allows no further thread.
+    func start(
+        blocking: Bool = false,
+        canServe: @escaping @Sendable (CInt) -> Bool = { _ in true },
+        serve: @escaping @Sendable (consuming AcceptedSocket) -> Errno?,
+        ended: @escaping @Sendable () -> Void
+    ) throws(SystemError) {
+        let started = try Thread(name: "acceptor") { [self] in
+            var loop = AcceptLoop(sockets, wakeup, context) { [context, wakeup] socket in
+                AcceptSource(
+                    socket,
+                    context,
+                    wakeup: wakeup,
+                    blocking: blocking,
+                    canServe: canServe
+                )
+            }
+            loop.run(serve) { plan.withLock { $0 } }
+            for socket in sockets { socket.close() }
+            ended()
+        }
+        thread.withLock { $0 = started }
+    }
+
+    /// Serves what is queued, then ends; at the plan's deadline in any case.
+    ///
+    /// Any thread.
+    func drain(_ plan: DrainPlan) {
+        self.plan.withLock { $0 = plan }
+        wakeup.signal()
+    }
+
+    /// Waits until the thread has ended.
+    func join() {
+        thread.withLock { $0.take() }?.join()
+    }
+}
+
+/// The acceptor's loop: one `poll(2)` over the listening sockets that may be accepted from.
+private struct AcceptLoop {
+    private struct Entry {
+        let socket: ListeningSocket
+        let source: AcceptSource
+        var notBefore: MonotonicTime?
+        var isOpen = true
+    }
+
+    private var entries: [Entry]
+    private let wakeup: Wakeup
+    private let context: ServingContext
+    private let monitor: AddressMonitor?
+    private var end: MonotonicTime?
+    private var isDraining: Bool { end != nil }
+
+    init(
+        _ sockets: [ListeningSocket],
+        _ wakeup: Wakeup,
+        _ context: ServingContext,
+        source: (ListeningSocket) -> AcceptSource
+    ) {
+        entries = sockets.map { Entry(socket: $0, source: source($0)) }
+        self.wakeup = wakeup
+        self.context = context
+        monitor = AddressMonitor(sockets, context.log)
+    }
+
+    mutating func run(
+        _ serve: (consuming AcceptedSocket) -> Errno?,
+        plan: () -> DrainPlan?
+    ) {
+        while true {
+            if let plan = plan() {
+                if plan.deadline <= .now { return }
+                if end == nil { beginDraining() }
+                end = plan.deadline
+            }
+            let ready = wait()
+            for index in entries.indices where ready.contains(index) || isDraining {
+                accept(index, serve)
+            }
+            if isDraining, entries.allSatisfy({ !$0.isOpen }) { return }
+        }
+    }
+
+    // What is queued on an inherited socket is for whoever has the socket next.
+    private mutating func beginDraining() {
+        for index in entries.indices {
+            entries[index].notBefore = nil
+            if entries[index].socket.isInherited { entries[index].isOpen = false }
+        }
+        wakeup.signal()
+    }
+
+    // A burst, so that one busy socket does not keep the others waiting for ever.
+    private mutating func accept(_ index: Int, _ serve: (consuming AcceptedSocket) -> Errno?) {
+        guard entries[index].isOpen else { return }
+        if let moment = entries[index].notBefore, moment > .now { return }
+        entries[index].notBefore = nil
+        for _ in 0..<64 {
+            switch entries[index].source.step() {
+            case .serve(let accepted):
+                if let errno = serve(accepted) {
+                    entries[index].notBefore = entries[index].source.ranShort(errno)
+                    return
+                }
+            case .next: continue
+            case .empty:
+                if isDraining || !entries[index].socket.isOpen {
+                    entries[index].isOpen = false
+                }
+                return
+            case .wait(let moment):
+                entries[index].notBefore = moment
+                return
+            }
+        }
+        if isDraining { wakeup.signal() }
+    }
+
+    /// Waits for connections, a wake-up or the end of a pause; gives the entries to look at.
+    private mutating func wait() -> Set<Int> {
+        let now = MonotonicTime.now
+        var polled = [pollfd(fd: wakeup.number, events: Int16(POLLIN), revents: 0)]
+        polled.append(pollfd(fd: monitor?.number ?? -1, events: Int16(POLLIN), revents: 0))
+        var timeout = end.map { ($0 - now).millisecondsRoundedUp } ?? -1
+        for entry in entries {
+            var number = entry.isOpen ? entry.socket.number : -1
+            if let moment = entry.notBefore, entry.isOpen {
+                number = -1
+                let rest = (moment - now).millisecondsRoundedUp
+                timeout = timeout < 0 ? rest : min(timeout, rest)
+            }
+            polled.append(pollfd(fd: number, events: Int16(POLLIN), revents: 0))
+        }
+        _ = unsafe poll(&polled, nfds_t(polled.count), timeout)
+        if polled[0].revents != 0 {
+            wakeup.clear()
+            // A connection has ended, or there is a command: pauses are over.
+            for index in entries.indices { entries[index].notBefore = nil }
+            return Set(entries.indices)
+        }
+        if polled[1].revents != 0 { monitor?.report() }
+        return Set(
+            entries.indices.filter {
+                polled[$0 + 2].revents != 0 || entries[$0].notBefore != nil
+            }
+        )
+    }
+}

@@ -1,0 +1,179 @@
+import Sockets
+import Synchronization
+
+/// Decides which connections are served, and counts them.
+///
+/// Any thread.
+///
+/// Runs the accept condition before a connection is served, as `WSAAccept` runs its condition
+/// function (SEL-9..11).
+final class Admission: Sendable {
+    /// What becomes of a connection that could be accepted.
+    enum Verdict: Equatable, Sendable {
+        /// Serve it; it counts until ``leave(_:cause:)``.
+        case accept
+        /// Reset it.
+        case reject(EchoServer.RejectionReason)
+        /// Keep it first in line and ask again later.
+        case `defer`
+    }
+
+    private struct State {
+        var active = 0
+        var perPeer: [PeerGroup: Int] = [:]
+        var statistics = EchoServer.Statistics()
+        var waiting: [Wakeup] = []
+    }
+
+    private let maximum: Int
+    private let maximumPerPeer: Int
+    private let whenFull: EchoServer.Configuration.FullPolicy
+    private let condition:
+        (@Sendable (EchoServer.AdmissionRequest) -> EchoServer.AdmissionDecision)?
+    private let state = Mutex(State())
+
+    /// The rules of admission of a configuration.
+    init(_ configuration: EchoServer.Configuration) {
+        maximum = configuration.maximumConnections ?? .max
+        maximumPerPeer = configuration.maximumConnectionsPerPeer ?? .max
+        whenFull = configuration.whenFull
+        condition = configuration.admission
+    }
+
+    /// Whether connections are counted per peer: something asks for it.
+    var tracksPeers: Bool { maximumPerPeer != .max || condition != nil }
+
+    /// Whether to leave connections queued in the kernel for now: the server is full and defers.
+    ///
+    /// - Parameter wakeup: signalled once when a connection has ended, if the answer is yes.
+    /// - Returns: whether it is full.
+    func isFull(notifying wakeup: Wakeup) -> Bool {
+        guard whenFull == .defer, maximum != .max else { return false }
+        return state.withLock { state in
+            guard state.active >= maximum else { return false }
+            Self.register(wakeup, &state)
+            return true
+        }
+    }
+
+    /// Asks for a wake-up when a connection ends: descriptors may be free again then.
+    func notifyWhenOneEnds(_ wakeup: Wakeup) {
+        state.withLock { Self.register(wakeup, &$0) }
+    }
+
+    private static func register(_ wakeup: Wakeup, _ state: inout State) {
+        if !state.waiting.contains(where: { $0 === wakeup }) { state.waiting.append(wakeup) }
+    }
+
+    /// Decides about one connection, and counts the decision.
+    ///
+    /// - Parameters:
+    ///   - peer: who connects.
+    ///   - local: the address it connected to.
+    ///   - unservable: whether the model cannot serve this very socket.
+    ///   - again: whether it was deferred before.
+    /// - Returns: what becomes of it.
+    func decide(
+        _ peer: Peer,
+        local: SocketAddress,
+        unservable: Bool = false,
+        again: Bool = false
+    ) -> Verdict {
+        let verdict = unservable ? .reject(.modelCapacity) : state.withLock { limit(peer, $0) }
+        guard verdict == .accept, let condition else { return count(verdict, peer, again) }
+        let (active, same) = state.withLock { ($0.active, $0.perPeer[peer.group] ?? 0) }
+        let request = EchoServer.AdmissionRequest(
+            peer: EchoServer.Endpoint(peer.address),
+            local: EchoServer.Endpoint(local),
+            activeConnections: active,
+            activeConnectionsOfPeer: same
+        )
+        // Not under the lock: it is the user's code.
+        switch condition(request) {
+        case .accept: return count(.accept, peer, again)
+        case .reject: return count(.reject(.condition), peer, again)
+        case .defer: return count(.defer, peer, again)
+        }
+    }
+
+    private func limit(_ peer: Peer, _ state: borrowing State) -> Verdict {
+        if state.active >= maximum { return whenFull == .defer ? .defer : .reject(.full) }
+        if maximumPerPeer != .max, state.perPeer[peer.group] ?? 0 >= maximumPerPeer {
+            return .reject(.peerLimit)
+        }
+        return .accept
+    }
+
+    private func count(_ verdict: Verdict, _ peer: Peer, _ again: Bool) -> Verdict {
+        state.withLock { state in
+            switch verdict {
+            case .accept:
+                // Another acceptor may have taken the last place since.
+                let verdict = limit(peer, state)
+                guard verdict == .accept else { return Self.count(verdict, &state, again) }
+                state.active += 1
+                state.statistics.accepted += 1
+                if tracksPeers { state.perPeer[peer.group, default: 0] += 1 }
+                return .accept
+            default: return Self.count(verdict, &state, again)
+            }
+        }
+    }
+
+    private static func count(
+        _ verdict: Verdict,
+        _ state: inout State,
+        _ again: Bool = false
+    ) -> Verdict {
+        switch verdict {
+        case .accept: break
+        case .reject(let reason): state.statistics.rejected[reason, default: 0] += 1
+        case .defer: if !again { state.statistics.deferred += 1 }
+        }
+        return verdict
+    }
+
+    /// Counts a rejection that was decided elsewhere, of a connection already admitted if
+    /// `admitted` says so.
+    func rejected(_ reason: EchoServer.RejectionReason, admitted peer: Peer? = nil) {
+        let waiting = state.withLock { state in
+            _ = Self.count(.reject(reason), &state)
+            guard let peer else { return [Wakeup]() }
+            state.statistics.accepted -= 1
+            return Self.leave(peer, &state)
+        }
+        for wakeup in waiting { wakeup.signal() }
+    }
+
+    /// Counts an accept call that failed.
+    func acceptFailed() {
+        state.withLock { $0.statistics.acceptFailures += 1 }
+    }
+
+    /// Counts a connection that has ended, and wakes whoever waits for a free place.
+    func leave(_ peer: Peer, cause: CloseCause) {
+        let waiting = state.withLock { state in
+            state.statistics.closed[EchoServer.CloseReason(cause), default: 0] += 1
+            return Self.leave(peer, &state)
+        }
+        for wakeup in waiting { wakeup.signal() }
+    }
+
+    private static func leave(_ peer: Peer, _ state: inout State) -> [Wakeup] {
+        state.active -= 1
+        if let count = state.perPeer[peer.group] {
+            state.perPeer[peer.group] = count > 1 ? count - 1 : nil
+        }
+        defer { state.waiting = [] }
+        return state.waiting
+    }
+
+    /// The counts of connections now.
+    var statistics: EchoServer.Statistics {
+        state.withLock { state in
+            var statistics = state.statistics
+            statistics.active = state.active
+            return statistics
+        }
+    }
+}

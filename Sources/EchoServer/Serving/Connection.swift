@@ -1,0 +1,66 @@
+import Sockets
+
+/// One admitted connection: who it is from, and its echo rules.
+///
+/// Each I/O model adds how it is told what happens to the socket.
+class Connection {
+    /// Who is at the other end, and under which address it is counted.
+    let peer: Peer
+    /// The rules and the bytes owed.
+    final var session: EchoSession
+    /// What the rules demanded last, and the model is doing.
+    final var demand = EchoState.Demand.receive
+    /// Where the worker keeps it.
+    final var address = SlotAddress(index: 0, generation: 0)
+
+    /// A connection that begins now.
+    init(peer: Peer, at now: MonotonicTime) {
+        self.peer = peer
+        session = EchoSession(at: now)
+    }
+
+    /// Does what the rules demand.
+    ///
+    /// After `.close` the connection has left its worker.
+    func apply(_ demand: EchoState.Demand) {}
+}
+
+/// A connection whose socket its model drives by itself.
+class SocketConnection: Connection {
+    /// The socket; taken when the connection closes.
+    final var socket: Socket?
+
+    /// Takes over an accepted socket.
+    init(_ peer: Peer, _ socket: consuming Socket, at now: MonotonicTime) {
+        self.socket = consume socket
+        super.init(peer: peer, at: now)
+    }
+
+    /// The socket can be read: receives and sends back.
+    final func readable(_ worker: WorkerState) -> EchoState.Demand {
+        switch socket {
+        case .some(let open): session.readable(open, worker)
+        case .none: .close
+        }
+    }
+
+    /// The socket can be written: sends what is owed.
+    final func writable(_ worker: WorkerState) -> EchoState.Demand {
+        switch socket {
+        case .some(let open): session.writable(open, worker)
+        case .none: .close
+        }
+    }
+
+    /// Closes the socket, with a reset if the peer did not get everything.
+    final func closeSocket() {
+        if session.state.resetsOnClose { socket?.setResetOnClose() }
+        socket = nil
+    }
+}
+
+/// A socket that was accepted and admitted, and not yet taken over by a connection.
+struct AcceptedSocket: ~Copyable {
+    let socket: Socket
+    let peer: Peer
+}

@@ -1,0 +1,79 @@
+import Sockets
+import Synchronization
+
+/// Counts of one serving thread.
+///
+/// That thread alone writes them, so a count costs a load and a store; any thread reads.
+final class Counters: Sendable {
+    private let bytesReceived = Atomic<UInt64>(0)
+    private let bytesSent = Atomic<UInt64>(0)
+    private let pauses = Atomic<UInt64>(0)
+
+    /// Counts bytes received that are to be echoed.
+    func received(_ count: Int) {
+        Self.add(count, to: bytesReceived)
+    }
+
+    /// Counts bytes sent back.
+    func sent(_ count: Int) {
+        Self.add(count, to: bytesSent)
+    }
+
+    /// Counts a connection that reached the high-water mark.
+    func paused() {
+        Self.add(1, to: pauses)
+    }
+
+    @inline(__always)
+    private static func add(_ count: Int, to counter: borrowing Atomic<UInt64>) {
+        let sum = counter.load(ordering: .relaxed) &+ UInt64(truncatingIfNeeded: count)
+        counter.store(sum, ordering: .relaxed)
+    }
+
+    fileprivate func add(to totals: inout CounterTotals) {
+        totals.bytesReceived += bytesReceived.load(ordering: .relaxed)
+        totals.bytesSent += bytesSent.load(ordering: .relaxed)
+        totals.pauses += pauses.load(ordering: .relaxed)
+    }
+}
+
+/// Sums over threads.
+struct CounterTotals: Sendable {
+    var bytesReceived: UInt64 = 0
+    var bytesSent: UInt64 = 0
+    var pauses: UInt64 = 0
+}
+
+/// The counters of all serving threads, the ended ones included.
+final class CounterGroup: Sendable {
+    private struct State {
+        var live: [Counters] = []
+        var retired = CounterTotals()
+    }
+
+    private let state = Mutex(State())
+
+    /// New counters, for a new thread.
+    func add() -> Counters {
+        let counters = Counters()
+        state.withLock { $0.live.append(counters) }
+        return counters
+    }
+
+    /// Keeps the sums of a thread that has ended, and forgets its counters.
+    func retire(_ counters: Counters) {
+        state.withLock { state in
+            counters.add(to: &state.retired)
+            state.live.removeAll { $0 === counters }
+        }
+    }
+
+    /// The sums now.
+    var totals: CounterTotals {
+        state.withLock { state in
+            var totals = state.retired
+            for counters in state.live { counters.add(to: &totals) }
+            return totals
+        }
+    }
+}

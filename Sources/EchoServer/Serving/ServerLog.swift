@@ -1,0 +1,132 @@
+import Logging
+import Sockets
+
+/// What a server says, and under which names.
+///
+/// Levels: `info` for what an operator acts on, `debug` for single connections.
+struct ServerLog: Sendable {
+    /// The names of metadata, in one place.
+    enum Key {
+        static let peer = "peer"
+        static let endpoint = "endpoint"
+        static let error = "error"
+        static let cause = "cause"
+        static let received = "bytes-received"
+        static let sent = "bytes-sent"
+        static let failures = "failures"
+        static let seconds = "seconds"
+        static let active = "active"
+        static let reason = "reason"
+    }
+
+    private let logger: Logger
+    private let logsConnections: Bool
+
+    /// Says things to a logger.
+    init(_ logger: Logger) {
+        self.logger = logger
+        logsConnections = logger.logLevel <= .debug
+    }
+
+    /// A connection has ended.
+    func closed(_ peer: Peer, _ state: EchoState) {
+        guard logsConnections else { return }
+        logger.debug(
+            "connection closed",
+            metadata: [
+                Key.peer: "\(peer.address)",
+                Key.cause: "\(EchoServer.CloseReason(state.closeCause).rawValue)",
+                Key.received: "\(state.received)",
+                Key.sent: "\(state.sent)",
+            ]
+        )
+    }
+
+    /// A connection was turned away.
+    func rejected(_ peer: SocketAddress, _ reason: EchoServer.RejectionReason) {
+        guard logsConnections else { return }
+        logger.debug(
+            "connection rejected",
+            metadata: [Key.peer: "\(peer)", Key.reason: "\(reason.rawValue)"]
+        )
+    }
+
+    /// Accepting has begun to fail for lack of something.
+    ///
+    /// Once an episode.
+    func exhausted(_ endpoint: SocketAddress, _ errno: Errno) {
+        logger.warning(
+            "cannot accept connections for now; the established ones are served",
+            metadata: [Key.endpoint: "\(endpoint)", Key.error: "\(errno)"]
+        )
+    }
+
+    /// Accepting works again.
+    func recovered(_ endpoint: SocketAddress, after span: Duration, failures: Int) {
+        logger.notice(
+            "accepting connections again",
+            metadata: [
+                Key.endpoint: "\(endpoint)",
+                Key.seconds: "\(span.tenths)",
+                Key.failures: "\(failures)",
+            ]
+        )
+    }
+
+    /// A listening socket cannot be used any more.
+    func listenerFailed(_ endpoint: SocketAddress, _ errno: Errno) {
+        logger.error(
+            "listening socket failed; no further connections are accepted on it",
+            metadata: [Key.endpoint: "\(endpoint)", Key.error: "\(errno)"]
+        )
+    }
+
+    /// A serving thread could not be set up.
+    func workerFailed(_ error: any Error) {
+        logger.error("cannot start a worker", metadata: [Key.error: "\(error)"])
+    }
+
+    /// The addresses of the host have changed while listening on all of them.
+    func addressesChanged() {
+        logger.info("the addresses of this host have changed")
+    }
+
+    /// The server accepts connections.
+    func started(_ endpoint: SocketAddress, model: EchoServer.IOModel) {
+        logger.info(
+            "listening",
+            metadata: [Key.endpoint: "\(endpoint)", "model": "\(model.rawValue)"]
+        )
+    }
+
+    /// Shutdown has begun.
+    func draining(_ active: Int, timeout: Duration) {
+        logger.info(
+            "draining",
+            metadata: [Key.active: "\(active)", "timeout-seconds": "\(timeout.tenths)"]
+        )
+    }
+
+    /// All is closed.
+    func stopped(_ statistics: EchoServer.Statistics) {
+        logger.info(
+            "stopped",
+            metadata: [
+                "accepted": "\(statistics.accepted)",
+                "rejected": "\(statistics.rejectedTotal)",
+                "aborted": "\(statistics.closed[.aborted] ?? 0)",
+                Key.received: "\(statistics.bytesReceived)",
+                Key.sent: "\(statistics.bytesSent)",
+                "accept-failures": "\(statistics.acceptFailures)",
+            ]
+        )
+    }
+}
+
+extension Duration {
+    /// Seconds with one decimal.
+    fileprivate var tenths: String {
+        let tenths = (components.seconds * 10) + components.attoseconds / 100_000_000_000_000_000
+        return "\(tenths / 10).\(tenths % 10)"
+    }
+}

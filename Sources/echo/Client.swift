@@ -1,0 +1,6 @@
+import ArgumentParser
+
+/// Talks to an echo server.
+struct Client: ParsableCommand {
+    func run() throws {}
+}

@@ -1,0 +1,87 @@
+import ArgumentParser
+import EchoServer
+import Glibc
+
+/// Exit codes, as sysexits.h names them, and the one line that goes with each.
+enum Exit {
+    /// An unknown flag, a bad value, flags that contradict each other (`EX_USAGE`).
+    static let usage: Int32 = 64
+    /// Cannot serve, or be served, there (`EX_UNAVAILABLE`).
+    static let unavailable: Int32 = 69
+    /// The operating system refused something else (`EX_OSERR`).
+    static let system: Int32 = 71
+    /// Not permitted (`EX_NOPERM`).
+    static let permission: Int32 = 77
+
+    /// Ends the process: prints help, or one line that says what was wrong.
+    static func end(with error: any Error) -> Never {
+        let code = code(for: error)
+        if code == 0 {
+            Output.write(Echo.fullMessage(for: error) + "\n")
+        } else if !(error is ExitCode) {
+            Output.writeError("echo: \(message(for: error))\n")
+        }
+        exit(code)
+    }
+
+    static func code(for error: any Error) -> Int32 {
+        switch error {
+        case let failure as EchoServer.Failure: code(for: failure.code)
+        case let failure as CommandError: failure.exitCode
+        default: Echo.exitCode(for: error).rawValue
+        }
+    }
+
+    private static func code(for code: EchoServer.Failure.Code) -> Int32 {
+        switch code {
+        case .invalidEndpoint, .invalidConfiguration: usage
+        case .addressInUse, .addressUnavailable, .unknownHost, .modelUnavailable: unavailable
+        case .permissionDenied: permission
+        default: system
+        }
+    }
+
+    static func message(for error: any Error) -> String {
+        let text =
+            switch error {
+            case let failure as EchoServer.Failure: failure.message
+            case let failure as CommandError: failure.message
+            default: Echo.message(for: error)
+            }
+        return text.split(whereSeparator: \.isNewline).joined(separator: " ").escapedForLog
+    }
+}
+
+/// A failure of a command, with its exit code.
+struct CommandError: Error {
+    let exitCode: Int32
+    let message: String
+}
+
+/// Whole writes to standard output and standard error, without buffering.
+///
+/// A closed one is no reason to stop serving.
+enum Output {
+    /// Writes a text to standard output.
+    static func write(_ text: String) {
+        write(text, to: STDOUT_FILENO)
+    }
+
+    /// Writes a text to standard error.
+    static func writeError(_ text: String) {
+        write(text, to: STDERR_FILENO)
+    }
+
+    private static func write(_ text: String, to descriptor: CInt) {
+        var text = text
+        text.withUTF8 { bytes in
+            var rest = UnsafeRawBufferPointer(bytes)
+            while rest.count > 0 {
+                let count = unsafe Glibc.write(descriptor, rest.baseAddress, rest.count)
+                if count < 0, errno == EINTR { continue }
+                guard count > 0 else { return }
+                unsafe rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+            }
+        }
+    }
+}

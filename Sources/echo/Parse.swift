@@ -1,0 +1,126 @@
+import ArgumentParser
+import EchoServer
+import Sockets
+
+/// Turns the texts of flags into values.
+///
+/// Each failure says what was expected; the argument parser adds the flag and the text.
+enum Parse {
+    /// An endpoint.
+    static func endpoint(_ text: String) throws -> EchoServer.Endpoint {
+        do {
+            return try EchoServer.Endpoint(parsing: text)
+        } catch let failure as EchoServer.Failure {
+            throw ValidationError(failure.message)
+        }
+    }
+
+    /// A server to connect to.
+    static func clientEndpoint(_ text: String) throws -> Endpoint {
+        do throws(Endpoint.ParseError) {
+            return try Endpoint(parsing: text)
+        } catch {
+            throw ValidationError("\(error)")
+        }
+    }
+
+    /// One of several names.
+    static func choice<Choice>(_ text: String) throws -> Choice
+    where Choice: RawRepresentable<String> & CaseIterable {
+        guard let choice = Choice(rawValue: text) else {
+            throw ValidationError("it must be \(list(Choice.self))")
+        }
+        return choice
+    }
+
+    /// The names there are, for a sentence.
+    static func list<Choice>(_: Choice.Type) -> String
+    where Choice: RawRepresentable<String> & CaseIterable {
+        let names = Choice.allCases.map(\.rawValue)
+        return names.count < 2
+            ? names.joined()
+            : names.dropLast().joined(separator: ", ") + " or " + (names.last ?? "")
+    }
+
+    /// A whole number in a range.
+    static func count(_ range: ClosedRange<Int>) -> @Sendable (String) throws -> Int {
+        { text in
+            guard let value = number(text), range.contains(value) else {
+                throw ValidationError(
+                    "it must be a number from \(range.lowerBound) to \(range.upperBound)"
+                )
+            }
+            return value
+        }
+    }
+
+    /// A span of time: a number with the unit us, ms, s, m or h.
+    static func duration(_ text: String) throws -> Duration {
+        guard let duration = optionalDuration(text) else {
+            throw ValidationError("it must be a duration such as 500ms, 1s, 1.5s or 5m")
+        }
+        return duration
+    }
+
+    /// A span of time greater than zero.
+    static func positiveDuration(_ text: String) throws -> Duration {
+        let duration = try duration(text)
+        guard duration > .zero else { throw ValidationError("it must be greater than zero") }
+        return duration
+    }
+
+    private static let nanosecondsPerUnit: KeyValuePairs<String, Int> = [
+        "us": 1000, "ms": 1_000_000, "s": 1_000_000_000, "m": 60_000_000_000,
+        "h": 3_600_000_000_000,
+    ]
+
+    private static func optionalDuration(_ text: String) -> Duration? {
+        let unit = text.drop { $0.isASCII && ($0.isNumber || $0 == ".") }
+        let digits = text[..<unit.startIndex]
+        guard let scale = nanosecondsPerUnit.first(where: { $0.key == unit })?.value else {
+            return nil
+        }
+        let parts = digits.split(separator: ".", omittingEmptySubsequences: false)
+        guard parts.count <= 2, let whole = number(String(parts[0])) else { return nil }
+        let (nanoseconds, overflow) = whole.multipliedReportingOverflow(by: scale)
+        guard !overflow, nanoseconds <= 3_153_600_000_000_000_000 else { return nil }
+        guard parts.count == 2 else { return .nanoseconds(nanoseconds) }
+        guard let fraction = number(String(parts[1])), parts[1].count <= 6 else { return nil }
+        let denominator = (0..<parts[1].count).reduce(1) { product, _ in product * 10 }
+        return .nanoseconds(nanoseconds + scale / denominator * fraction)
+    }
+
+    /// A number of bytes: a number, alone or with the unit B, KiB, MiB or GiB.
+    static func size(_ range: ClosedRange<Int>) -> @Sendable (String) throws -> Int {
+        { text in
+            guard let value = optionalSize(text), range.contains(value) else {
+                throw ValidationError(
+                    "it must be a size such as 65536, 64KiB or 1MiB, "
+                        + "from \(range.lowerBound) to \(range.upperBound) bytes"
+                )
+            }
+            return value
+        }
+    }
+
+    private static let bytesPerUnit: KeyValuePairs<String, Int> = [
+        "": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30,
+    ]
+
+    private static func optionalSize(_ text: String) -> Int? {
+        let unit = text.drop { $0.isASCII && $0.isNumber }
+        guard let scale = bytesPerUnit.first(where: { $0.key == unit })?.value,
+            let count = number(String(text[..<unit.startIndex]))
+        else { return nil }
+        let (bytes, overflow) = count.multipliedReportingOverflow(by: scale)
+        return overflow ? nil : bytes
+    }
+
+    // Digits only: no sign, no underscore, no other script's digits.
+    private static func number(_ text: String) -> Int? {
+        guard !text.isEmpty, text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
+            return nil
+        }
+        return Int(text)
+    }
+}

@@ -1,0 +1,157 @@
+import ArgumentParser
+import EchoServer
+
+/// The flags of `serve`.
+///
+/// What is not given is left to the library's defaults.
+struct ServeOptions: ParsableArguments {
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Where to listen; may be repeated. (default: localhost:5150)",
+            valueName: "endpoint"
+        ),
+        transform: Parse.endpoint
+    )
+    var listen: [EchoServer.Endpoint] = []
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "I/O model: \(Parse.list(EchoServer.IOModel.self)). (default: completion-port)",
+            valueName: "model"
+        ),
+        transform: Parse.choice
+    )
+    var model: EchoServer.IOModel?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Backend: \(Parse.list(EchoServer.Backend.self)); alone, its fastest model.",
+            valueName: "backend"
+        ),
+        transform: Parse.choice
+    )
+    var backend: EchoServer.Backend?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Worker threads of completion-port. (default: one per processor)",
+            valueName: "n"
+        ),
+        transform: Parse.count(1...1024)
+    )
+    var workers: Int?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Connections served at once. (default: no limit)", valueName: "n"),
+        transform: Parse.count(1...Int(Int32.max))
+    )
+    var maxConnections: Int?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "What happens to further ones: reject resets them, defer leaves them queued. "
+                + "(default: reject)",
+            valueName: "policy"
+        ),
+        transform: Parse.choice
+    )
+    var whenFull: EchoServer.Configuration.FullPolicy?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Connections served at once for one IPv4 address, IPv6 /64 or local user. "
+                + "(default: no limit)",
+            valueName: "n"
+        ),
+        transform: Parse.count(1...Int(Int32.max))
+    )
+    var maxPerPeer: Int?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Close connections on which nothing moves for this long. (default: never)",
+            valueName: "duration"
+        ),
+        transform: Parse.positiveDuration
+    )
+    var idleTimeout: Duration?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "How long to go on serving after a signal. (default: 5s)",
+            valueName: "duration"
+        ),
+        transform: Parse.duration
+    )
+    var drainTimeout: Duration?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Bytes one connection may owe before it is not read. (default: 64KiB)",
+            valueName: "size"
+        ),
+        transform: Parse.size(64...(1 << 30))
+    )
+    var pendingLimit: Int?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Connections the kernel queues before they are accepted. (default: 4096)",
+            valueName: "n"
+        ),
+        transform: Parse.count(1...Int(Int32.max))
+    )
+    var backlog: Int?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "How long proactor workers look for work before they sleep. (default: 0s)",
+            valueName: "duration"
+        ),
+        transform: Parse.duration
+    )
+    var busyPoll: Duration?
+
+    /// The configuration that the flags describe.
+    ///
+    /// - Throws: `ValidationError` if model and backend contradict each other.
+    func configuration() throws -> EchoServer.Configuration {
+        var configuration = EchoServer.Configuration()
+        configuration.model = try chosenModel() ?? configuration.model
+        if !listen.isEmpty { configuration.listen = listen }
+        configuration.workers = workers
+        configuration.maximumConnections = maxConnections
+        configuration.whenFull = whenFull ?? configuration.whenFull
+        configuration.maximumConnectionsPerPeer = maxPerPeer
+        configuration.idleTimeout = idleTimeout
+        configuration.drainTimeout = drainTimeout ?? configuration.drainTimeout
+        configuration.pendingLimit = pendingLimit ?? configuration.pendingLimit
+        configuration.backlog = backlog ?? configuration.backlog
+        configuration.busyPoll = busyPoll ?? configuration.busyPoll
+        return configuration
+    }
+
+    private func chosenModel() throws -> EchoServer.IOModel? {
+        guard let backend else { return model }
+        guard let model else { return backend.defaultModel }
+        guard model.backend == backend else {
+            throw ValidationError(
+                "--model \(model.rawValue) belongs to --backend \(model.backend.rawValue), "
+                    + "not to \(backend.rawValue)"
+            )
+        }
+        return model
+    }
+}
