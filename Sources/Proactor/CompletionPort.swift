@@ -15,6 +15,8 @@ package final class CompletionPort: SocketProactor, @unchecked Sendable {
 
     // All guarded by the monitor.
     private var parked: [Worker] = []
+    /// Released from the parking place, and on their way.
+    private var arriving = 0
     private var running = 0
     private var polling = 0
     private var isWakePending = false
@@ -90,8 +92,15 @@ package final class CompletionPort: SocketProactor, @unchecked Sendable {
             isWakePending = true
             return true
         }
-        parked.popLast()?.release()
+        // Who is on the way will look at the queue before anybody else is disturbed.
+        if arriving == 0 { unpark() }
         return false
+    }
+
+    private func unpark() {
+        guard let worker = parked.popLast() else { return }
+        arriving += 1
+        worker.release()
     }
 
     // MARK: Taking packets out
@@ -120,7 +129,7 @@ package final class CompletionPort: SocketProactor, @unchecked Sendable {
                     if let packet = begin(packet, worker) { return .packet(packet) }
                     continue
                 }
-                if running + polling < concurrency {
+                if running + polling + arriving < concurrency {
                     poll(worker, until: deadline)
                     if !queue.isEmpty || isClosed { continue }
                     if deadline.hasPassed { return timeOut(worker) }
@@ -173,8 +182,10 @@ package final class CompletionPort: SocketProactor, @unchecked Sendable {
             if worker.isParked, deadline.hasPassed {
                 worker.isParked = false
                 parked.removeAll { $0 === worker }
+                return
             }
         }
+        arriving -= 1
     }
 
     private func timeOut(_ worker: Worker) -> Taken {
@@ -204,7 +215,7 @@ package final class CompletionPort: SocketProactor, @unchecked Sendable {
             unlockAndWake(releaseWaiter())
             return
         }
-        if running + polling < concurrency { parked.popLast()?.release() }
+        if running + polling + arriving < concurrency { unpark() }
         monitor.unlock()
     }
 
@@ -219,8 +230,7 @@ package final class CompletionPort: SocketProactor, @unchecked Sendable {
     package func close() {
         monitor.lock()
         isClosed = true
-        for worker in parked { worker.release() }
-        parked.removeAll()
+        while !parked.isEmpty { unpark() }
         unlockAndWake(polling > 0)
     }
 

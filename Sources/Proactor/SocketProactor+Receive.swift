@@ -8,7 +8,7 @@ extension SocketProactor {
     /// with a buffer receives at once if data is known to wait and nothing is posted before it; one
     /// without borrows a buffer when its turn comes.
     package final func receive(_ operation: Operation, on handle: SocketHandle) -> Submission {
-        guard operation.begin(.receive, on: handle) else { return .busy }
+        if let refusal = start(operation, .receive, on: handle) { return refusal }
         returnLease(of: operation)
         return post(operation, on: handle) { state in
             guard let start = unsafe operation.buffer.baseAddress,
@@ -22,7 +22,7 @@ extension SocketProactor {
     /// Posts a wait until something can be received, which itself receives nothing (OV-11). Any
     /// thread.
     package final func waitReadable(_ operation: Operation, on handle: SocketHandle) -> Submission {
-        guard operation.begin(.readable, on: handle) else { return .busy }
+        if let refusal = start(operation, .readable, on: handle) { return refusal }
         return post(operation, on: handle) { _ in nil }
     }
 
@@ -33,10 +33,19 @@ extension SocketProactor {
     /// `ENFILE`, `ENOBUFS` or `ENOMEM` the connection is still queued, and the user decides when to
     /// post again (PF-3). To pause accepting, post none.
     package final func accept(_ operation: Operation, on handle: SocketHandle) -> Submission {
-        guard operation.begin(.accept, on: handle) else { return .busy }
+        if let refusal = start(operation, .accept, on: handle) { return refusal }
         return post(operation, on: handle) { state in
             state.listener == nil ? -Int(EINVAL) : nil
         }
+    }
+
+    /// Takes an operation on, unless it is under way or cannot be indicated.
+    final func start(
+        _ operation: Operation, _ kind: OperationKind, on handle: SocketHandle
+    ) -> Submission? {
+        if operation.isPending { return .busy }
+        if let error = prepare(operation) { return .refused(error) }
+        return operation.begin(kind, on: handle) ? nil : .busy
     }
 
     /// Puts an operation in line unless it can be carried out at once.

@@ -15,7 +15,7 @@ extension SocketProactor {
     package final func send(
         _ bytes: UnsafeRawBufferPointer, with operation: Operation, on handle: SocketHandle
     ) -> Submission {
-        guard operation.begin(.send, on: handle) else { return .busy }
+        if let refusal = start(operation, .send, on: handle) { return refusal }
         let submission = table.withState(handle) { state -> Submission in
             guard state.pendingCount < Self.pendingLimit else {
                 operation.withdraw()

@@ -49,8 +49,13 @@ package class SocketProactor: @unchecked Sendable {
     /// Puts a socket's turn at the end of the queue (PR-5). Called under the socket's lock.
     func enqueueTurn(_ turn: Packet) {}
 
-    /// Whether operations without an object can be indicated.
-    var indicatesAnonymously: Bool { false }
+    /// Looks at an operation before it starts.
+    ///
+    /// - Returns: why it cannot be indicated; `nil` if it can.
+    func prepare(_ operation: Operation) -> Errno? {
+        // A socket of a port has no routines (CR-7).
+        operation.routine == nil ? nil : Errno(rawValue: EINVAL)
+    }
 
     // MARK: Associating
 
@@ -160,6 +165,18 @@ package class SocketProactor: @unchecked Sendable {
             let result = body(socket)
             _ = socket.release()
             return result
+        }
+    }
+
+    /// Every open socket.
+    package final var openSockets: [SocketHandle] {
+        (0..<table.usedCount).compactMap { index in
+            guard let slot = unsafe table.slot(index) else { return nil }
+            unsafe slot.pointee.lock.lock()
+            defer { unsafe slot.pointee.lock.unlock() }
+            guard unsafe slot.pointee.state.flags.contains(.open) else { return nil }
+            let generation = unsafe slot.pointee.state.generation
+            return SocketHandle(SlotAddress(index: index, generation: generation))
         }
     }
 
