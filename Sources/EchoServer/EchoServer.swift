@@ -100,7 +100,7 @@ public final class EchoServer: Sendable {
             throw Failure(
                 .system,
                 "cannot start the model \(name): \(error)",
-                errno: (error as? SystemError)?.errno
+                errno: (error as? any ErrnoCarrying)?.errno
             )
         }
     }

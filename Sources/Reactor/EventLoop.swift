@@ -4,6 +4,7 @@ package import Sockets
 /// A readiness loop over one libevent base.
 ///
 /// Confined to one thread and not Sendable: the base has no locks. Other threads hold its ``waker``.
+@safe
 package final class EventLoop {
     let base: EventBase
     /// Lets other threads wake the loop.
@@ -15,6 +16,17 @@ package final class EventLoop {
     private var timeoutWatch: Watch?
     private var isStopping = false
     private var cachedNow: MonotonicTime?
+    // How often a wake has been handled, for alertable waits.
+    private(set) var wakeCount = 0
+
+    /// The sockets whose handles this loop gives out.
+    var sockets = SocketTable()
+    /// Buffers for what they read ahead.
+    let readAhead = ReadAheadPool()
+    /// Tells them of changed addresses and routes, while any waits for that.
+    var addressChanges: AddressChangeMonitor?
+    // Those that have something to tell at the end of the turn.
+    private var fresh: ContiguousArray<Unmanaged<SelectableSocket>> = unsafe []
 
     /// Opens a loop.
     ///
@@ -52,6 +64,7 @@ package final class EventLoop {
     }
 
     deinit {
+        waker.abandon()
         // Before the waker, and with it the watched descriptor, goes away (PF-9).
         wakeWatch = nil
     }
@@ -90,6 +103,13 @@ package final class EventLoop {
     /// - Parameter duration: the longest wait; `.zero` only looks, `nil` waits until something happens.
     package func turn(waitingAtMost duration: Duration?) {
         cachedNow = nil
+        readAhead.beginTurn()
+        let hasNews = unsafe !fresh.isEmpty
+        pass(waitingAtMost: hasNews ? .zero : duration)
+        tellFresh()
+    }
+
+    private func pass(waitingAtMost duration: Duration?) {
         guard let duration else {
             unsafe event_base_loop(base.pointer, EVLOOP_ONCE)
             return
@@ -102,8 +122,28 @@ package final class EventLoop {
         timeoutWatch?.remove()
     }
 
+    // All that one turn brought to a socket is told together, and in order (AS-9).
+    private func tellFresh() {
+        var index = 0
+        while unsafe index < fresh.count {
+            unsafe fresh[index]._withUnsafeGuaranteedRef { $0.tellFresh() }
+            index += 1
+        }
+        unsafe fresh.removeAll(keepingCapacity: true)
+    }
+
+    func addFresh(_ socket: SelectableSocket) {
+        unsafe fresh.append(.passUnretained(socket))
+    }
+
+    func dropFresh(_ socket: SelectableSocket) {
+        let reference = unsafe Unmanaged.passUnretained(socket).toOpaque()
+        unsafe fresh.removeAll { unsafe $0.toOpaque() == reference }
+    }
+
     fileprivate func handleWake() {
         waker.clear()
+        wakeCount &+= 1
         onWake?()
     }
 }

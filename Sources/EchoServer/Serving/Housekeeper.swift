@@ -19,6 +19,12 @@ struct Housekeeper {
     /// Whether the server is shutting down.
     var isDraining: Bool { plan != nil }
 
+    /// Whether the shutdown's deadline has passed.
+    var isPastDeadline: Bool {
+        guard let plan else { return false }
+        return plan.deadline <= .coarse
+    }
+
     /// Shutdown has begun, or its end has been brought forward: look at once.
     ///
     /// - Returns: whether the plan is a new one.
@@ -73,7 +79,7 @@ struct Housekeeper {
         _ now: MonotonicTime
     ) {
         var next = earliest
-        if let plan, !isEmpty {
+        if let plan, !isEmpty || .coarse < plan.deadline {
             let end = isFinishing ? plan.deadline : plan.finishAt
             next = min(next ?? end, end)
         }

@@ -4,36 +4,42 @@ import Sockets
 /// rules, and the messages from other threads.
 ///
 /// Confined to the worker's thread; how the worker waits is the model's business.
-final class WorkerCore<Item: Connection> {
+final class WorkerCore {
     let context: ServingContext
     let state: WorkerState
-    let inbox: WorkerInbox<Item>
-    private(set) var connections = Slots<Item>()
+    let inbox: WorkerInbox
+    private let ended: () -> Void
+    private(set) var connections = Slots<Connection>()
     private var housekeeper: Housekeeper
     private var isClosed = false
 
     /// The core of a new worker.
-    init(_ context: ServingContext, _ inbox: WorkerInbox<Item>) {
+    ///
+    /// - Parameters:
+    ///   - context: what all workers share.
+    ///   - inbox: what other threads tell this one.
+    ///   - ended: called for each connection that has ended.
+    init(_ context: ServingContext, _ inbox: WorkerInbox, ended: @escaping () -> Void = {}) {
         self.context = context
         self.inbox = inbox
+        self.ended = ended
         state = WorkerState(context)
         housekeeper = Housekeeper(context.rules)
     }
 
     /// Takes what other threads have sent.
     ///
-    /// - Returns: the new connections, already in the table, for the model to begin with.
-    func takeMessages() -> [Item] {
+    /// - Returns: the new connections, for the model to begin with.
+    func takeMessages() -> [Arrival] {
         let contents = inbox.take()
         state.refreshTime()
         if let plan = contents.plan { housekeeper.drain(plan) }
-        isClosed = contents.isClosed
-        for connection in contents.adopted { add(connection) }
-        return contents.adopted
+        if contents.isClosed { expectNoMore() }
+        return contents.arrivals
     }
 
     /// Puts a connection into the table.
-    func add(_ connection: Item) {
+    func add(_ connection: Connection) {
         connection.address = connections.insert(connection)
         if housekeeper.isDraining {
             connection.demand = connection.session.handle(.drain, state)
@@ -45,6 +51,13 @@ final class WorkerCore<Item: Connection> {
     func remove(_ connection: Connection) {
         guard connections.remove(connection.address) != nil else { return }
         context.ended(connection.peer, connection.session.state)
+        ended()
+    }
+
+    /// Resets a connection that cannot be served after all.
+    func refuse(_ arrival: Arrival) {
+        arrival.refuse(context)
+        ended()
     }
 
     /// A connection has begun to wait for something that depends on time.
@@ -64,6 +77,17 @@ final class WorkerCore<Item: Connection> {
         guard housekeeper.due != nil else { return }
         state.refreshTime()
         if housekeeper.isDue(state.now) { housekeeper.sweep(connections.elements, state) }
+    }
+
+    /// Whether the server is shutting down.
+    var isDraining: Bool { housekeeper.isDraining }
+
+    /// Whether the shutdown's deadline has passed.
+    var isPastDeadline: Bool { housekeeper.isPastDeadline }
+
+    /// Notes that no further connection will come.
+    func expectNoMore() {
+        isClosed = true
     }
 
     /// Whether nothing is left to do, now or later.
