@@ -82,6 +82,18 @@ let package = Package(
             name: "CommandTests",
             dependencies: ["echo", "EchoClient", "EchoServer", "Sockets", "TestSupport"]
         ),
+        .testTarget(
+            name: "DocumentationTests",
+            dependencies: [
+                "echo",
+                "EchoServer",
+                "Sockets",
+                "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ]
+        ),
     ],
     swiftLanguageModes: [.v6]
 )
