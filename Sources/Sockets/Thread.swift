@@ -113,9 +113,6 @@ private func threadMain(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRa
     _ = unsafe String(body.name.prefix(15)).withCString { name in
         unsafe pthread_setname_np(pthread_self(), name)
     }
-    // A thread inherits the mask of the one that starts it; those of Dispatch, and so of tasks,
-    // block nearly every signal.
-    InterruptSignal.shared?.unblock()
     body.run()
     return nil
 }
