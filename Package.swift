@@ -72,6 +72,7 @@ let package = Package(
                 "EchoServer",
                 "Sockets",
                 "TestSupport",
+                .product(name: "InMemoryLogging", package: "swift-log"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle"),
@@ -80,6 +81,18 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: ["echo", "EchoClient", "EchoServer", "Sockets", "TestSupport"]
+        ),
+        .testTarget(
+            name: "DocumentationTests",
+            dependencies: [
+                "echo",
+                "EchoServer",
+                "Sockets",
+                "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ]
         ),
     ],
     swiftLanguageModes: [.v6]

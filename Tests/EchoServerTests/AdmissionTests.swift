@@ -1,161 +1,185 @@
-import EchoServer
+import Logging
 import Sockets
 import Synchronization
 import TestSupport
 import Testing
 
-/// The accept condition, SEL-9 to SEL-12.
-@Suite(.timeLimit(.minutes(1)), .serialized)
+@testable import EchoServer
+
+extension Logger {
+    /// A logger that keeps quiet.
+    static var silent: Logger { Logger(label: "test") { _ in SwiftLogNoOpLogHandler() } }
+}
+
+private func peer(_ text: String, _ port: UInt16 = 1) throws -> Peer {
+    Peer(address: try #require(SocketAddress(numeric: text, port: port)), userID: nil)
+}
+
+private let local = SocketAddress.loopback(port: 7)
+private let someone = Peer(address: .loopback(port: 9), userID: nil)
+
+@Suite(.timeLimit(.minutes(1)))
 struct AdmissionTests {
-    /// A condition whose answers a test chooses, and which notes what it was asked.
-    final class Condition: Sendable {
-        let requests = Mutex<[EchoServer.AdmissionRequest]>([])
-        let answer = Mutex<@Sendable (EchoServer.AdmissionRequest) -> EchoServer.AdmissionDecision>(
-            { _ in .accept }
+    typealias Configuration = EchoServer.Configuration
+
+    @Test func `without limits everybody is accepted`() {
+        let admission = Admission(Configuration())
+        for _ in 0..<1000 { #expect(admission.decide(someone, local: local) == .accept) }
+        #expect(admission.statistics.active == 1000)
+        #expect(admission.statistics.accepted == 1000)
+        #expect(!admission.tracksPeers)
+    }
+
+    @Test func `a full server rejects, until a connection ends`() {
+        let admission = Admission(Configuration(maximumConnections: 2))
+        #expect(admission.decide(someone, local: local) == .accept)
+        #expect(admission.decide(someone, local: local) == .accept)
+        #expect(admission.decide(someone, local: local) == .reject(.full))
+        admission.leave(someone, cause: .reset)
+        #expect(admission.decide(someone, local: local) == .accept)
+        #expect(admission.decide(someone, local: local) == .reject(.full))
+        let statistics = admission.statistics
+        #expect(statistics.active == 2)
+        #expect(statistics.accepted == 3)
+        #expect(statistics.rejected == [.full: 2])
+        #expect(statistics.closed == [.reset: 1])
+        #expect(statistics.deferred == 0)
+    }
+
+    @Test func `SEL-10: a full server that defers counts each connection once`() {
+        let admission = Admission(Configuration(maximumConnections: 1, whenFull: .defer))
+        #expect(admission.decide(someone, local: local) == .accept)
+        #expect(admission.decide(someone, local: local) == .defer)
+        #expect(admission.decide(someone, local: local, again: true) == .defer)
+        #expect(admission.decide(someone, local: local, again: true) == .defer)
+        #expect(admission.statistics.deferred == 1)
+        admission.leave(someone, cause: .peerClosed)
+        #expect(admission.decide(someone, local: local, again: true) == .accept)
+        #expect(admission.statistics.deferred == 1)
+        #expect(admission.statistics.rejectedTotal == 0)
+    }
+
+    @Test func `a peer has its own limit, and its own only`() throws {
+        let admission = Admission(Configuration(maximumConnectionsPerPeer: 2))
+        let (one, other) = (try peer("192.0.2.1"), try peer("192.0.2.2"))
+        #expect(admission.decide(one, local: local) == .accept)
+        #expect(admission.decide(try peer("::ffff:192.0.2.1", 5), local: local) == .accept)
+        #expect(admission.decide(one, local: local) == .reject(.peerLimit))
+        #expect(admission.decide(other, local: local) == .accept)
+        admission.leave(one, cause: .peerClosed)
+        #expect(admission.decide(one, local: local) == .accept)
+        #expect(admission.decide(one, local: local) == .reject(.peerLimit))
+        #expect(admission.statistics.rejected == [.peerLimit: 2])
+        #expect(admission.tracksPeers)
+    }
+
+    @Test func `a socket that the model cannot serve is rejected before anything else`() {
+        let admission = Admission(
+            Configuration(maximumConnections: 1) { _ in
+                Issue.record("the accept condition was asked")
+                return .accept
+            }
         )
-
-        func decide(_ request: EchoServer.AdmissionRequest) -> EchoServer.AdmissionDecision {
-            requests.withLock { $0.append(request) }
-            return answer.withLock { $0 }(request)
-        }
-
-        func answer(
-            _ answer:
-                @escaping @Sendable (EchoServer.AdmissionRequest) ->
-                EchoServer
-                .AdmissionDecision
-        ) {
-            self.answer.withLock { $0 = answer }
-        }
+        #expect(
+            admission.decide(someone, local: local, unservable: true) == .reject(.modelCapacity)
+        )
+        #expect(admission.statistics.active == 0)
+        #expect(admission.statistics.rejected == [.modelCapacity: 1])
     }
 
-    @Test(arguments: allModels)
-    func `the condition is told who connects where, and the counts`(
-        _ model: EchoServer.IOModel
-    ) async throws {
-        let condition = Condition()
-        try await withServer(model) {
-            $0.admission = condition.decide
-        } _: { server, address in
-            let first = try await TestClient(to: address)
-            let second = try await TestClient(to: address)
-            let other = try await TestClient(to: address, from: .ipv4(0x7F00_0002, port: 0))
-            defer { for client in [first, second, other] { client.close() } }
-            for client in [first, second, other] { #expect(try await client.exchange([1]) == [1]) }
-            let requests = condition.requests.withLock { $0 }
-            #expect(
-                requests.map(\.local)
-                    == [EchoServer.Endpoint](repeating: server.endpoints[0], count: 3)
-            )
-            #expect(requests.map(\.peer.address) == [first, second, other].map(\.localAddress))
-            #expect(requests.map(\.activeConnections) == [0, 1, 2])
-            #expect(requests.map(\.activeConnectionsOfPeer) == [0, 1, 0])
-        }
+    @Test func `a rejection of an admitted connection undoes its admission`() throws {
+        let admission = Admission(
+            Configuration(maximumConnections: 1, whenFull: .defer, maximumConnectionsPerPeer: 1)
+        )
+        let wakeup = try Wakeup()
+        #expect(admission.decide(someone, local: local) == .accept)
+        #expect(admission.isFull(notifying: wakeup))
+        admission.rejected(.resources, admitted: someone)
+        #expect(isReadable(wakeup.number, within: .zero))
+        #expect(admission.statistics.active == 0)
+        #expect(admission.statistics.accepted == 0)
+        #expect(admission.statistics.closedTotal == 0)
+        #expect(admission.decide(someone, local: local) == .accept)
+        admission.rejected(.resources)
+        #expect(admission.statistics.active == 1)
+        #expect(admission.statistics.rejected == [.resources: 2])
     }
 
-    @Test(arguments: allModels)
-    func `SEL-9: a rejected connection is reset, the next one is served`(
-        _ model: EchoServer.IOModel
-    ) async throws {
-        let condition = Condition()
-        condition.answer { _ in .reject }
-        try await withServer(model) {
-            $0.admission = condition.decide
-        } _: { server, address in
-            let rejected = try await TestClient(to: address)
-            defer { rejected.close() }
-            let (bytes, end) = try await rejected.receiveToEnd()
-            #expect(bytes == [])
-            #expect(end == .reset)
-            condition.answer { _ in .accept }
-            let report = try await EchoLoad().run(against: address)
-            #expect(report.isComplete, "\(report)")
-            #expect(server.statistics.rejected == [.condition: 1])
-            #expect(server.statistics.accepted == 1)
-        }
+    @Test func `a wake-up comes once, when a connection ends, if it was asked for`() throws {
+        let admission = Admission(Configuration(maximumConnections: 2, whenFull: .defer))
+        let (asking, silent) = (try Wakeup(), try Wakeup())
+        let woken = { isReadable(asking.number, within: .zero) }
+        for _ in 0..<2 { #expect(admission.decide(someone, local: local) == .accept) }
+        #expect(admission.isFull(notifying: asking))
+        #expect(admission.isFull(notifying: asking))
+        #expect(!woken())
+        admission.leave(someone, cause: .peerClosed)
+        #expect(woken())
+        asking.clear()
+        #expect(!admission.isFull(notifying: asking))
+        admission.leave(someone, cause: .peerClosed)
+        #expect(!woken(), "it was not full any more, so nothing was asked for")
+        admission.notifyWhenOneEnds(asking)
+        #expect(admission.decide(someone, local: local) == .accept)
+        #expect(!woken())
+        admission.leave(someone, cause: .peerClosed)
+        #expect(woken())
+        #expect(!isReadable(silent.number, within: .zero))
     }
 
-    @Test(arguments: allModels)
-    func `SEL-10: a deferred connection keeps its place before later ones`(
-        _ model: EchoServer.IOModel
-    ) async throws {
-        let condition = Condition()
-        try await withServer(model) {
-            $0.admission = condition.decide
-        } _: { server, address in
-            let deferred = try await TestClient(to: address)
-            defer { deferred.close() }
-            #expect(try await deferred.exchange([0]) == [0])
-            condition.answer { _ in .defer }
-            let first = try await TestClient(to: address)
-            let second = try await TestClient(to: address)
-            defer { for client in [first, second] { client.close() } }
-            try await first.send([1])
-            try await second.send([2])
-            await expectEventually(server, \.deferred, is: 1)
-            #expect(try await second.isSilent(for: .milliseconds(300)))
-            let asked = Set(condition.requests.withLock { $0.dropFirst().map(\.peer.address) })
-            #expect(asked == [first.localAddress], "only the first in line is asked about")
-            condition.answer { _ in .accept }
-            #expect(try await first.receive(1) == [1])
-            #expect(try await second.receive(1) == [2])
-            #expect(server.statistics.deferred == 1)
-            #expect(server.statistics.accepted == 3)
-        }
+    @Test func `a server that rejects when full never leaves connections queued`() throws {
+        let admission = Admission(Configuration(maximumConnections: 1))
+        #expect(admission.decide(someone, local: local) == .accept)
+        #expect(!admission.isFull(notifying: try Wakeup()))
     }
 
-    @Test(arguments: allModels)
-    func `SEL-12: a deferred connection is asked about again when one ends`(
-        _ model: EchoServer.IOModel
-    ) async throws {
-        let condition = Condition()
-        try await withServer(model) {
-            $0.admission = condition.decide
-        } _: { server, address in
-            condition.answer { $0.activeConnections == 0 ? .accept : .defer }
-            var line: [TestClient] = []
-            defer { for client in line { client.close() } }
-            for number in 0..<20 {
-                let client = try await TestClient(to: address)
-                try await client.send([UInt8(number)])
-                line.append(client)
-            }
-            let start = MonotonicTime.now
-            for (number, client) in line.enumerated() {
-                #expect(try await client.receive(1) == [UInt8(number)])
-                client.close()
-            }
-            // Ten times a second would take about two.
-            #expect(MonotonicTime.now - start < .milliseconds(1500))
-            #expect(server.statistics.accepted == 20)
-        }
-    }
-
-    @Test(arguments: allModels)
-    func `a deferred peer that resets does not hold up the rest`(
-        _ model: EchoServer.IOModel
-    ) async throws {
-        let condition = Condition()
-        try await withServer(model) {
-            $0.admission = condition.decide
-        } _: { server, address in
-            let refused = Mutex<SocketAddress?>(nil)
-            condition.answer { request in
-                let first = request.peer.address
-                return refused.withLock { refused in
-                    if refused == nil { refused = first }
-                    return refused == first ? .defer : .accept
+    @Test(arguments: [false, true])
+    func `racing threads never exceed a limit`(_ hasCondition: Bool) async throws {
+        var configuration = Configuration(maximumConnections: 3, maximumConnectionsPerPeer: 2)
+        if hasCondition { configuration.admission = { _ in .accept } }
+        let admission = Admission(configuration)
+        let peers = (1...2).map { Peer(address: .ipv4($0, port: 1), userID: nil) }
+        let counts = (0...2).map { _ in Occupancy() }
+        try await withThrowingTaskGroup { group in
+            for number in 0..<5 {
+                group.addTask {
+                    try await onThread {
+                        for turn in 0..<10_000 {
+                            let index = (turn + number) % 2
+                            let verdict = admission.decide(peers[index], local: local)
+                            guard verdict == .accept else { continue }
+                            counts[2].enter()
+                            counts[index].enter()
+                            counts[index].leave()
+                            counts[2].leave()
+                            admission.leave(peers[index], cause: .peerClosed)
+                        }
+                    }
                 }
             }
-            let unwanted = try await TestClient(to: address)
-            try await unwanted.send([0])
-            await expectEventually(server, \.deferred, is: 1)
-            let next = try await TestClient(to: address)
-            defer { next.close() }
-            try await next.send([1])
-            unwanted.reset()
-            #expect(try await next.receive(1) == [1])
-            #expect(server.statistics.accepted == 1)
+            try await group.waitForAll()
         }
+        let statistics = admission.statistics
+        #expect(counts[2].most <= 3)
+        #expect(counts[0].most <= 2 && counts[1].most <= 2)
+        #expect(statistics.active == 0)
+        #expect(statistics.accepted + statistics.rejectedTotal == 50_000)
+        #expect(statistics.accepted == statistics.closedTotal)
+    }
+}
+
+/// Counts who is inside, and how many were at most.
+private final class Occupancy: Sendable {
+    private let inside = Atomic(0)
+    private let maximum = Atomic(0)
+    var most: Int { maximum.load(ordering: .relaxed) }
+
+    func enter() {
+        let count = inside.add(1, ordering: .sequentiallyConsistent).newValue
+        maximum.max(count, ordering: .sequentiallyConsistent)
+    }
+
+    func leave() {
+        inside.subtract(1, ordering: .sequentiallyConsistent)
     }
 }

@@ -10,7 +10,7 @@ final class WorkerCore {
     let inbox: WorkerInbox
     private let ended: () -> Void
     private(set) var connections = Slots<Connection>()
-    private var housekeeper: Housekeeper
+    private let housekeeper: Housekeeper
     private var isClosed = false
 
     /// The core of a new worker.
