@@ -80,9 +80,9 @@ struct TextbookFaultTests2 {
             try await withServer(model) {
                 $0.admission = { _ in gate.isOpen ? .accept : .defer }
             } _: { server, address in
+                gate.open()
                 let neighbour = try await TestClient(to: address)
                 defer { neighbour.close() }
-                gate.open()
                 #expect(try await neighbour.exchange([1]) == [1])
                 gate.close()
                 // All queued in the kernel but the first, which waits for the gate.
