@@ -106,6 +106,10 @@ final class AcceptSource {
         return shortage.retry()
     }
 
+    /// Whether descriptors, memory or threads were lacking when it last tried, and the queue has
+    /// not been found empty since.
+    var isShort: Bool { shortage.isOngoing }
+
     private func endShortage() {
         guard let ended = shortage.end() else { return }
         context.log.recovered(listening.address, after: ended.span, failures: ended.failures)
@@ -119,6 +123,8 @@ final class AcceptSource {
 private struct Shortage {
     private var since: MonotonicTime?
     private var failures = 0
+
+    var isOngoing: Bool { since != nil }
 
     mutating func begin() -> Bool {
         failures += 1
