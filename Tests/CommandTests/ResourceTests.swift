@@ -45,7 +45,8 @@ struct ResourceTests {
         let start = server.figures.cpuTime
         try await letPass(.seconds(1))
         let used = server.figures.cpuTime - start
-        #expect(used < .milliseconds(20), "\(used)")
+        // The kernel still probes the closed windows; spinning would take the whole second.
+        #expect(used < .milliseconds(100), "\(used)")
         load.stop()
         try await server.expectEcho()
     }
@@ -67,7 +68,11 @@ struct ResourceTests {
         }
         #expect(progress.firstMismatch == nil)
         running.stop()
-        try await server.expectEcho()
+        let serves = await eventually {
+            let report = try? await EchoLoad(connections: 3).run(against: server.address)
+            return report?.isComplete == true
+        }
+        #expect(serves)
         try await server.expectExit()
     }
 
