@@ -38,6 +38,9 @@ final class WorkerCore {
         return contents.arrivals
     }
 
+    /// Whether something has been sent since ``takeMessages()``.
+    var hasMessages: Bool { inbox.hasNews }
+
     /// Puts a connection into the table.
     func add(_ connection: Connection) {
         connection.address = connections.insert(connection)
