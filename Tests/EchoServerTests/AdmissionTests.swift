@@ -1,3 +1,4 @@
+import Glibc
 import Logging
 import Sockets
 import Synchronization
@@ -136,7 +137,13 @@ struct AdmissionTests {
     @Test(arguments: [false, true])
     func `racing threads never exceed a limit`(_ hasCondition: Bool) async throws {
         var configuration = Configuration(maximumConnections: 3, maximumConnectionsPerPeer: 2)
-        if hasCondition { configuration.admission = { _ in .accept } }
+        if hasCondition {
+            configuration.admission = { _ in
+                // Lets the others in between the look at the limits and the decision.
+                sched_yield()
+                return .accept
+            }
+        }
         let admission = Admission(configuration)
         let peers = (1...2).map { Peer(address: .ipv4($0, port: 1), userID: nil) }
         let counts = (0...2).map { _ in Occupancy() }
