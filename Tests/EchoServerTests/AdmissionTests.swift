@@ -136,7 +136,7 @@ struct AdmissionTests {
 
     @Test(arguments: [false, true])
     func `racing threads never exceed a limit`(_ hasCondition: Bool) async throws {
-        var configuration = Configuration(maximumConnections: 3, maximumConnectionsPerPeer: 2)
+        var configuration = Configuration(maximumConnections: 2, maximumConnectionsPerPeer: 1)
         if hasCondition {
             configuration.admission = { _ in
                 // Lets the others in between the look at the limits and the decision.
@@ -157,6 +157,7 @@ struct AdmissionTests {
                             guard verdict == .accept else { continue }
                             counts[2].enter()
                             counts[index].enter()
+                            sched_yield()
                             counts[index].leave()
                             counts[2].leave()
                             admission.leave(peers[index], cause: .peerClosed)
@@ -167,8 +168,8 @@ struct AdmissionTests {
             try await group.waitForAll()
         }
         let statistics = admission.statistics
-        #expect(counts[2].most <= 3)
-        #expect(counts[0].most <= 2 && counts[1].most <= 2)
+        #expect(counts[2].most <= 2)
+        #expect(counts[0].most <= 1 && counts[1].most <= 1)
         #expect(statistics.active == 0)
         #expect(statistics.accepted + statistics.rejectedTotal == 50_000)
         #expect(statistics.accepted == statistics.closedTotal)
