@@ -74,11 +74,25 @@ let package = Package(
                 "TestSupport",
                 .product(name: "InMemoryLogging", package: "swift-log"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle"),
             ]
         ),
         .testTarget(
             name: "CommandTests",
             dependencies: ["echo", "EchoClient", "EchoServer", "Sockets", "TestSupport"]
+        ),
+        .testTarget(
+            name: "DocumentationTests",
+            dependencies: [
+                "echo",
+                "EchoServer",
+                "Sockets",
+                "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ]
         ),
     ],
     swiftLanguageModes: [.v6]

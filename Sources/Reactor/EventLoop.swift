@@ -4,6 +4,7 @@ package import Sockets
 /// A readiness loop over one libevent base.
 ///
 /// Confined to one thread and not Sendable: the base has no locks. Other threads hold its ``waker``.
+@safe
 package final class EventLoop {
     let base: EventBase
     /// Lets other threads wake the loop.
@@ -15,6 +16,18 @@ package final class EventLoop {
     private var timeoutWatch: Watch?
     private var isStopping = false
     private var cachedNow: MonotonicTime?
+    // How often a wake has been handled, for alertable waits.
+    private(set) var wakeCount = 0
+
+    /// The sockets whose handles this loop gives out.
+    var sockets = SocketTable()
+    /// Buffers for what they read ahead.
+    let readAhead: ReadAheadPool
+    /// Tells them of changed addresses and routes, while any waits for that.
+    var addressChanges: AddressChangeMonitor?
+    // Those that have something to tell at the end of the turn.
+    var firstFresh: Unmanaged<SelectableSocket>?
+    var lastFresh: Unmanaged<SelectableSocket>?
 
     /// Opens a loop.
     ///
@@ -30,6 +43,7 @@ package final class EventLoop {
             throw .system(error)
         }
         base = try EventBase(method)
+        readAhead = ReadAheadPool()
         let context = unsafe Unmanaged.passUnretained(self).toOpaque()
         let wake = unsafe try Watch(
             self,
@@ -52,8 +66,10 @@ package final class EventLoop {
     }
 
     deinit {
+        waker.abandon()
         // Before the waker, and with it the watched descriptor, goes away (PF-9).
         wakeWatch = nil
+        readAhead.destroy()
     }
 
     /// How libevent asks the kernel: `epoll`, `poll` or `select`.
@@ -90,6 +106,12 @@ package final class EventLoop {
     /// - Parameter duration: the longest wait; `.zero` only looks, `nil` waits until something happens.
     package func turn(waitingAtMost duration: Duration?) {
         cachedNow = nil
+        readAhead.beginTurn()
+        pass(waitingAtMost: hasFresh ? .zero : duration)
+        tellFresh()
+    }
+
+    private func pass(waitingAtMost duration: Duration?) {
         guard let duration else {
             unsafe event_base_loop(base.pointer, EVLOOP_ONCE)
             return
@@ -104,6 +126,7 @@ package final class EventLoop {
 
     fileprivate func handleWake() {
         waker.clear()
+        wakeCount &+= 1
         onWake?()
     }
 }

@@ -10,6 +10,8 @@ package enum ReactorError: Error, Sendable {
     case descriptorOutOfRange(CInt)
     /// A wait names no event, or more than 64 (ES-8).
     case invalidEventCount(Int)
+    /// A wait for all events names one twice (ES-8).
+    case duplicateEvent
     /// A wait names an event that is closed, or that was closed during the wait (ES-11).
     case eventClosed
     /// The socket or its selection has been closed.
@@ -28,6 +30,8 @@ extension ReactorError: CustomStringConvertible {
             "descriptor \(number) is beyond what select(2) can watch (0 to 1023)"
         case .invalidEventCount(let count):
             "a wait takes 1 to 64 events, not \(count)"
+        case .duplicateEvent:
+            "a wait for all events takes each only once"
         case .eventClosed:
             "the event is closed"
         case .socketClosed:
@@ -45,7 +49,7 @@ extension ReactorError {
         case .system(let error): error.errno
         case .descriptorOutOfRange: Errno(rawValue: EMFILE)
         case .methodUnavailable: Errno(rawValue: ENOSYS)
-        case .invalidEventCount: Errno(rawValue: EINVAL)
+        case .invalidEventCount, .duplicateEvent: Errno(rawValue: EINVAL)
         case .eventClosed, .socketClosed: Errno(rawValue: EBADF)
         }
     }

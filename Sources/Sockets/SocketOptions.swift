@@ -106,6 +106,11 @@ extension Socket {
         return unsafe clinux_ioctl_int(number, clinux_SIOCATMARK(), &value) == 0 && value != 0
     }
 
+    /// Whether one of the events of poll(2) holds now.
+    package func poll(_ events: Int32) -> Bool {
+        wait(for: events, atMost: 0) & events != 0
+    }
+
     /// Waits for events of poll(2).
     ///
     /// - Parameters:
@@ -115,7 +120,7 @@ extension Socket {
     ///   signal arrived.
     package func wait(for events: Int32, atMost milliseconds: CInt) -> Int32 {
         var entry = pollfd(fd: number, events: Int16(events), revents: 0)
-        let count = unsafe poll(&entry, 1, milliseconds)
+        let count = unsafe Glibc.poll(&entry, 1, milliseconds)
         return count == 1 ? Int32(entry.revents) : 0
     }
 }

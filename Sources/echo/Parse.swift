@@ -1,5 +1,6 @@
 import ArgumentParser
 import EchoServer
+import Sockets
 
 /// Turns the texts of flags into values.
 ///
@@ -11,6 +12,15 @@ enum Parse {
             return try EchoServer.Endpoint(parsing: text)
         } catch let failure as EchoServer.Failure {
             throw ValidationError(failure.message)
+        }
+    }
+
+    /// A server to connect to.
+    static func clientEndpoint(_ text: String) throws -> Endpoint {
+        do throws(Endpoint.ParseError) {
+            return try Endpoint(parsing: text)
+        } catch {
+            throw ValidationError("\(error)")
         }
     }
 

@@ -12,7 +12,7 @@ struct HousekeeperTests {
     private static let rules = EchoRules(pendingLimit: 8, idleTimeout: .milliseconds(1000))
 
     @Test func `rule 8: nothing is due while nothing depends on time`() {
-        var keeper = Housekeeper(EchoRules())
+        let keeper = Housekeeper(EchoRules())
         #expect(keeper.due == nil)
         keeper.consider(EchoState(at: start))
         #expect(keeper.due == nil)
@@ -23,7 +23,7 @@ struct HousekeeperTests {
     }
 
     @Test func `what is considered can only bring the moment forward`() {
-        var keeper = Housekeeper(Self.rules)
+        let keeper = Housekeeper(Self.rules)
         keeper.consider(EchoState(at: after(50)))
         #expect(keeper.due == after(1050))
         keeper.consider(EchoState(at: after(20)))
@@ -43,13 +43,13 @@ struct HousekeeperTests {
         _ earliest: Int?,
         _ due: Int?
     ) {
-        var keeper = Housekeeper(Self.rules)
+        let keeper = Housekeeper(Self.rules)
         keeper.schedule(earliest: earliest.map(after), isEmpty: false, start)
         #expect(keeper.due == due.map(after))
     }
 
     @Test func `draining: drain until the finish, finish once, then tick, abort at the deadline`() {
-        var keeper = Housekeeper(Self.rules)
+        let keeper = Housekeeper(Self.rules)
         #expect(keeper.event(after(9999)) == .tick)
         keeper.drain(DrainPlan(timeout: .seconds(4), from: start))
         #expect(keeper.event(start) == .drain)
@@ -62,7 +62,7 @@ struct HousekeeperTests {
     }
 
     @Test func `a plan is looked at at once, the same plan is no news, an earlier one is`() {
-        var keeper = Housekeeper(Self.rules)
+        let keeper = Housekeeper(Self.rules)
         let plan = DrainPlan(timeout: .seconds(4))
         #expect(keeper.drain(plan) == true)
         #expect(keeper.isDraining)
@@ -76,7 +76,7 @@ struct HousekeeperTests {
     }
 
     @Test func `draining: a look is due at the finish and at the deadline, if there is anybody`() {
-        var keeper = Housekeeper(EchoRules(quietPeriod: .seconds(60)))
+        let keeper = Housekeeper(EchoRules(quietPeriod: .seconds(60)))
         keeper.drain(DrainPlan(timeout: .seconds(4), from: start))
         keeper.schedule(earliest: nil, isEmpty: false, start)
         #expect(keeper.due == after(3000))
@@ -95,7 +95,7 @@ struct HousekeeperTests {
         let rules = EchoRules()
         var state = EchoState(at: start)
         _ = state.handle(.received(3), at: start, rules)
-        var keeper = Housekeeper(rules)
+        let keeper = Housekeeper(rules)
         keeper.drain(DrainPlan(timeout: .seconds(60), from: start))
         _ = state.handle(keeper.event(start), at: start, rules)
         keeper.schedule(earliest: state.deadline(rules), isEmpty: false, start)
@@ -125,7 +125,7 @@ private final class NotedConnection: Connection {
 @Suite(.timeLimit(.minutes(1)))
 struct HousekeeperSweepTests {
     private let worker: WorkerState
-    private var keeper: Housekeeper
+    private let keeper: Housekeeper
     private let connections: [NotedConnection]
 
     init() {
@@ -137,14 +137,14 @@ struct HousekeeperSweepTests {
         }
     }
 
-    @Test mutating func `rule 7: a sweep ends who is idle, and looks again when the next may be`() {
+    @Test func `rule 7: a sweep ends who is idle, and looks again when the next may be`() {
         keeper.sweep(connections, worker)
         let ending: EchoState.Demand = [.shutdownSend, .receive]
         #expect(connections.map(\.noted) == [[ending], [ending], [.receive], [.receive]])
         #expect(keeper.due == worker.now + .seconds(1))
     }
 
-    @Test mutating func `draining: a sweep finishes who is quiet`() {
+    @Test func `draining: a sweep finishes who is quiet`() {
         _ = connections[3].session.handle(.received(5), worker)
         keeper.drain(DrainPlan(timeout: .seconds(100), from: worker.now))
         keeper.sweep(connections, worker)
@@ -155,7 +155,7 @@ struct HousekeeperSweepTests {
         #expect(keeper.due == worker.now + worker.rules.quietPeriod)
     }
 
-    @Test mutating func `a sweep after the drain timeout aborts everybody`() {
+    @Test func `a sweep after the drain timeout aborts everybody`() {
         keeper.drain(.immediate)
         keeper.sweep(connections, worker)
         #expect(connections.allSatisfy { $0.noted == [.close] })

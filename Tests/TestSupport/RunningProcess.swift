@@ -74,6 +74,9 @@ package final class RunningProcess: Sendable {
         watched.send(signal: signal)
     }
 
+    /// Whether the program has not ended yet.
+    package var isRunning: Bool { watched.exit.current == nil }
+
     /// Waits for the program to end.
     ///
     /// - Parameter limit: how long to wait.
@@ -150,20 +153,7 @@ package final class RunningProcess: Sendable {
     /// - Throws: `SystemError` if the program does not read any more.
     package func write(_ bytes: [UInt8]) async throws {
         let number = input.withLock { $0 }
-        try await onThread {
-            var written = 0
-            while written < bytes.count {
-                written += try systemCall("write") {
-                    unsafe bytes.withUnsafeBytes { buffer in
-                        unsafe Glibc.write(
-                            number,
-                            buffer.baseAddress.map { unsafe $0 + written },
-                            buffer.count - written
-                        )
-                    }
-                }
-            }
-        }
+        try await onThread { try writeAll(bytes, to: number) }
     }
 
     /// Writes text to the program's input.

@@ -26,7 +26,7 @@ final class SelectModel: ServingModel {
             try acceptor.start {
                 $0 < Self.capacity
             } serve: { [worker] accepted in
-                worker.inbox.adopt(SelectConnection(accepted, at: .coarse))
+                worker.inbox.adopt(Arrival(accepted))
                 return nil
             } ended: { [worker] in
                 worker.inbox.close()
@@ -52,7 +52,7 @@ final class SelectModel: ServingModel {
 private final class SelectWorker {
     /// What other threads hold of it.
     final class Handle: Sendable {
-        let inbox: WorkerInbox<SelectConnection>
+        let inbox: WorkerInbox
         private let thread: WorkerThread
 
         init(_ context: ServingContext) throws {
@@ -70,22 +70,29 @@ private final class SelectWorker {
     }
 
     let loop: EventLoop
-    let core: WorkerCore<SelectConnection>
+    let core: WorkerCore
 
-    init(_ loop: EventLoop, _ core: WorkerCore<SelectConnection>) {
+    init(_ loop: EventLoop, _ core: WorkerCore) {
         self.loop = loop
         self.core = core
     }
 
     func run() {
         loop.onWake = { [unowned self] in
-            for connection in core.takeMessages() { connection.begin(self) }
+            for arrival in core.takeMessages() { begin(arrival) }
         }
         while !core.isDone {
             loop.turn(waitingAtMost: core.wait)
             core.housekeep()
         }
         core.retire()
+    }
+
+    private func begin(_ arrival: Arrival) {
+        guard let socket = arrival.take() else { return }
+        let connection = SelectConnection(arrival.peer, socket, at: .coarse)
+        core.add(connection)
+        connection.begin(self)
     }
 }
 

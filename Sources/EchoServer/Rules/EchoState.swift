@@ -87,6 +87,9 @@ struct EchoState: Sendable {
     /// Whether bytes that arrive now are to be thrown away: nothing more is echoed.
     var discardsInput: Bool { phase != .open }
 
+    /// Whether it has closed: nothing is demanded any more.
+    var isClosed: Bool { phase == .closed }
+
     /// Whether closing must look to the peer like a failure, because it did not get everything.
     var resetsOnClose: Bool { owed > 0 }
 

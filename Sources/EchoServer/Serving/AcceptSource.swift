@@ -18,7 +18,7 @@ final class AcceptSource {
     }
 
     /// The socket it accepts from.
-    let listening: ListeningSocket
+    let listening: any ConnectionSource
     private let context: ServingContext
     private let wakeup: Wakeup
     private let blocking: Bool
@@ -33,7 +33,7 @@ final class AcceptSource {
     ///   - blocking: whether the model wants blocking sockets.
     ///   - canServe: whether the model can serve a socket with that descriptor.
     init(
-        _ listening: ListeningSocket,
+        _ listening: any ConnectionSource,
         _ context: ServingContext,
         wakeup: Wakeup,
         blocking: Bool = false,

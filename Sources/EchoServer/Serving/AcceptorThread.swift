@@ -33,7 +33,7 @@ final class AcceptorThread: Sendable {
         ended: @escaping @Sendable () -> Void
     ) throws(SystemError) {
         let started = try Thread(name: "acceptor") { [self] in
-            let sources = sockets.map { socket in
+            var loop = AcceptLoop(sockets, wakeup, context) { [context, wakeup] socket in
                 AcceptSource(
                     socket,
                     context,
@@ -42,7 +42,6 @@ final class AcceptorThread: Sendable {
                     canServe: canServe
                 )
             }
-            var loop = AcceptLoop(sources: sources, wakeup: wakeup, context: context)
             loop.run(serve) { plan.withLock { $0 } }
             for socket in sockets { socket.close() }
             ended()
@@ -67,6 +66,7 @@ final class AcceptorThread: Sendable {
 /// The acceptor's loop: one `poll(2)` over the listening sockets that may be accepted from.
 private struct AcceptLoop {
     private struct Entry {
+        let socket: ListeningSocket
         let source: AcceptSource
         var notBefore: MonotonicTime?
         var isOpen = true
@@ -80,14 +80,15 @@ private struct AcceptLoop {
     private var isDraining: Bool { end != nil }
 
     init(
-        sources: [AcceptSource],
-        wakeup: Wakeup,
-        context: ServingContext
+        _ sockets: [ListeningSocket],
+        _ wakeup: Wakeup,
+        _ context: ServingContext,
+        source: (ListeningSocket) -> AcceptSource
     ) {
-        entries = sources.map { Entry(source: $0) }
+        entries = sockets.map { Entry(socket: $0, source: source($0)) }
         self.wakeup = wakeup
         self.context = context
-        monitor = AddressMonitor(sources.map(\.listening), context.log)
+        monitor = AddressMonitor(sockets, context.log)
     }
 
     mutating func run(
@@ -112,7 +113,7 @@ private struct AcceptLoop {
     private mutating func beginDraining() {
         for index in entries.indices {
             entries[index].notBefore = nil
-            if entries[index].source.listening.isInherited { entries[index].isOpen = false }
+            if entries[index].socket.isInherited { entries[index].isOpen = false }
         }
         wakeup.signal()
     }
@@ -131,7 +132,7 @@ private struct AcceptLoop {
                 }
             case .next: continue
             case .empty:
-                if isDraining || !entries[index].source.listening.isOpen {
+                if isDraining || !entries[index].socket.isOpen {
                     entries[index].isOpen = false
                 }
                 return
@@ -150,7 +151,7 @@ private struct AcceptLoop {
         polled.append(pollfd(fd: monitor?.number ?? -1, events: Int16(POLLIN), revents: 0))
         var timeout = end.map { ($0 - now).millisecondsRoundedUp } ?? -1
         for entry in entries {
-            var number = entry.isOpen ? entry.source.listening.number : -1
+            var number = entry.isOpen ? entry.socket.number : -1
             if let moment = entry.notBefore, entry.isOpen {
                 number = -1
                 let rest = (moment - now).millisecondsRoundedUp

@@ -31,9 +31,8 @@ class SocketConnection: Connection {
     final var socket: Socket?
 
     /// Takes over an accepted socket.
-    init(_ accepted: consuming AcceptedSocket, at now: MonotonicTime) {
-        let peer = accepted.peer
-        socket = consume accepted.socket
+    init(_ peer: Peer, _ socket: consuming Socket, at now: MonotonicTime) {
+        self.socket = consume socket
         super.init(peer: peer, at: now)
     }
 

@@ -1,9 +1,25 @@
 import Sockets
 import Synchronization
 
-/// A listening socket that several threads may accept from and any may close.
-final class ListeningSocket: Sendable {
+/// What connections are accepted from.
+protocol ConnectionSource: AnyObject {
     /// Where it is bound.
+    var address: SocketAddress { get }
+    /// Whether ``close()`` has not been called yet.
+    var isOpen: Bool { get }
+    /// Accepts the first queued connection, without waiting for one.
+    ///
+    /// - Parameter blocking: whether the accepted socket is to block.
+    /// - Returns: the connection, or what came instead; `.nothing` after ``close()``.
+    func accept(blocking: Bool) -> AcceptOutcome
+    /// Closes it.
+    ///
+    /// Connections still queued are reset by the kernel, unless the socket is inherited.
+    func close()
+}
+
+/// A listening socket that several threads may accept from and any may close.
+final class ListeningSocket: ConnectionSource, Sendable {
     let address: SocketAddress
     /// Whether it came from outside: connections still queued are left to whoever has it next.
     let isInherited: Bool
@@ -19,7 +35,6 @@ final class ListeningSocket: Sendable {
         self.listener = Mutex(listener)
     }
 
-    /// Accepts the first queued connection; `.nothing` after ``close()``.
     func accept(blocking: Bool) -> AcceptOutcome {
         listener.withLock { listener -> sending AcceptOutcome in
             switch listener {
@@ -29,7 +44,6 @@ final class ListeningSocket: Sendable {
         }
     }
 
-    /// Whether ``close()`` has not been called yet.
     var isOpen: Bool {
         listener.withLock { listener in
             switch listener {
@@ -39,9 +53,11 @@ final class ListeningSocket: Sendable {
         }
     }
 
-    /// Closes it.
-    ///
-    /// Connections still queued are reset by the kernel, unless it is inherited.
+    /// Gives the listener away, to a model that has its own place for it.
+    func take() -> Listener? {
+        listener.withLock { $0.take() }
+    }
+
     func close() {
         listener.withLock { $0 = nil }
     }

@@ -26,8 +26,8 @@ extension EchoServer.IOModel {
         switch self {
         case .threadPerClient: ThreadPerClientModel.self
         case .select: SelectModel.self
-        case .asyncSelect: nil
-        case .eventSelect: nil
+        case .asyncSelect: AsyncSelectModel.self
+        case .eventSelect: EventSelectModel.self
         case .overlapped: nil
         case .overlappedRoutine: nil
         case .completionPort: nil

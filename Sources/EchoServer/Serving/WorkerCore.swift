@@ -4,36 +4,42 @@ import Sockets
 /// rules, and the messages from other threads.
 ///
 /// Confined to the worker's thread; how the worker waits is the model's business.
-final class WorkerCore<Item: Connection> {
+final class WorkerCore {
     let context: ServingContext
     let state: WorkerState
-    let inbox: WorkerInbox<Item>
-    private(set) var connections = Slots<Item>()
-    private var housekeeper: Housekeeper
+    let inbox: WorkerInbox
+    private let ended: () -> Void
+    private(set) var connections = Slots<Connection>()
+    private let housekeeper: Housekeeper
     private var isClosed = false
 
     /// The core of a new worker.
-    init(_ context: ServingContext, _ inbox: WorkerInbox<Item>) {
+    ///
+    /// - Parameters:
+    ///   - context: what all workers share.
+    ///   - inbox: what other threads tell this one.
+    ///   - ended: called for each connection that has ended.
+    init(_ context: ServingContext, _ inbox: WorkerInbox, ended: @escaping () -> Void = {}) {
         self.context = context
         self.inbox = inbox
+        self.ended = ended
         state = WorkerState(context)
         housekeeper = Housekeeper(context.rules)
     }
 
     /// Takes what other threads have sent.
     ///
-    /// - Returns: the new connections, already in the table, for the model to begin with.
-    func takeMessages() -> [Item] {
+    /// - Returns: the new connections, for the model to begin with.
+    func takeMessages() -> [Arrival] {
         let contents = inbox.take()
         state.refreshTime()
         if let plan = contents.plan { housekeeper.drain(plan) }
-        isClosed = contents.isClosed
-        for connection in contents.adopted { add(connection) }
-        return contents.adopted
+        if contents.isClosed { expectNoMore() }
+        return contents.arrivals
     }
 
     /// Puts a connection into the table.
-    func add(_ connection: Item) {
+    func add(_ connection: Connection) {
         connection.address = connections.insert(connection)
         if housekeeper.isDraining {
             connection.demand = connection.session.handle(.drain, state)
@@ -45,6 +51,13 @@ final class WorkerCore<Item: Connection> {
     func remove(_ connection: Connection) {
         guard connections.remove(connection.address) != nil else { return }
         context.ended(connection.peer, connection.session.state)
+        ended()
+    }
+
+    /// Resets a connection that cannot be served after all.
+    func refuse(_ arrival: Arrival) {
+        arrival.refuse(context)
+        ended()
     }
 
     /// A connection has begun to wait for something that depends on time.
@@ -63,7 +76,28 @@ final class WorkerCore<Item: Connection> {
     func housekeep() {
         guard housekeeper.due != nil else { return }
         state.refreshTime()
-        if housekeeper.isDue(state.now) { housekeeper.sweep(connections.elements, state) }
+        guard housekeeper.isDue(state.now) else { return }
+        let event = housekeeper.event(state.now)
+        // Not inside the housekeeper: what a connection does may come back to it.
+        for connection in connections.elements {
+            connection.apply(connection.session.handle(event, state))
+        }
+        let remaining = connections.elements
+        let deadlines = remaining.lazy.compactMap { [context] connection in
+            connection.session.state.deadline(context.rules)
+        }
+        housekeeper.schedule(earliest: deadlines.min(), isEmpty: remaining.isEmpty, state.now)
+    }
+
+    /// Whether the server is shutting down.
+    var isDraining: Bool { housekeeper.isDraining }
+
+    /// Whether the shutdown's deadline has passed.
+    var isPastDeadline: Bool { housekeeper.isPastDeadline }
+
+    /// Notes that no further connection will come.
+    func expectNoMore() {
+        isClosed = true
     }
 
     /// Whether nothing is left to do, now or later.

@@ -1,0 +1,29 @@
+import Sockets
+
+/// An admitted connection on its way to the worker that will serve it.
+final class Arrival {
+    /// Who is at the other end.
+    let peer: Peer
+    private var socket: Socket?
+
+    /// Takes over an accepted socket.
+    init(_ accepted: consuming AcceptedSocket) {
+        peer = accepted.peer
+        socket = consume accepted.socket
+    }
+
+    /// Gives the socket to whoever serves it; once.
+    func take() -> Socket? {
+        socket.take()
+    }
+
+    /// Resets the connection: it cannot be served after all.
+    func refuse(_ context: ServingContext) {
+        switch socket {
+        case .some(let open): open.setResetOnClose()
+        case .none: break
+        }
+        socket = nil
+        context.admission.rejected(.resources, admitted: peer)
+    }
+}

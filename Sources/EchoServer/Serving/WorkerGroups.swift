@@ -1,0 +1,111 @@
+import Glibc
+import Sockets
+import Synchronization
+
+/// A worker that serves at most 64 connections, because its waits take no more.
+protocol GroupWorker: AnyObject, SendableMetatype {
+    /// Makes a worker that is ready to run.
+    ///
+    /// - Parameters:
+    ///   - context: what all workers share.
+    ///   - ended: to be called for each connection that has ended; from any thread.
+    /// - Throws: `SystemError`, or an error of the layer it is built on.
+    init(_ context: ServingContext, ended: @escaping @Sendable () -> Void) throws
+    /// Where it gets its connections.
+    var inbox: WorkerInbox { get }
+    /// Serves until the inbox is closed and no connection is left.
+    func run()
+}
+
+/// Workers of up to 64 connections each: one is made when all others are full, and ends when it
+/// has no connection left, but for the last. Any thread.
+final class WorkerGroups<Worker: GroupWorker>: Sendable {
+    /// Connections that one worker serves (`WSA_MAXIMUM_WAIT_EVENTS`, N-2).
+    static var capacity: Int { 64 }
+
+    private struct Group {
+        let id: UInt64
+        let inbox: WorkerInbox
+        var count = 0
+    }
+
+    private struct State {
+        var groups: [Group] = []
+        var lastID: UInt64 = 0
+        var plan: DrainPlan?
+    }
+
+    private let state = Mutex(State())
+    private let threads: ThreadGroup
+    private let context: ServingContext
+    private let name: String
+
+    /// No workers yet.
+    init(_ context: ServingContext, name: String) throws(SystemError) {
+        self.context = context
+        self.name = name
+        threads = try ThreadGroup()
+    }
+
+    /// Hands a connection to the first worker with a free place.
+    ///
+    /// - Returns: why it cannot be served, if it cannot: there is no further worker to be had. The
+    ///   connection has been reset then.
+    func adopt(_ accepted: consuming AcceptedSocket) -> Errno? {
+        let arrival = HandedOver(Arrival(accepted))
+        do {
+            try state.withLock { state in
+                let index = try place(&state)
+                state.groups[index].count += 1
+                state.groups[index].inbox.adopt(arrival.value)
+            }
+            return nil
+        } catch {
+            arrival.value.refuse(context)
+            return (error as? any ErrnoCarrying)?.errno ?? Errno(rawValue: EAGAIN)
+        }
+    }
+
+    private func place(_ state: inout State) throws -> Int {
+        if let index = state.groups.firstIndex(where: { $0.count < Self.capacity }) { return index }
+        state.lastID += 1
+        let id = state.lastID
+        let worker = try Worker(context) { [weak self] in self?.release(id) }
+        if let plan = state.plan { worker.inbox.drain(plan) }
+        let handedOver = HandedOver(worker)
+        try threads.start(name: name) { handedOver.value.run() }
+        state.groups.append(Group(id: id, inbox: worker.inbox))
+        return state.groups.count - 1
+    }
+
+    private func release(_ id: UInt64) {
+        state.withLock { state in
+            guard let index = state.groups.firstIndex(where: { $0.id == id }) else { return }
+            state.groups[index].count -= 1
+            if state.groups[index].count == 0, state.groups.count > 1 {
+                state.groups.remove(at: index).inbox.close()
+            }
+        }
+    }
+
+    /// Tells all workers, present and future.
+    func drain(_ plan: DrainPlan) {
+        state.withLock { state in
+            state.plan = plan
+            for group in state.groups { group.inbox.drain(plan) }
+        }
+    }
+
+    /// Notes that no further connection will come.
+    func close() {
+        state.withLock { state in
+            for group in state.groups { group.inbox.close() }
+        }
+        threads.close()
+    }
+
+    /// Waits until all workers have ended.
+    func join() {
+        threads.join()
+    }
+}

@@ -1,0 +1,26 @@
+package import Sockets
+
+/// What has happened to a socket since the last look: the `WSANETWORKEVENTS` of Winsock.
+package struct NetworkEventRecord: Hashable, Sendable {
+    /// The events; only ones that were selected.
+    package let events: NetworkEvents
+    private let connectError: Errno?
+    private let closeError: Errno?
+
+    init(events: NetworkEvents, connectError: CInt, closeError: CInt) {
+        self.events = events
+        self.connectError =
+            events.contains(.connect) && connectError != 0 ? Errno(rawValue: connectError) : nil
+        self.closeError =
+            events.contains(.close) && closeError != 0 ? Errno(rawValue: closeError) : nil
+    }
+
+    /// The error of one of the events, `nil` if it had none or did not happen (`iErrorCode`).
+    package func error(of event: NetworkEvents) -> Errno? {
+        switch event {
+        case .connect: connectError
+        case .close: closeError
+        default: nil
+        }
+    }
+}
