@@ -52,18 +52,6 @@ final class Housekeeper {
         return due <= now
     }
 
-    /// Looks at all connections and does what is due. They may ask to be considered meanwhile.
-    func sweep(_ connections: [Connection], _ worker: WorkerState) {
-        let event = event(worker.now)
-        for connection in connections {
-            connection.willBeChecked()
-            connection.apply(connection.session.handle(event, worker))
-        }
-        let deadlines = connections.compactMap { $0.session.state.deadline(rules) }
-        let left = connections.contains { !$0.session.state.isClosed }
-        schedule(earliest: deadlines.min(), isEmpty: !left, worker.now)
-    }
-
     /// What to tell each connection now.
     func event(_ now: MonotonicTime) -> EchoState.Event {
         guard let plan else { return .tick }
@@ -86,9 +74,9 @@ final class Housekeeper {
     ) {
         var next = earliest
         if let plan, !isEmpty || now < plan.deadline {
+            var end = isFinishing ? plan.deadline : plan.finishAt
             // Who owes nothing any more becomes quiet without a word: look as often as that takes.
-            let end =
-                isFinishing ? plan.deadline : min(plan.finishAt, now + rules.quietPeriod)
+            if !isEmpty, !isFinishing { end = min(end, now + rules.quietPeriod) }
             next = min(next ?? end, end)
         }
         // Not more often than this, however the deadlines lie.

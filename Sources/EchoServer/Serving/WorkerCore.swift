@@ -83,6 +83,7 @@ final class WorkerCore {
         let event = housekeeper.event(state.now)
         // Not inside the housekeeper: what a connection does may come back to it.
         for connection in connections.elements {
+            connection.willBeChecked()
             connection.apply(connection.session.handle(event, state))
         }
         let remaining = connections.elements
