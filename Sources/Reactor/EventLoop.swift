@@ -12,6 +12,7 @@ package final class EventLoop {
     /// Runs on the loop's thread after one or more wakes, when the wake itself has been taken.
     package var onWake: (() -> Void)?
 
+    let wakerIdentity: UInt
     private var wakeWatch: Watch?
     private var timeoutWatch: Watch?
     private var isStopping = false
@@ -42,6 +43,7 @@ package final class EventLoop {
         } catch {
             throw .system(error)
         }
+        wakerIdentity = waker.identity
         base = try EventBase(method)
         readAhead = ReadAheadPool()
         let context = unsafe Unmanaged.passUnretained(self).toOpaque()

@@ -22,7 +22,7 @@ package class SelectableSocket {
     private final var record: NetworkEvents = []
     // Changes of the host's addresses and routes to be told once (AS-13).
     final var armed: NetworkEvents = []
-    private final var target = SelectionTarget.none
+    private final var target = SelectionTarget()
     final var connectError: CInt = 0
     final var closeError: CInt = 0
     // The next in the loop's list of those that have something to tell.
@@ -36,6 +36,7 @@ package class SelectableSocket {
 
     deinit {
         leave()
+        target.release()
     }
 
     /// Whether ``close()`` has been called.
@@ -84,12 +85,12 @@ package class SelectableSocket {
 
     private final func select(
         _ events: NetworkEvents,
-        target: consuming SelectionTarget
+        target: SelectionTarget
     ) throws(ReactorError) {
         guard !isClosed else { throw .socketClosed }
         guard !events.isEmpty else { return cancelSelection() }
         forget()
-        self.target = target
+        retarget(target)
         selection = events
         try selectionChanged()
         report(standingConditions(), now: true)
@@ -103,8 +104,14 @@ package class SelectableSocket {
         forget()
         silenced = []
         selection = []
-        target = .none
+        retarget(SelectionTarget())
         try? selectionChanged()
+    }
+
+    private final func retarget(_ new: SelectionTarget) {
+        new.retain()
+        target.release()
+        target = new
     }
 
     // Discards what has not been told yet.
@@ -139,7 +146,7 @@ package class SelectableSocket {
     /// Takes over another socket's selection (AS-10).
     final func inheritSelection(from other: SelectableSocket) throws(ReactorError) {
         guard !other.selected.isEmpty else { return }
-        try select(other.selected, target: other.target.copy())
+        try select(other.selected, target: other.target)
     }
 
     /// Whether the selection signals an event object.
@@ -172,7 +179,7 @@ package class SelectableSocket {
             break
         case .event(let event):
             record.formUnion(events)
-            unsafe event._withUnsafeGuaranteedRef { $0.set(within: loop.waker) }
+            unsafe event._withUnsafeGuaranteedRef { $0.set(within: loop.wakerIdentity) }
         case .messages(let queue):
             unsafe queue._withUnsafeGuaranteedRef { post(events, to: $0) }
         }
@@ -207,7 +214,7 @@ package class SelectableSocket {
         leave()
         hasLeft = true
         selection = []
-        target = .none
+        retarget(SelectionTarget())
         releaseResources()
     }
 
