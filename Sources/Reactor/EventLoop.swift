@@ -10,6 +10,8 @@ package final class EventLoop {
     /// Lets other threads wake the loop.
     package let waker: LoopWaker
     /// Runs on the loop's thread after one or more wakes, when the wake itself has been taken.
+    ///
+    /// A strong reference to the loop in it would keep the loop for ever.
     package var onWake: (() -> Void)?
 
     let wakerIdentity: UInt

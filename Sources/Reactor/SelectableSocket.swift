@@ -12,7 +12,10 @@ package class SelectableSocket {
     package final let address: SlotAddress
 
     // Properties on the way of every byte are not visible outside: they need no run-time checks.
-    private final var hasLeft = false
+    // The larger ones come first, so that there are no gaps.
+    private final var target = SelectionTarget()
+    // The next in the loop's list of those that have something to tell.
+    final var nextFresh: Unmanaged<SelectableSocket>?
     final var selection: NetworkEvents = []
     // Told and not re-enabled yet (AS-4).
     final var silenced: NetworkEvents = []
@@ -22,11 +25,9 @@ package class SelectableSocket {
     private final var record: NetworkEvents = []
     // Changes of the host's addresses and routes to be told once (AS-13).
     final var armed: NetworkEvents = []
-    private final var target = SelectionTarget()
-    final var connectError: CInt = 0
-    final var closeError: CInt = 0
-    // The next in the loop's list of those that have something to tell.
-    final var nextFresh: Unmanaged<SelectableSocket>?
+    final var connectError = CompactErrno()
+    final var closeError = CompactErrno()
+    private final var hasLeft = false
 
     init(_ loop: EventLoop) {
         self.loop = loop
@@ -138,8 +139,8 @@ package class SelectableSocket {
         defer { record = [] }
         return NetworkEventRecord(
             events: record,
-            connectError: connectError,
-            closeError: closeError
+            connectError: connectError.errno,
+            closeError: closeError.errno
         )
     }
 
@@ -193,13 +194,12 @@ package class SelectableSocket {
     }
 
     private final func message(_ event: NetworkEvents) -> Message {
-        let number: CInt =
+        let error: Errno? =
             switch event {
-            case .connect: connectError
-            case .close: closeError
-            default: 0
+            case .connect: connectError.errno
+            case .close: closeError.errno
+            default: nil
             }
-        let error = number == 0 ? nil : Errno(rawValue: number)
         return .network(NetworkMessage(socket: address, event: event, error: error))
     }
 
