@@ -1,7 +1,9 @@
 import Sockets
 
 /// Tells the sockets of a loop, once each time they ask, that the host's addresses or routes have
-/// changed. Exists only while a socket waits for that.
+/// changed.
+///
+/// Exists only while a socket waits for that.
 @safe
 final class AddressChangeMonitor {
     private var routes: RouteSocket?
@@ -18,11 +20,16 @@ final class AddressChangeMonitor {
         }
         let context = unsafe Unmanaged.passUnretained(self).toOpaque()
         let watch = unsafe try Watch(
-            loop, descriptor: routes?.number ?? -1, .read, persistent: true, context: context
+            loop,
+            descriptor: routes?.number ?? -1,
+            .read,
+            persistent: true,
+            context: context
         ) { _, _, context in
             guard let context = unsafe context else { return }
             // A strong reference: the last notification ends the monitor.
-            unsafe Unmanaged<AddressChangeMonitor>.fromOpaque(context).takeUnretainedValue().changed()
+            unsafe Unmanaged<AddressChangeMonitor>.fromOpaque(context).takeUnretainedValue()
+                .changed()
         }
         try watch.add()
         self.watch = consume watch
@@ -46,15 +53,18 @@ final class AddressChangeMonitor {
         var events: NetworkEvents = []
         if changes.contains(.addresses) { events.insert(.addressListChange) }
         if changes.contains(.routes) { events.insert(.routingInterfaceChange) }
-        for unsafe reference in unsafe waiting {
-            unsafe reference.takeUnretainedValue().hostChanged(events)
+        // A copy: those that were told leave.
+        let sockets = unsafe waiting
+        for index in unsafe sockets.indices {
+            unsafe sockets[index].takeUnretainedValue().hostChanged(events)
         }
     }
 }
 
 extension SelectableSocket {
-    /// Has the next change of the host's addresses told once. The corresponding call is `WSAIoctl`
-    /// with `SIO_ADDRESS_LIST_CHANGE`.
+    /// Has the next change of the host's addresses told once.
+    ///
+    /// The corresponding call is `WSAIoctl` with `SIO_ADDRESS_LIST_CHANGE`.
     ///
     /// Several changes at once are one event; after it, nothing until the next call (AS-13).
     ///
@@ -63,8 +73,9 @@ extension SelectableSocket {
         try arm(.addressListChange)
     }
 
-    /// Has the next change of the host's routes told once. The corresponding call is `WSAIoctl`
-    /// with `SIO_ROUTING_INTERFACE_CHANGE`.
+    /// Has the next change of the host's routes told once.
+    ///
+    /// The corresponding call is `WSAIoctl` with `SIO_ROUTING_INTERFACE_CHANGE`.
     ///
     /// Any route's change counts, not only that of the route to one destination.
     ///

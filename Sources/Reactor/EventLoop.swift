@@ -22,11 +22,12 @@ package final class EventLoop {
     /// The sockets whose handles this loop gives out.
     var sockets = SocketTable()
     /// Buffers for what they read ahead.
-    let readAhead = ReadAheadPool()
+    let readAhead: ReadAheadPool
     /// Tells them of changed addresses and routes, while any waits for that.
     var addressChanges: AddressChangeMonitor?
     // Those that have something to tell at the end of the turn.
-    private var fresh: ContiguousArray<Unmanaged<SelectableSocket>> = unsafe []
+    var firstFresh: Unmanaged<SelectableSocket>?
+    var lastFresh: Unmanaged<SelectableSocket>?
 
     /// Opens a loop.
     ///
@@ -42,6 +43,7 @@ package final class EventLoop {
             throw .system(error)
         }
         base = try EventBase(method)
+        readAhead = ReadAheadPool()
         let context = unsafe Unmanaged.passUnretained(self).toOpaque()
         let wake = unsafe try Watch(
             self,
@@ -67,6 +69,7 @@ package final class EventLoop {
         waker.abandon()
         // Before the waker, and with it the watched descriptor, goes away (PF-9).
         wakeWatch = nil
+        readAhead.destroy()
     }
 
     /// How libevent asks the kernel: `epoll`, `poll` or `select`.
@@ -104,8 +107,7 @@ package final class EventLoop {
     package func turn(waitingAtMost duration: Duration?) {
         cachedNow = nil
         readAhead.beginTurn()
-        let hasNews = unsafe !fresh.isEmpty
-        pass(waitingAtMost: hasNews ? .zero : duration)
+        pass(waitingAtMost: hasFresh ? .zero : duration)
         tellFresh()
     }
 
@@ -120,25 +122,6 @@ package final class EventLoop {
         }
         unsafe event_base_loop(base.pointer, EVLOOP_ONCE)
         timeoutWatch?.remove()
-    }
-
-    // All that one turn brought to a socket is told together, and in order (AS-9).
-    private func tellFresh() {
-        var index = 0
-        while unsafe index < fresh.count {
-            unsafe fresh[index]._withUnsafeGuaranteedRef { $0.tellFresh() }
-            index += 1
-        }
-        unsafe fresh.removeAll(keepingCapacity: true)
-    }
-
-    func addFresh(_ socket: SelectableSocket) {
-        unsafe fresh.append(.passUnretained(socket))
-    }
-
-    func dropFresh(_ socket: SelectableSocket) {
-        let reference = unsafe Unmanaged.passUnretained(socket).toOpaque()
-        unsafe fresh.removeAll { unsafe $0.toOpaque() == reference }
     }
 
     fileprivate func handleWake() {

@@ -1,3 +1,4 @@
+import Sockets
 import Synchronization
 
 /// A flag that threads set and wait for: the event object of `WSAEventSelect`.
@@ -11,7 +12,7 @@ package final class EventObject: Sendable {
     // Two threads' steps depend on each other here: "set the flag, then look for waiters" and
     // "become a waiter, then look at the flag". Hence the sequential consistency below.
     private let state = Atomic<UInt32>(0)
-    private let waiters = Mutex<[LoopWaker]>([])
+    private let waiters = Locked<[LoopWaker]>([])
     // Summary of the waiters: 0 for none, the one's identity, 1 for several.
     private let soleWaiter = Atomic<UInt>(0)
 
@@ -19,15 +20,19 @@ package final class EventObject: Sendable {
     package let resetsAutomatically: Bool
 
     // Taking several auto-reset events must be one step (ES-10).
-    private static let taking = Mutex(())
+    private static let taking = Locked(())
 
-    /// Makes an event that is not signalled. The corresponding functions are `WSACreateEvent`, and
-    /// `CreateEvent` for one that resets automatically (ES-2).
+    /// Makes an event that is not signalled.
+    ///
+    /// The corresponding functions are `WSACreateEvent`, and `CreateEvent` for one that resets
+    /// automatically (ES-2).
     package init(resetsAutomatically: Bool = false) {
         self.resetsAutomatically = resetsAutomatically
     }
 
-    /// Whether it is signalled. Changes nothing; no system call.
+    /// Whether it is signalled.
+    ///
+    /// Changes nothing; no system call.
     package var isSignalled: Bool {
         state.load(ordering: .acquiring) & Self.signalledBit != 0
     }
@@ -37,7 +42,9 @@ package final class EventObject: Sendable {
         state.load(ordering: .acquiring) & Self.closedBit != 0
     }
 
-    /// Signals it and wakes who waits for it. The corresponding function is `WSASetEvent`.
+    /// Signals it and wakes who waits for it.
+    ///
+    /// The corresponding function is `WSASetEvent`.
     package func set() {
         if raise(Self.signalledBit) { wakeWaiters(except: nil) }
     }
@@ -49,13 +56,16 @@ package final class EventObject: Sendable {
         if waiter != 0 && waiter != waker.identity { wakeWaiters(except: waker) }
     }
 
-    /// Makes it not signalled. The corresponding function is `WSAResetEvent`.
+    /// Makes it not signalled.
+    ///
+    /// The corresponding function is `WSAResetEvent`.
     package func reset() {
         state.bitwiseAnd(~Self.signalledBit, ordering: .sequentiallyConsistent)
     }
 
-    /// Makes every wait for it, present and future, fail (ES-11). The corresponding function is
-    /// `WSACloseEvent`.
+    /// Makes every wait for it, present and future, fail (ES-11).
+    ///
+    /// The corresponding function is `WSACloseEvent`.
     package func close() {
         if raise(Self.closedBit) { wakeWaiters(except: nil) }
     }
@@ -70,15 +80,18 @@ package final class EventObject: Sendable {
         for waker in wakers where waker !== own { waker.wake() }
     }
 
-    /// Has a loop woken by ``set()`` from now on. It stays so: a loop usually waits for the same
-    /// events again and again.
+    /// Has a loop woken by ``set()`` from now on.
+    ///
+    /// It stays so: a loop usually waits for the same events again and again.
     func attach(_ waker: LoopWaker) {
         if soleWaiter.load(ordering: .relaxed) == waker.identity { return }
         waiters.withLock { wakers in
             wakers.removeAll { $0.isAbandoned }
             if !wakers.contains(where: { $0 === waker }) { wakers.append(waker) }
             soleWaiter.store(
-                wakers.count == 1 ? waker.identity : 1, ordering: .sequentiallyConsistent)
+                wakers.count == 1 ? waker.identity : 1,
+                ordering: .sequentiallyConsistent
+            )
         }
     }
 

@@ -3,11 +3,17 @@ import Sockets
 /// How a wait for events ended.
 package enum WaitOutcome: Hashable, Sendable {
     /// The event at this index was signalled, and none before it; or, of a wait for all, all were
-    /// (index 0). `WSA_WAIT_EVENT_0 + index`.
+    /// (index 0).
+    ///
+    /// `WSA_WAIT_EVENT_0 + index`.
     case signalled(Int)
-    /// The time has passed. `WSA_WAIT_TIMEOUT`.
+    /// The time has passed.
+    ///
+    /// `WSA_WAIT_TIMEOUT`.
     case timedOut
-    /// An alertable wait has handled a wake. `WSA_WAIT_IO_COMPLETION`.
+    /// An alertable wait has handled a wake.
+    ///
+    /// `WSA_WAIT_IO_COMPLETION`.
     case alerted
 }
 
@@ -15,8 +21,9 @@ extension EventLoop {
     /// The most events one wait takes (N-2, `WSA_MAXIMUM_WAIT_EVENTS`).
     package static let maximumWaitEvents = 64
 
-    /// Waits for events and runs the loop meanwhile. The corresponding function is
-    /// `WSAWaitForMultipleEvents`.
+    /// Waits for events and runs the loop meanwhile.
+    ///
+    /// The corresponding function is `WSAWaitForMultipleEvents`.
     ///
     /// The lowest signalled index wins, every time (ES-9): look at the later ones with
     /// ``EventObject/isSignalled``, which costs no system call, before waiting again. What the kernel

@@ -12,6 +12,7 @@ package final class LoopTimer {
     /// - Parameters:
     ///   - loop: the loop whose thread this is.
     ///   - handler: what to run. A strong reference to the timer in it would keep it for ever.
+    /// - Throws: `system` when memory has run out.
     package init(on loop: EventLoop, _ handler: @escaping () -> Void) throws(ReactorError) {
         self.handler = handler
         let context = unsafe Unmanaged.passUnretained(self).toOpaque()

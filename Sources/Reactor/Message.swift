@@ -4,13 +4,17 @@ package import Sockets
 package enum Message: Hashable, Sendable {
     /// Something happened to a socket.
     case network(NetworkMessage)
-    /// The application told itself something. The corresponding Win32 function is `PostMessage`.
+    /// The application told itself something.
+    ///
+    /// The corresponding Win32 function is `PostMessage`.
     case application(ApplicationMessage)
 }
 
 /// One event of one socket, as `WSAAsyncSelect` posts it (AS-3).
 package struct NetworkMessage: Hashable, Sendable {
-    /// Whose: `wParam`. The socket may have been closed since; then the handle finds nothing (AS-2).
+    /// Whose: `wParam`.
+    ///
+    /// The socket may have been closed since; then the handle finds nothing (AS-2).
     package let socket: SlotAddress
     /// What happened, exactly one event: `WSAGETSELECTEVENT(lParam)`.
     package let event: NetworkEvents

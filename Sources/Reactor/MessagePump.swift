@@ -1,3 +1,4 @@
+import Sockets
 import Synchronization
 
 /// Takes messages one by one, and runs the loop when there is none: the `GetMessage` of a thread.
@@ -20,7 +21,9 @@ package final class MessagePump {
         poster = MessagePoster(loop.waker)
     }
 
-    /// The next message; waits for one. The corresponding Win32 function is `GetMessage`.
+    /// The next message; waits for one.
+    ///
+    /// The corresponding Win32 function is `GetMessage`.
     ///
     /// A turn of the loop, one `epoll_wait`, runs only when the queue is empty.
     ///
@@ -34,8 +37,9 @@ package final class MessagePump {
         }
     }
 
-    /// Makes ``next()`` end when the queue is empty. The corresponding Win32 function is
-    /// `PostQuitMessage`.
+    /// Makes ``next()`` end when the queue is empty.
+    ///
+    /// The corresponding Win32 function is `PostQuitMessage`.
     package func postQuit() {
         isQuitting = true
     }
@@ -57,7 +61,7 @@ package final class MessagePoster: Sendable {
         var quits = false
     }
 
-    private let inbox = Mutex(Inbox())
+    private let inbox = Locked(Inbox())
     private let mail = Atomic<Bool>(false)
     private let waker: LoopWaker
 
@@ -65,7 +69,9 @@ package final class MessagePoster: Sendable {
         self.waker = waker
     }
 
-    /// Posts a message. The corresponding Win32 function is `PostThreadMessage`.
+    /// Posts a message.
+    ///
+    /// The corresponding Win32 function is `PostThreadMessage`.
     package func post(_ message: ApplicationMessage) {
         inbox.withLock { $0.messages.append(message) }
         announce()

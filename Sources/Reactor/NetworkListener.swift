@@ -18,8 +18,13 @@ package final class NetworkListener: SelectableSocket {
         super.init(loop)
         let context = unsafe Unmanaged.passUnretained(self).toOpaque()
         watch = unsafe try Watch(
-            loop, descriptor: number, .read, persistent: true, context: context,
-            callback: connectionQueued)
+            loop,
+            descriptor: number,
+            .read,
+            persistent: true,
+            context: context,
+            callback: connectionQueued
+        )
     }
 
     deinit {
@@ -29,8 +34,9 @@ package final class NetworkListener: SelectableSocket {
     /// Where it listens; `nil` once closed.
     package var localAddress: SocketAddress? { listener?.address }
 
-    /// Accepts the first queued connection and re-enables the event. The corresponding functions
-    /// are `accept` and `WSAAccept`.
+    /// Accepts the first queued connection and re-enables the event.
+    ///
+    /// The corresponding functions are `accept` and `WSAAccept`.
     ///
     /// Out of descriptors or memory, the connection stays queued and the event stays disabled, as
     /// after a deferral (SEL-10): otherwise it would be told again and again (PF-3). Call again when
@@ -55,14 +61,15 @@ package final class NetworkListener: SelectableSocket {
     /// events start at once (AS-10).
     ///
     /// - Throws: what the kernel refused.
-    package func inheritor(adopting socket: consuming Socket) throws(ReactorError) -> NetworkSocket {
+    package func inheritor(adopting socket: consuming Socket) throws(ReactorError) -> NetworkSocket
+    {
         let accepted = try NetworkSocket(loop, adopting: socket)
         try accepted.inheritSelection(from: self)
         return accepted
     }
 
     override func selectionChanged() throws(ReactorError) {
-        let wanted = selected.contains(.accept)
+        let wanted = selection.contains(.accept)
         if wanted && !isWatching {
             try watch?.add()
         } else if !wanted && isWatching {

@@ -2,7 +2,9 @@ import Glibc
 package import Sockets
 
 extension NetworkSocket {
-    /// Starts a connection. The corresponding function is `connect`, on a non-blocking socket.
+    /// Starts a connection.
+    ///
+    /// The corresponding function is `connect`, on a non-blocking socket.
     ///
     /// Its outcome is told as `connect`, with the error if it failed, and then `write`; also when it
     /// is known at once.
@@ -11,7 +13,7 @@ extension NetworkSocket {
     /// - Throws: `socketClosed`; `system` when there was nothing to attempt, as for an address of
     ///   another family; then there is no event.
     package func connect(to address: SocketAddress) throws(ReactorError) {
-        guard socket != nil else { throw .socketClosed }
+        guard !isClosed else { throw .socketClosed }
         do {
             let isEstablished = try withSocket { (socket) throws(SystemError) in
                 try socket.connect(to: address)
@@ -21,7 +23,7 @@ extension NetworkSocket {
             guard Self.isOutcome(error.errno) else { throw .system(error) }
             return failedToConnect(error.errno)
         }
-        phase = .connecting
+        connectionPhase = .connecting
         try armWrite()
     }
 
@@ -42,14 +44,14 @@ extension NetworkSocket {
     }
 
     private func failedToConnect(_ error: Errno) {
-        phase = .unconnected
+        connectionPhase = .unconnected
         connectError = error.rawValue
         silenced.remove(.connect)
         report(.connect, now: false)
     }
 
     private func connected() {
-        phase = .connected
+        connectionPhase = .connected
         connectError = 0
         resumeReading()
         silenced.subtract([.connect, .write])

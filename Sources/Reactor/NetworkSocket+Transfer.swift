@@ -2,7 +2,9 @@ import Glibc
 package import Sockets
 
 extension NetworkSocket {
-    /// Receives what is there and re-enables `read` (AS-4). The corresponding function is `recv`.
+    /// Receives what is there and re-enables `read` (AS-4).
+    ///
+    /// The corresponding function is `recv`.
     ///
     /// Takes what was read ahead first: no system call. If more than that is asked for, and the
     /// kernel probably has more, receives that too. Bytes that remain are told again at once (AS-5).
@@ -30,7 +32,7 @@ extension NetworkSocket {
         ahead.drop(count)
         guard ahead.isEmpty else { return .bytes(count) }
         let mayHaveMore = ahead.wasFull
-        loop.readAhead.release(&ahead)
+        releaseAhead()
         guard mayHaveMore, count < buffer.count else { return .bytes(count) }
         let rest = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[count...])
         if case .bytes(let more) = unsafe receiveDirectly(into: rest, flags: 0) {
@@ -43,12 +45,11 @@ extension NetworkSocket {
         into buffer: UnsafeMutableRawBufferPointer,
         flags: CInt
     ) -> Transfer {
-        guard let outcome = unsafe socket?.receive(into: buffer, flags: flags) else {
-            return .failed(Errno(rawValue: ENOTSOCK))
-        }
+        guard number >= 0 else { return .failed(Errno(rawValue: ENOTSOCK)) }
+        let outcome = unsafe Socket.receive(from: number, into: buffer, flags: flags)
         switch outcome {
         case .endOfStream: end(nil)
-        case .failed(let error) where phase == .connected: end(error)
+        case .failed(let error) where connectionPhase == .connected: end(error)
         default: break
         }
         return outcome
@@ -59,7 +60,7 @@ extension NetworkSocket {
         silenced.remove(.read)
         if !ahead.isEmpty {
             report(.read, now: true)
-        } else if !isReading && !selected.isEmpty {
+        } else if !isReading && !selection.isEmpty {
             resumeReading()
         }
     }
@@ -69,31 +70,32 @@ extension NetworkSocket {
         ahead.count + (withSocket { $0.unreadByteCount } ?? 0)
     }
 
-    /// Receives the urgent byte and re-enables `outOfBand`. The corresponding function is `recv`
-    /// with `MSG_OOB`.
+    /// Receives the urgent byte and re-enables `outOfBand`.
+    ///
+    /// The corresponding function is `recv` with `MSG_OOB`.
     ///
     /// - Returns: the byte; `nil` if there is none, or it is in the stream (`SO_OOBINLINE`).
     package func receiveUrgent() -> UInt8? {
         var byte: UInt8 = 0
         let outcome = unsafe withUnsafeMutableBytes(of: &byte) { buffer in
-            unsafe socket?.receive(into: buffer, flags: CInt(MSG_OOB))
+            unsafe Socket.receive(from: number, into: buffer, flags: CInt(MSG_OOB))
         }
         silenced.remove(.outOfBand)
-        if selected.contains(.outOfBand) && hasUrgentByte { report(.outOfBand, now: true) }
+        if selection.contains(.outOfBand) && hasUrgentByte { report(.outOfBand, now: true) }
         return outcome == .bytes(1) ? byte : nil
     }
 
-    /// Sends what fits; if not all did, `write` is told when there is room again (AS-7). The
-    /// corresponding function is `send`.
+    /// Sends what fits; if not all did, `write` is told when there is room again (AS-7).
+    ///
+    /// The corresponding function is `send`.
     ///
     /// - Parameters:
     ///   - bytes: what to send.
     ///   - flags: such as `MSG_OOB`.
     /// - Returns: what came of it; `.failed` with `ENOTSOCK` once closed.
     package func send(_ bytes: UnsafeRawBufferPointer, flags: CInt = 0) -> Transfer {
-        guard let outcome = unsafe socket?.send(bytes, flags: flags) else {
-            return .failed(Errno(rawValue: ENOTSOCK))
-        }
+        guard number >= 0 else { return .failed(Errno(rawValue: ENOTSOCK)) }
+        let outcome = unsafe Socket.send(bytes, to: number, flags: flags)
         switch outcome {
         case .bytes(let count) where count < bytes.count: sendBlocked()
         case .wouldBlock: sendBlocked()
@@ -107,7 +109,7 @@ extension NetworkSocket {
 
     private func sendBlocked() {
         isSendBlocked = true
-        guard selected.contains(.write) else { return }
+        guard selection.contains(.write) else { return }
         do {
             try armWrite()
         } catch {

@@ -7,8 +7,8 @@ extension NetworkSocket {
     /// Bytes that are left do not end it: the watch is removed only when more come (``readable()``),
     /// so that who receives in time pays nothing.
     func updateReading() throws(ReactorError) {
-        let isSelected = !selected.isDisjoint(with: [.read, .close])
-        let canRead = phase == .connected && !hasEnded && isSelected
+        let isSelected = !selection.isDisjoint(with: [.read, .close])
+        let canRead = connectionPhase == .connected && !hasEnded && isSelected
         if canRead && ahead.isEmpty && !isReading {
             try readWatch?.add()
             isReading = true
@@ -35,23 +35,28 @@ extension NetworkSocket {
     /// Watches once for room to send, or for the end of a connection attempt.
     func armWrite() throws(ReactorError) {
         let watches = makeRareWatches()
-        if watches.write == nil, let number = socket?.number {
+        if watches.write == nil, number >= 0 {
             let context = unsafe Unmanaged.passUnretained(self).toOpaque()
             watches.write = unsafe try Watch(
-                loop, descriptor: number, .write, persistent: false, context: context,
-                callback: socketWritable)
+                loop,
+                descriptor: number,
+                .write,
+                persistent: false,
+                context: context,
+                callback: socketWritable
+            )
         }
         try watches.write?.add()
     }
 
     /// Watches for urgent data if that is selected and kept out of the stream (AS-12).
     func updateUrgent() throws(ReactorError) {
-        guard selected.contains(.outOfBand), !isUrgentInline else {
+        guard selection.contains(.outOfBand), !isUrgentInline else {
             rareWatches?.dropUrgent()
             return
         }
         let watches = makeRareWatches()
-        guard watches.urgentWatch == nil, socket != nil else { return }
+        guard watches.urgentWatch == nil, number >= 0 else { return }
         do {
             watches.urgent = try withSocket { (socket) throws(SystemError) in
                 try UrgentReadiness(of: socket)
@@ -61,8 +66,13 @@ extension NetworkSocket {
         }
         let context = unsafe Unmanaged.passUnretained(self).toOpaque()
         watches.urgentWatch = unsafe try Watch(
-            loop, descriptor: watches.urgent?.number ?? -1, .read, persistent: true,
-            context: context, callback: socketUrgent)
+            loop,
+            descriptor: watches.urgent?.number ?? -1,
+            .read,
+            persistent: true,
+            context: context,
+            callback: socketUrgent
+        )
         try watches.urgentWatch?.add()
     }
 
@@ -78,12 +88,12 @@ extension NetworkSocket {
 
     /// Whether an urgent byte waits to be received.
     var hasUrgentByte: Bool {
-        !isUrgentInline && socket?.poll(CInt(POLLPRI)) == true
+        !isUrgentInline && withSocket { $0.poll(CInt(POLLPRI)) } == true
     }
 
     /// Whether something could be sent now.
     var isSendable: Bool {
-        socket?.poll(CInt(POLLOUT)) == true
+        withSocket { $0.poll(CInt(POLLOUT)) } == true
     }
 }
 
@@ -92,9 +102,12 @@ extension NetworkSocket {
     /// Reads ahead; but if bytes are left from before, waits until they have been taken (PF-12).
     fileprivate func readable() {
         guard ahead.isEmpty else { return pauseReading() }
-        guard let outcome = socket?.receive(ahead: &ahead, from: loop.readAhead) else { return }
+        var filled = ReadAhead()
+        guard let outcome = loop.readAhead.receive(from: number, into: &filled) else { return }
         switch outcome {
-        case .bytes: report(.read, now: false)
+        case .bytes:
+            ahead = filled
+            report(.read, now: false)
         case .endOfStream: end(nil)
         case .failed(let error): end(error)
         case .wouldBlock, .interrupted: break
@@ -110,7 +123,7 @@ extension NetworkSocket {
     }
 
     fileprivate func writable() {
-        if phase == .connecting { return finishConnecting() }
+        if connectionPhase == .connecting { return finishConnecting() }
         isSendBlocked = false
         silenced.remove(.write)
         report(.write, now: false)
@@ -127,10 +140,6 @@ extension Socket {
         to body: (borrowing Socket) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         try body(self)
-    }
-
-    fileprivate func receive(ahead: inout ReadAhead, from pool: ReadAheadPool) -> Transfer? {
-        pool.receive(from: self, into: &ahead)
     }
 }
 

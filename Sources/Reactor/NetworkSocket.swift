@@ -18,10 +18,11 @@ package final class NetworkSocket: SelectableSocket {
         case connected
     }
 
-    var socket: Socket?
+    private var socket: Socket?
+    // Its descriptor's number, -1 once closed: sending and receiving must not cost run-time checks.
+    private(set) var number: CInt
     var ahead = ReadAhead()
-    /// How far its connection is.
-    package internal(set) var phase: Phase
+    var connectionPhase: Phase
     // The stream's end or the connection's error has been read.
     var hasEnded = false
     // A send did not fit, and there has not been room since.
@@ -43,14 +44,19 @@ package final class NetworkSocket: SelectableSocket {
         adopting socket: consuming Socket,
         phase: Phase = .connected
     ) throws(ReactorError) {
-        let number = socket.number
+        number = socket.number
         self.socket = consume socket
-        self.phase = phase
+        connectionPhase = phase
         super.init(loop)
         let context = unsafe Unmanaged.passUnretained(self).toOpaque()
         readWatch = unsafe try Watch(
-            loop, descriptor: number, .read, persistent: true, context: context,
-            callback: socketReadable)
+            loop,
+            descriptor: number,
+            .read,
+            persistent: true,
+            context: context,
+            callback: socketReadable
+        )
         if phase == .connecting { try armWrite() }
     }
 
@@ -58,7 +64,12 @@ package final class NetworkSocket: SelectableSocket {
         releaseResources()
     }
 
-    /// Lets options be read and set; `nil` once closed. Receive and send through this object only.
+    /// How far its connection is.
+    package var phase: Phase { connectionPhase }
+
+    /// Lets options be read and set; `nil` once closed.
+    ///
+    /// Receive and send through this object only.
     package func withSocket<Result: ~Copyable, Failure: Error>(
         _ body: (borrowing Socket) throws(Failure) -> Result
     ) throws(Failure) -> Result? {
@@ -66,7 +77,9 @@ package final class NetworkSocket: SelectableSocket {
         return try socket?.lend(to: body)
     }
 
-    /// Shuts down a direction. The corresponding function is `shutdown`.
+    /// Shuts down a direction.
+    ///
+    /// The corresponding function is `shutdown`.
     ///
     /// Shutting down receiving makes the end of the stream readable, and so gives `close`; Winsock
     /// gives nothing.
@@ -77,24 +90,30 @@ package final class NetworkSocket: SelectableSocket {
     override func releaseResources() {
         readWatch = nil
         rareWatches = nil
-        loop.readAhead.release(&ahead)
+        releaseAhead()
         socket = nil
+        number = -1
+    }
+
+    /// Gives the read-ahead's buffer back.
+    func releaseAhead() {
+        loop.readAhead.release(ahead)
+        ahead = ReadAhead()
     }
 
     override func selectionChanged() throws(ReactorError) {
         try updateReading()
-        if isSendBlocked && selected.contains(.write) { try armWrite() }
+        if isSendBlocked && selection.contains(.write) { try armWrite() }
         try updateUrgent()
     }
 
     override func standingConditions() -> NetworkEvents {
-        guard phase == .connected else { return [] }
+        guard connectionPhase == .connected else { return [] }
         var events: NetworkEvents = selectsEvent ? .connect : []  // ES-6
         if !ahead.isEmpty { events.insert(.read) }
         if hasEnded && ahead.isEmpty { events.insert(.close) }
-        if selected.contains(.write) && isSendable { events.insert(.write) }
-        if selected.contains(.outOfBand) && hasUrgentByte { events.insert(.outOfBand) }
+        if selection.contains(.write) && isSendable { events.insert(.write) }
+        if selection.contains(.outOfBand) && hasUrgentByte { events.insert(.outOfBand) }
         return events
     }
 }
-

@@ -4,16 +4,16 @@ package import Sockets
 /// events with the place where they are told.
 ///
 /// Confined to its loop's thread; not Sendable. The application keeps it alive; the loop does not.
+@safe
 package class SelectableSocket {
     /// The loop that watches it.
     package final let loop: EventLoop
     /// The handle that messages carry; never the descriptor's number (CO-1).
-    package private(set) final var address = SlotAddress(index: .max, generation: 0)
-    /// Whether ``close()`` has been called.
-    package private(set) final var isClosed = false
+    package final let address: SlotAddress
 
-    /// The selected events; empty if nothing is selected.
-    package private(set) final var selected: NetworkEvents = []
+    // Properties on the way of every byte are not visible outside: they need no run-time checks.
+    private final var hasLeft = false
+    final var selection: NetworkEvents = []
     // Told and not re-enabled yet (AS-4).
     final var silenced: NetworkEvents = []
     // To be told at the end of the loop's turn, in their order (AS-9).
@@ -25,18 +25,28 @@ package class SelectableSocket {
     private final var target = SelectionTarget.none
     final var connectError: CInt = 0
     final var closeError: CInt = 0
+    // The next in the loop's list of those that have something to tell.
+    final var nextFresh: Unmanaged<SelectableSocket>?
 
     init(_ loop: EventLoop) {
         self.loop = loop
-        address = loop.sockets.insert(self)
+        address = loop.sockets.reserve()
+        loop.sockets.insert(self, at: address)
     }
 
     deinit {
         leave()
     }
 
-    /// Selects events to be posted as messages, replacing every earlier selection. The
-    /// corresponding function is `WSAAsyncSelect`.
+    /// Whether ``close()`` has been called.
+    package final var isClosed: Bool { hasLeft }
+
+    /// The selected events; empty if nothing is selected.
+    package final var selected: NetworkEvents { selection }
+
+    /// Selects events to be posted as messages, replacing every earlier selection.
+    ///
+    /// The corresponding function is `WSAAsyncSelect`.
     ///
     /// A condition that holds already is posted again (AS-6).
     ///
@@ -53,7 +63,9 @@ package class SelectableSocket {
     }
 
     /// Selects events to be recorded and to signal an event object, replacing every earlier
-    /// selection. The corresponding function is `WSAEventSelect`.
+    /// selection.
+    ///
+    /// The corresponding function is `WSAEventSelect`.
     ///
     /// Clears the record (ES-1). A condition that holds already is recorded, unless it has been
     /// enumerated and not re-enabled since (ES-5).
@@ -78,17 +90,19 @@ package class SelectableSocket {
         guard !events.isEmpty else { return cancelSelection() }
         forget()
         self.target = target
-        selected = events
+        selection = events
         try selectionChanged()
         report(standingConditions(), now: true)
     }
 
-    /// Selects nothing any more. Messages that are queued stay so (AS-2).
+    /// Selects nothing any more.
+    ///
+    /// Messages that are queued stay so (AS-2).
     package final func cancelSelection() {
-        guard !selected.isEmpty else { return }
+        guard !selection.isEmpty else { return }
         forget()
         silenced = []
-        selected = []
+        selection = []
         target = .none
         try? selectionChanged()
     }
@@ -100,8 +114,9 @@ package class SelectableSocket {
         record = []
     }
 
-    /// Takes the record and clears it, and resets an event, as one step (ES-3). The corresponding
-    /// function is `WSAEnumNetworkEvents`. No system call.
+    /// Takes the record and clears it, and resets an event, as one step (ES-3).
+    ///
+    /// The corresponding function is `WSAEnumNetworkEvents`. No system call.
     ///
     /// Enables nothing: only the matching call does (AS-4).
     ///
@@ -115,7 +130,10 @@ package class SelectableSocket {
         event?.reset()
         defer { record = [] }
         return NetworkEventRecord(
-            events: record, connectError: connectError, closeError: closeError)
+            events: record,
+            connectError: connectError,
+            closeError: closeError
+        )
     }
 
     /// Takes over another socket's selection (AS-10).
@@ -130,7 +148,7 @@ package class SelectableSocket {
     /// Tells events that are selected and not silenced: at once, or at the end of the turn together
     /// with what else the turn brings.
     final func report(_ events: NetworkEvents, now: Bool) {
-        let new = events.intersection(selected).subtracting(silenced)
+        let new = events.intersection(selection).subtracting(silenced)
         guard !new.isEmpty else { return }
         silenced.formUnion(new)
         if now {
@@ -178,16 +196,17 @@ package class SelectableSocket {
         return .network(NetworkMessage(socket: address, event: event, error: error))
     }
 
-    /// Closes it: first the selection, then the watches, then the descriptor. The corresponding
-    /// function is `closesocket`.
+    /// Closes it: first the selection, then the watches, then the descriptor.
+    ///
+    /// The corresponding function is `closesocket`.
     ///
     /// Queued messages stay queued, but their handle finds nothing any more (AS-2). Once is enough;
     /// more often does nothing.
     package final func close() {
         guard !isClosed else { return }
         leave()
-        isClosed = true
-        selected = []
+        hasLeft = true
+        selection = []
         target = .none
         releaseResources()
     }

@@ -1,4 +1,6 @@
-/// Where a selection's events go. Keeps it alive, and can be used without reference counting.
+/// Where a selection's events go.
+///
+/// Keeps it alive, and can be used without reference counting.
 @safe
 struct SelectionTarget: ~Copyable {
     @unsafe

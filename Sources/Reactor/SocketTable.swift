@@ -1,6 +1,8 @@
 package import Sockets
 
-/// The sockets of one loop by handle. Does not keep them alive: each takes itself out.
+/// The sockets of one loop by handle.
+///
+/// Does not keep them alive: each takes itself out.
 ///
 /// Not `Slots`: a generic of another module would not be specialised here.
 @safe
@@ -17,14 +19,17 @@ struct SocketTable {
     /// How many sockets there are.
     var count: Int { unsafe places.count - free.count }
 
-    mutating func insert(_ socket: SelectableSocket) -> SlotAddress {
-        let reference = unsafe Unmanaged.passUnretained(socket)
+    /// A handle for a socket to come.
+    mutating func reserve() -> SlotAddress {
         if let index = free.popLast() {
-            unsafe places[Int(index)].socket = reference
             return SlotAddress(index: index, generation: unsafe places[Int(index)].generation)
         }
-        unsafe places.append(Place(socket: reference, generation: 0))
+        unsafe places.append(Place(socket: nil, generation: 0))
         return SlotAddress(index: UInt32(unsafe places.count - 1), generation: 0)
+    }
+
+    mutating func insert(_ socket: SelectableSocket, at address: SlotAddress) {
+        unsafe places[Int(address.index)].socket = .passUnretained(socket)
     }
 
     mutating func remove(_ address: SlotAddress) {

@@ -56,6 +56,11 @@ package struct Socket: ~Copyable, Sendable {
         )
     }
 
+    /// Gives up ownership of the descriptor without closing it.
+    package consuming func release() -> CInt {
+        descriptor.release()
+    }
+
     /// The descriptor's number, for registering it with the kernel while the socket lives.
     package var number: CInt { descriptor.rawValue }
 
@@ -68,20 +73,38 @@ package struct Socket: ~Copyable, Sendable {
         into buffer: UnsafeMutableRawBufferPointer,
         flags: CInt = 0
     ) -> Transfer {
+        unsafe Self.receive(from: number, into: buffer, flags: flags)
+    }
+
+    /// Receives by number, for a holder that cannot lend its socket without a run-time check.
+    package static func receive(
+        from number: CInt,
+        into buffer: UnsafeMutableRawBufferPointer,
+        flags: CInt = 0
+    ) -> Transfer {
         let count = transferCall { unsafe recv(number, buffer.baseAddress, buffer.count, flags) }
         if count > 0 { return .bytes(count) }
         if count == 0 { return unsafe buffer.isEmpty ? .bytes(0) : .endOfStream }
-        return Self.failure(count)
+        return failure(count)
     }
 
     /// Sends what fits.
     ///
     /// The corresponding C function is `send`, with `MSG_NOSIGNAL`.
     package func send(_ buffer: UnsafeRawBufferPointer, flags: CInt = 0) -> Transfer {
+        unsafe Self.send(buffer, to: number, flags: flags)
+    }
+
+    /// Sends by number, for a holder that cannot lend its socket without a run-time check.
+    package static func send(
+        _ buffer: UnsafeRawBufferPointer,
+        to number: CInt,
+        flags: CInt = 0
+    ) -> Transfer {
         let count = transferCall {
             unsafe Glibc.send(number, buffer.baseAddress, buffer.count, flags | CInt(MSG_NOSIGNAL))
         }
-        return count >= 0 ? .bytes(count) : Self.failure(count)
+        return count >= 0 ? .bytes(count) : failure(count)
     }
 
     /// Receives on a blocking socket, giving `.interrupted` when a signal arrives first.

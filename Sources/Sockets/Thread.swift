@@ -61,11 +61,16 @@ package final class Thread: Sendable {
 package struct InterruptSignal: Sendable {
     let number: CInt
 
-    fileprivate func unblock() {
-        var signals = sigset_t()
-        unsafe sigemptyset(&signals)
-        unsafe sigaddset(&signals, number)
-        unsafe pthread_sigmask(SIG_UNBLOCK, &signals, nil)
+    /// Lets the calling thread be interrupted.
+    ///
+    /// A thread blocks the signals that the one it was started from blocks, and those of Dispatch
+    /// and of Swift's cooperative pool block nearly all. The corresponding C function is
+    /// `pthread_sigmask`.
+    package func unblock() {
+        var set = sigset_t()
+        unsafe sigemptyset(&set)
+        unsafe sigaddset(&set, number)
+        unsafe pthread_sigmask(SIG_UNBLOCK, &set, nil)
     }
 
     /// Takes the highest real-time signal that nothing in the process uses yet, and keeps it for
@@ -108,9 +113,6 @@ private func threadMain(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRa
     _ = unsafe String(body.name.prefix(15)).withCString { name in
         unsafe pthread_setname_np(pthread_self(), name)
     }
-    // A thread inherits the mask of the one that starts it; those of Dispatch, and so of tasks,
-    // block nearly every signal.
-    InterruptSignal.shared?.unblock()
     body.run()
     return nil
 }

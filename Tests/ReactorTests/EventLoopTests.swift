@@ -1,7 +1,6 @@
 import CLinux
 import Glibc
 import Sockets
-import Synchronization
 import Testing
 
 @testable import Reactor
@@ -111,6 +110,10 @@ struct EventLoopTests {
 
 @Suite(.timeLimit(.minutes(1)))
 struct LoopWakerTests {
+    private final class Work: Sendable {
+        let count = Locked(0)
+    }
+
     @Test func `many wakes before the loop looks cost one callback`() throws {
         let loop = try EventLoop()
         var wakes = 0
@@ -127,11 +130,11 @@ struct LoopWakerTests {
     @Test func `no work that other threads publish before a wake is missed`() throws {
         let loop = try EventLoop()
         let total = 4 * 2000
-        let work = Mutex(0)
+        let work = Work()
         let waker = loop.waker
         var seen = 0
         loop.onWake = {
-            seen += work.withLock { value in
+            seen += work.count.withLock { value in
                 defer { value = 0 }
                 return value
             }
@@ -139,7 +142,7 @@ struct LoopWakerTests {
         let threads = try (0..<4).map { index in
             try Thread(name: "waker \(index)") {
                 for _ in 0..<2000 {
-                    work.withLock { $0 += 1 }
+                    work.count.withLock { $0 += 1 }
                     waker.wake()
                 }
             }

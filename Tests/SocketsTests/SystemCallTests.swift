@@ -33,6 +33,7 @@ struct SystemCallTests {
         let signal = try #require(InterruptSignal.shared)
         let number = pipe.reading
         let reader = try Thread(name: "reader", stackSize: testStackSize) {
+            signal.unblock()
             var byte: UInt8 = 0
             let count = try? systemCall("read") {
                 attempts.add(1, ordering: .relaxed)
@@ -59,6 +60,7 @@ struct SystemCallTests {
         // Lives until the thread is joined.
         let socket = SharedSocket(pair)
         let reader = try Thread(name: "reader", stackSize: testStackSize) {
+            signal.unblock()
             var buffer: [UInt8] = [0]
             outcome.complete(
                 unsafe buffer.withUnsafeMutableBytes {

@@ -129,7 +129,7 @@ private struct BlockingEcho: ~Copyable {
     private let control: ClientThreads.Control
     private let worker: WorkerState
     private var demand = EchoState.Demand.receive
-    private var housekeeper: Housekeeper
+    private let housekeeper: Housekeeper
 
     init(
         _ client: BlockingClient,

@@ -54,6 +54,7 @@ final class ClientThreads: Sendable {
         let failure = control.thread.withLock { thread -> SystemError? in
             do throws(SystemError) {
                 thread = try Thread(name: "client", stackSize: 256 * 1024) { [self] in
+                    InterruptSignal.shared?.unblock()
                     body(control)
                     control.thread.withLock { $0.take()?.detach() }
                     leave(control)

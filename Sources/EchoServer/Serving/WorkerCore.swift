@@ -10,7 +10,7 @@ final class WorkerCore {
     let inbox: WorkerInbox
     private let ended: () -> Void
     private(set) var connections = Slots<Connection>()
-    private var housekeeper: Housekeeper
+    private let housekeeper: Housekeeper
     private var isClosed = false
 
     /// The core of a new worker.
@@ -76,7 +76,17 @@ final class WorkerCore {
     func housekeep() {
         guard housekeeper.due != nil else { return }
         state.refreshTime()
-        if housekeeper.isDue(state.now) { housekeeper.sweep(connections.elements, state) }
+        guard housekeeper.isDue(state.now) else { return }
+        let event = housekeeper.event(state.now)
+        // Not inside the housekeeper: what a connection does may come back to it.
+        for connection in connections.elements {
+            connection.apply(connection.session.handle(event, state))
+        }
+        let remaining = connections.elements
+        let deadlines = remaining.lazy.compactMap { [context] connection in
+            connection.session.state.deadline(context.rules)
+        }
+        housekeeper.schedule(earliest: deadlines.min(), isEmpty: remaining.isEmpty, state.now)
     }
 
     /// Whether the server is shutting down.
