@@ -7,7 +7,7 @@ import Testing
 /// `echo client`, with the real server.
 @Suite(.timeLimit(.minutes(1)), .serialized)
 struct ClientCommandTests {
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `16 MiB through a pipe come out as they went in`(
         _ model: EchoServer.IOModel
     ) async throws {

@@ -7,7 +7,7 @@ import Testing
 /// What serving costs, measured from outside, and what happens when something runs out.
 @Suite(.timeLimit(.minutes(1)), .serialized)
 struct ResourceTests {
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `neither no connection nor 60 idle ones use the processor`(
         _ model: EchoServer.IOModel
     ) async throws {
@@ -30,7 +30,7 @@ struct ResourceTests {
         held.stop()
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `20 clients that never read cost little memory and no processor time`(
         _ model: EchoServer.IOModel
     ) async throws {
@@ -51,7 +51,7 @@ struct ResourceTests {
         try await server.expectEcho()
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `1,300 connections at once`(_ model: EchoServer.IOModel) async throws {
         let server = try await RunningServer(model)
         var load = EchoLoad(connections: 1300, bytes: 200)
@@ -76,7 +76,7 @@ struct ResourceTests {
         try await server.expectExit()
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `PF-3: with 96 descriptors 200 clients do not end it, and it recovers`(
         _ model: EchoServer.IOModel
     ) async throws {

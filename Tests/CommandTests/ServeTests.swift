@@ -7,7 +7,7 @@ import Testing
 /// `echo`, serving.
 @Suite(.timeLimit(.minutes(1)), .serialized)
 struct ServeTests {
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `it says where it listens, and echoes`(_ model: EchoServer.IOModel) async throws {
         let server = try await RunningServer(model)
         #expect(server.process.lines(of: .standardOutput) == ["listening on \(server.address)"])
@@ -20,7 +20,7 @@ struct ServeTests {
         try await server.expectExit()
     }
 
-    @Test(arguments: EchoServer.Backend.allCases.filter { allModels.contains($0.defaultModel) })
+    @Test(arguments: EchoServer.Backend.allCases)
     func `a backend alone stands for its fastest model`(
         _ backend: EchoServer.Backend
     ) async throws {
@@ -44,7 +44,7 @@ struct ServeTests {
         )
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `SIGTERM with 40 clients mid-stream loses no byte`(
         _ model: EchoServer.IOModel
     ) async throws {
@@ -65,7 +65,7 @@ struct ServeTests {
         #expect(summary.contains(" bytes-sent=16000000 "), "\(summary)")
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `SIGINT drains as well`(_ model: EchoServer.IOModel) async throws {
         let server = try await RunningServer(model)
         let client = try await TestClient(to: server.address)
@@ -77,7 +77,7 @@ struct ServeTests {
         #expect(try await server.process.exit() == .code(0))
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `a second SIGTERM ends at once`(_ model: EchoServer.IOModel) async throws {
         let server = try await RunningServer(model, ["--drain-timeout", "10m"])
         let load = try EchoLoad(connections: 3, bytes: 1 << 40).start(against: server.address)
@@ -89,7 +89,7 @@ struct ServeTests {
         load.stop()
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `SIGHUP and SIGPIPE do not end it`(_ model: EchoServer.IOModel) async throws {
         let server = try await RunningServer(model)
         for signal in [SIGHUP, SIGPIPE, SIGHUP] { server.process.send(signal: signal) }

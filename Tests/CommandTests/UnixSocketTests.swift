@@ -7,7 +7,7 @@ import Testing
 /// The file of a Unix socket.
 @Suite(.timeLimit(.minutes(1)), .serialized)
 struct UnixSocketTests {
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `the file is there while it serves, and gone after`(
         _ model: EchoServer.IOModel
     ) async throws {

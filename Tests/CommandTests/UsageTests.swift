@@ -72,7 +72,7 @@ struct UsageTests {
         }
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `an address in use is named, 69`(_ model: EchoServer.IOModel) async throws {
         let server = try await RunningServer(model)
         let result = try await runEcho(
