@@ -80,8 +80,9 @@ final class PortAcceptor {
             if listening.isWaiting { source.endShortage() }
         }
         guard let moment = lastCallAt, moment <= now, notBefore == nil else { return }
-        // Everything queued before has been taken since: an operation still waits for more.
-        if listening.isWaiting { close() } else { lastCallAt = now + .milliseconds(10) }
+        // Everything queued before has been taken since: an operation still waits for more. One that
+        // was just posted waits too, until a worker looks: the queue itself is asked.
+        if listening.isWaiting, !listening.isQueued { close() } else { lastCallAt = now + .milliseconds(10) }
     }
 
     /// Accepts what is queued, then closes. Inherited sockets keep their queue for the next owner.
@@ -130,6 +131,11 @@ private final class PostedListener: ConnectionSource {
 
     /// Whether the operation is under way: nothing is queued that it could take.
     var isWaiting: Bool { operation.isPending }
+
+    /// Whether the kernel has a connection queued.
+    var isQueued: Bool {
+        port.withSocket(handle) { $0.wait(for: POLLIN, atMost: 0) & POLLIN != 0 } ?? false
+    }
 
     /// Takes what the operation has brought.
     func take() {
