@@ -9,10 +9,9 @@ struct DrainTests {
     @Test(arguments: EchoServer.IOModel.allCases)
     func `40 clients mid-stream lose no byte`(_ model: EchoServer.IOModel) async throws {
         try await withServer(model) { server, address in
-            let load = EchoLoad(connections: 40, bytes: 400_000, behaviour: .lockstep(size: 2000))
+            let load = EchoLoad(connections: 40, bytes: 800_000, behaviour: .lockstep(size: 4000))
             let running = try load.start(against: address)
-            #expect(await running.reaches { $0.bytesVerified > 400_000 }, "\(running.progress)")
-            #expect(server.statistics.active > 0)
+            #expect(await running.reaches { $0.bytesVerified > 100_000 }, "\(running.progress)")
             await server.shutdown(drainingFor: .seconds(20))
             let report = try await running.report()
             #expect(report.isComplete, "\(report)")

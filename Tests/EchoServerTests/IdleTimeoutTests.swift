@@ -11,7 +11,7 @@ struct IdleTimeoutTests {
         _ model: EchoServer.IOModel
     ) async throws {
         try await withServer(model) {
-            $0.idleTimeout = .milliseconds(300)
+            $0.idleTimeout = .milliseconds(1000)
         } _: { server, address in
             let client = try await TestClient(to: address)
             defer { client.close() }
@@ -21,7 +21,7 @@ struct IdleTimeoutTests {
             let span = MonotonicTime.now - start
             #expect(bytes == [])
             #expect(end == .finished)
-            #expect(span > .milliseconds(200) && span < .seconds(3), "\(span)")
+            #expect(span > .milliseconds(500) && span < .seconds(5), "\(span)")
             client.close()
             await expectEventually(server, { $0.closed }, is: [.idleTimeout: 1])
         }
@@ -44,17 +44,27 @@ struct IdleTimeoutTests {
 
     @Test(arguments: EchoServer.IOModel.allCases)
     func `a peer that trickles is not closed`(_ model: EchoServer.IOModel) async throws {
+        let timeout = Duration.milliseconds(800)
         try await withServer(model) {
-            $0.idleTimeout = .milliseconds(500)
+            $0.idleTimeout = timeout
         } _: { server, address in
-            let client = try await TestClient(to: address)
-            defer { client.close() }
-            for number in UInt8(0)..<15 {
-                #expect(try await client.exchange([number]) == [number])
-                #expect(try await client.isSilent(for: .milliseconds(100)))
+            // Where the machine held us up for as long as the timeout, nothing can be said: again.
+            let conclusive = try await eventually {
+                let client = try await TestClient(to: address)
+                defer { client.close() }
+                var last = MonotonicTime.now
+                for number in UInt8(0)..<8 {
+                    let start = last
+                    last = .now
+                    let back = try? await client.exchange([number])
+                    let isQuiet = try await client.isSilent(for: .milliseconds(200))
+                    guard .now - start < timeout else { return false }
+                    #expect(back == [number])
+                    #expect(isQuiet)
+                }
+                return true
             }
-            #expect(server.statistics.active == 1)
-            #expect(server.statistics.closed == [:])
+            #expect(conclusive)
         }
     }
 
@@ -63,7 +73,7 @@ struct IdleTimeoutTests {
         _ model: EchoServer.IOModel
     ) async throws {
         try await withServer(model) {
-            $0.idleTimeout = .milliseconds(400)
+            $0.idleTimeout = .milliseconds(1000)
             $0.pendingLimit = 64 << 20
         } _: { server, address in
             // All is sent at once and then, for much longer than the timeout, only read.

@@ -94,8 +94,7 @@ struct TextbookFaultTests2 {
                     clients.append(client)
                 }
                 await expectEventually(server, \.deferred, is: 1)
-                let highest = ProcessFigures().openDescriptors.keys.max() ?? 0
-                let limit = try DescriptorLimit(Int(highest) + 4)
+                let limit = try DescriptorLimit(leaving: 3)
                 gate.open()
                 #expect(await eventually { server.statistics.acceptFailures > 0 })
                 #expect(try await clients[0].receive(1) == [0])
@@ -153,13 +152,15 @@ private final class Gate: Sendable {
 private struct DescriptorLimit {
     private let original: rlimit
 
-    init(_ count: Int) throws {
+    init(leaving count: Int) throws {
+        let taken = ProcessFigures().openDescriptors.keys
+        let free = (CInt(0)...).lazy.filter { !taken.contains($0) }
         var limit = rlimit()
         try systemCall("getrlimit") {
             unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         }
         original = limit
-        limit.rlim_cur = rlim_t(count)
+        limit.rlim_cur = rlim_t(free.prefix(count + 1).max() ?? 0)
         try Self.set(limit)
     }
 

@@ -32,7 +32,7 @@ package final class TestClient: Sendable {
         from local: SocketAddress? = nil,
         receiveBuffer: CInt? = nil
     ) async throws {
-        let descriptor = try await onThread {
+        let descriptor = try await onPlainThread {
             let socket = try Socket(family: address.family)
             if let receiveBuffer {
                 try socket.setOption(level: SOL_SOCKET, SO_RCVBUF, receiveBuffer)
@@ -175,7 +175,7 @@ package final class TestClient: Sendable {
     private func blocking<Result: Sendable>(
         _ body: @escaping @Sendable (borrowing Socket) throws -> Result
     ) async throws -> Result {
-        try await onThread { [self] in
+        try await onPlainThread { [self] in
             try socket.withLock { socket in
                 switch socket {
                 case .some(let open): return try body(open)
@@ -214,5 +214,20 @@ package final class TestClient: Sendable {
 
     private static func late(_ what: String) -> DeadlineExceeded {
         DeadlineExceeded(description: "\(what) did not end within \(patience)")
+    }
+}
+
+// Needs no descriptor, so that it works where none is left; the work must end by itself.
+private func onPlainThread<Result: Sendable>(
+    _ work: @escaping @Sendable () throws -> Result
+) async throws -> Result {
+    try await withCheckedThrowingContinuation { continuation in
+        do {
+            try Thread(name: "test client", stackSize: testStackSize) {
+                continuation.resume(with: Swift.Result { try work() })
+            }.detach()
+        } catch {
+            continuation.resume(throwing: error)
+        }
     }
 }
