@@ -38,7 +38,11 @@ final class Housekeeper {
 
     /// A connection has been added or has begun to wait for something.
     func consider(_ state: EchoState) {
-        guard let deadline = state.deadline(rules) else { return }
+        if let deadline = state.deadline(rules) { consider(deadline: deadline) }
+    }
+
+    /// Something is to be looked at by a moment.
+    func consider(deadline: MonotonicTime) {
         due = min(due ?? deadline, deadline)
     }
 
