@@ -29,7 +29,7 @@ struct AcceptConditionTests {
         }
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `the condition is told who connects where, and the counts`(
         _ model: EchoServer.IOModel
     ) async throws {
@@ -53,7 +53,7 @@ struct AcceptConditionTests {
         }
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `SEL-9: a rejected connection is reset, the next one is served`(
         _ model: EchoServer.IOModel
     ) async throws {
@@ -75,7 +75,7 @@ struct AcceptConditionTests {
         }
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `SEL-10: a deferred connection keeps its place before later ones`(
         _ model: EchoServer.IOModel
     ) async throws {
@@ -104,7 +104,7 @@ struct AcceptConditionTests {
         }
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `SEL-12: a deferred connection is asked about again when one ends`(
         _ model: EchoServer.IOModel
     ) async throws {
@@ -131,7 +131,7 @@ struct AcceptConditionTests {
         }
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `a deferred peer that resets does not hold up the rest`(
         _ model: EchoServer.IOModel
     ) async throws {

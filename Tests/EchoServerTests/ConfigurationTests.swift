@@ -98,7 +98,7 @@ struct ConfigurationTests {
         #expect(configuration.drainTimeout == .seconds(5))
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `the smallest and odd buffers echo as well`(_ model: EchoServer.IOModel) async throws {
         for (buffer, limit) in [(64, 64), (64, 1000), (100, 64), (1000, 77)] {
             try await withServer(model) {

@@ -6,7 +6,7 @@ import Testing
 /// What a shutdown does to connections: no byte that was received is lost.
 @Suite(.timeLimit(.minutes(1)), .serialized)
 struct DrainTests {
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `40 clients mid-stream lose no byte`(_ model: EchoServer.IOModel) async throws {
         try await withServer(model) { server, address in
             let load = EchoLoad(connections: 40, bytes: 400_000, behaviour: .lockstep(size: 2000))
@@ -20,7 +20,7 @@ struct DrainTests {
         }
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `an idle connection is ended at once, in good order`(
         _ model: EchoServer.IOModel
     ) async throws {
@@ -44,7 +44,7 @@ struct DrainTests {
         }
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `a peer that does not close in turn is not waited for long`(
         _ model: EchoServer.IOModel
     ) async throws {
@@ -60,7 +60,7 @@ struct DrainTests {
         }
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `connections still queued are served`(_ model: EchoServer.IOModel) async throws {
         try await withServer(model) {
             $0.maximumConnections = 1
@@ -90,7 +90,7 @@ struct DrainTests {
         }
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `a client that never stops sending gets back a clean beginning`(
         _ model: EchoServer.IOModel
     ) async throws {
@@ -110,7 +110,7 @@ struct DrainTests {
         }
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `a drain timeout of zero closes everything at once`(
         _ model: EchoServer.IOModel
     ) async throws {
@@ -130,7 +130,7 @@ struct DrainTests {
         }
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `a reader that never reads is cut at the deadline`(
         _ model: EchoServer.IOModel
     ) async throws {

@@ -6,7 +6,7 @@ import Testing
 /// What a client sends comes back: unchanged, in order, all of it.
 @Suite(.timeLimit(.minutes(1)), .serialized)
 struct EchoTests {
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `sizes around every power of two come back`(_ model: EchoServer.IOModel) async throws {
         try await withServer(model) { _, address in
             let client = try await TestClient(to: address)
@@ -21,7 +21,7 @@ struct EchoTests {
         }
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `64 MiB come back while they are sent`(_ model: EchoServer.IOModel) async throws {
         try await withServer(model) { server, address in
             let client = try await TestClient(to: address)
@@ -36,7 +36,7 @@ struct EchoTests {
         }
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `all of 8 MiB comes back after a half-close`(_ model: EchoServer.IOModel) async throws {
         try await withServer(model) { server, address in
             let load = EchoLoad(connections: 1, bytes: 8 << 20)
@@ -46,7 +46,7 @@ struct EchoTests {
         }
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `all of 8 MiB comes back to a slow reader`(_ model: EchoServer.IOModel) async throws {
         try await withServer(model) { server, address in
             let slowly = EchoLoad.Behaviour.slowReader(bytes: 64 << 10, every: .milliseconds(2))
@@ -57,7 +57,7 @@ struct EchoTests {
         }
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `a half-close right after the data loses nothing`(_ model: EchoServer.IOModel) async throws
     {
         // CO-4, AS-8: data and end of stream often arrive together.
@@ -75,7 +75,7 @@ struct EchoTests {
         }
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `one server serves IPv4, IPv6, a Unix socket and an abstract one`(
         _ model: EchoServer.IOModel
     ) async throws {
@@ -99,7 +99,7 @@ struct EchoTests {
         }
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `200 connections at once get their own bytes`(_ model: EchoServer.IOModel) async throws {
         try await withServer(model) { server, address in
             var load = EchoLoad(

@@ -7,7 +7,7 @@ import Testing
 /// Peers that break their connections harm nobody else, and nothing is left of them.
 @Suite(.timeLimit(.minutes(1)), .serialized)
 struct FailureTests {
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `1,500 clients that reset mid-send leave nothing behind`(
         _ model: EchoServer.IOModel
     ) async throws {
@@ -32,7 +32,7 @@ struct FailureTests {
         }
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `a peer that leaves without reading what it is owed counts as reset`(
         _ model: EchoServer.IOModel
     ) async throws {
@@ -48,7 +48,7 @@ struct FailureTests {
         }
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `a reset peer ends alone and is counted by its cause`(
         _ model: EchoServer.IOModel
     ) async throws {
@@ -65,7 +65,7 @@ struct FailureTests {
         }
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `urgent data is echoed in its place`(_ model: EchoServer.IOModel) async throws {
         try await withServer(model) { _, address in
             let client = try await TestClient(to: address)
@@ -84,7 +84,7 @@ struct FailureTests {
         }
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `the counts add up`(_ model: EchoServer.IOModel) async throws {
         try await withServer(model) { server, address in
             var open = EchoLoad(connections: 7, bytes: 5000)

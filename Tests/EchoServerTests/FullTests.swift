@@ -6,7 +6,7 @@ import Testing
 /// Limits on the number of connections.
 @Suite(.timeLimit(.minutes(1)), .serialized)
 struct FullTests {
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `a full server resets further connections, until one leaves`(
         _ model: EchoServer.IOModel
     ) async throws {
@@ -30,7 +30,7 @@ struct FullTests {
         }
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `when full defers, the queued are served in their turn`(
         _ model: EchoServer.IOModel
     ) async throws {
@@ -59,7 +59,7 @@ struct FullTests {
         }
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `a queued connection that resets does not stand in the way`(
         _ model: EchoServer.IOModel
     ) async throws {
@@ -87,7 +87,7 @@ struct FullTests {
         }
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `a full server that defers uses no processor time`(
         _ model: EchoServer.IOModel
     ) async throws {
@@ -110,7 +110,7 @@ struct FullTests {
         }
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `connections of one IPv4 address are limited`(_ model: EchoServer.IOModel) async throws {
         try await withServer(model) {
             $0.maximumConnectionsPerPeer = 2
@@ -133,7 +133,7 @@ struct FullTests {
         }
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `connections of one local user are limited`(_ model: EchoServer.IOModel) async throws {
         try await withServer(model) {
             $0.listen = [.unix(temporarySocketPath())]

@@ -6,7 +6,7 @@ import Testing
 /// The idle timeout: time without progress in either direction.
 @Suite(.timeLimit(.minutes(1)), .serialized)
 struct IdleTimeoutTests {
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `a connection on which nothing moves is ended in good order`(
         _ model: EchoServer.IOModel
     ) async throws {
@@ -27,7 +27,7 @@ struct IdleTimeoutTests {
         }
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `a connection that never says anything is ended too`(
         _ model: EchoServer.IOModel
     ) async throws {
@@ -42,7 +42,7 @@ struct IdleTimeoutTests {
         }
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `a peer that trickles is not closed`(_ model: EchoServer.IOModel) async throws {
         try await withServer(model) {
             $0.idleTimeout = .milliseconds(500)
@@ -58,7 +58,7 @@ struct IdleTimeoutTests {
         }
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `a peer that only reads what it is owed makes progress`(
         _ model: EchoServer.IOModel
     ) async throws {
@@ -75,7 +75,7 @@ struct IdleTimeoutTests {
         }
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `a peer that does not read is cut off`(_ model: EchoServer.IOModel) async throws {
         try await withServer(model) {
             $0.idleTimeout = .milliseconds(300)

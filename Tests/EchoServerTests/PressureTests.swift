@@ -7,7 +7,7 @@ import Testing
 @Suite(.timeLimit(.minutes(1)), .serialized)
 struct PressureTests {
     // Blocking calls cannot tell that they blocked.
-    static let countingModels = allModels.filter { $0 != .threadPerClient }
+    static let countingModels = EchoServer.IOModel.allCases.filter { $0 != .threadPerClient }
 
     @Test(arguments: countingModels)
     func `each connection at the mark is counted`(_ model: EchoServer.IOModel) async throws {
@@ -21,7 +21,7 @@ struct PressureTests {
         }
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `a connection owes no more than its limit`(_ model: EchoServer.IOModel) async throws {
         try await withServer(model) {
             $0.pendingLimit = 10_000
@@ -38,7 +38,7 @@ struct PressureTests {
         }
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `readers that never read delay nobody`(
         _ model: EchoServer.IOModel
     ) async throws {
@@ -56,7 +56,7 @@ struct PressureTests {
         }
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `a connection that was paused goes on when its peer reads`(
         _ model: EchoServer.IOModel
     ) async throws {

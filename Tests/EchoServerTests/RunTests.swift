@@ -9,7 +9,7 @@ import Testing
 /// `run()`: serving as a service.
 @Suite(.timeLimit(.minutes(1)), .serialized)
 struct RunTests {
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `run starts the server, and ends with its shutdown`(
         _ model: EchoServer.IOModel
     ) async throws {
@@ -20,7 +20,7 @@ struct RunTests {
         try await ended(running)
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `run goes on with a started server`(_ model: EchoServer.IOModel) async throws {
         let server = try makeServer(model)
         let endpoints = try server.start()
@@ -31,7 +31,7 @@ struct RunTests {
         try await ended(running)
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `a server is run once`(_ model: EchoServer.IOModel) async throws {
         let server = try makeServer(model)
         let running = Task { try await server.run() }
@@ -45,7 +45,7 @@ struct RunTests {
         #expect(second?.code == .alreadyShutDown)
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `cancelling the task drains, and run returns`(_ model: EchoServer.IOModel) async throws {
         let server = try makeServer(model)
         let running = Task { try await server.run() }
@@ -55,7 +55,7 @@ struct RunTests {
         #expect(server.endpoints == [])
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `run in a cancelled task returns and leaves nothing open`(
         _ model: EchoServer.IOModel
     ) async throws {
@@ -69,7 +69,7 @@ struct RunTests {
         #expect(throws: EchoServer.Failure.self) { try server.start() }
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `graceful shutdown drains: a connection gets its bytes and our end`(
         _ model: EchoServer.IOModel
     ) async throws {
@@ -88,7 +88,7 @@ struct RunTests {
         }
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `it runs in a service group, and ends with it`(_ model: EchoServer.IOModel) async throws {
         let server = try makeServer(model)
         let group = ServiceGroup(

@@ -7,7 +7,7 @@ import Testing
 /// `DrainTests`.
 @Suite(.timeLimit(.minutes(1)), .serialized)
 struct ShutdownTests {
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `shutting down again and at the same time ends as well`(
         _ model: EchoServer.IOModel
     ) async throws {
@@ -24,7 +24,7 @@ struct ShutdownTests {
         }
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `a shorter shutdown hastens a longer one`(_ model: EchoServer.IOModel) async throws {
         try await withServer(model) { server, address in
             let load = try EchoLoad(connections: 3, bytes: 1 << 40).start(against: address)
@@ -41,7 +41,7 @@ struct ShutdownTests {
         }
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `a longer shutdown does not put off a shorter one`(
         _ model: EchoServer.IOModel
     ) async throws {
@@ -58,7 +58,7 @@ struct ShutdownTests {
         }
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `a server that goes away closes everything, threads included`(
         _ model: EchoServer.IOModel
     ) async throws {
@@ -67,7 +67,7 @@ struct ShutdownTests {
         }
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `starts and shutdowns leave no descriptor and no thread`(
         _ model: EchoServer.IOModel
     ) async throws {

@@ -7,7 +7,7 @@ import Testing
 /// What starting does and what it refuses, each with its own code and message.
 @Suite(.timeLimit(.minutes(1)), .serialized)
 struct StartTests {
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `a server can be started once`(_ model: EchoServer.IOModel) async throws {
         try await withServer(model) { server, address in
             let failure = #expect(throws: EchoServer.Failure.self) { try server.start() }
@@ -18,7 +18,7 @@ struct StartTests {
         }
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `after a shutdown it cannot be started`(_ model: EchoServer.IOModel) async throws {
         let server = try makeServer(model)
         try server.start()
@@ -28,7 +28,7 @@ struct StartTests {
         #expect(failure?.message == "the server was shut down before")
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `a shutdown before the start makes it impossible`(_ model: EchoServer.IOModel) async throws
     {
         let server = try makeServer(model)
@@ -39,7 +39,7 @@ struct StartTests {
         #expect(second?.code == .alreadyShutDown)
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `endpoints are those bound, while it serves`(_ model: EchoServer.IOModel) async throws {
         let server = try makeServer(model)
         #expect(server.endpoints == [])
@@ -54,7 +54,7 @@ struct StartTests {
         #expect(report.refused == 1, "\(report)")
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `port 0 of localhost is one port of 127.0.0.1 and of ::1`(
         _ model: EchoServer.IOModel
     ) async throws {
@@ -70,7 +70,7 @@ struct StartTests {
         }
     }
 
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `an address in use is named, and the server can be started when it is free`(
         _ model: EchoServer.IOModel
     ) async throws {

@@ -11,7 +11,7 @@ import Testing
 struct TextbookFaultTests {
     // The array's last element was never taken out, because the count was decremented only when
     // others had to move: the dead socket stayed in the set.
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `SB-1: the connection that came last leaves like any other`(
         _ model: EchoServer.IOModel
     ) async throws {
@@ -35,7 +35,7 @@ struct TextbookFaultTests {
     }
 
     // A failed receive gave -1, which then indexed the message buffer and was its length.
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `SB-2: a failed receive touches nothing but its connection`(
         _ model: EchoServer.IOModel
     ) async throws {
@@ -55,7 +55,7 @@ struct TextbookFaultTests {
     }
 
     // A read that filled the buffer had its terminator written behind the end.
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `SB-3: reads that fill the buffer exactly write nothing behind it`(
         _ model: EchoServer.IOModel
     ) async throws {
@@ -72,7 +72,7 @@ struct TextbookFaultTests {
     }
 
     // What was received was measured with strlen.
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `SB-4: bytes after a NUL come back`(_ model: EchoServer.IOModel) async throws {
         try await withServer(model) { _, address in
             let client = try await TestClient(to: address)
@@ -85,7 +85,7 @@ struct TextbookFaultTests {
     }
 
     // What `send` returned was ignored: what did not fit was lost (CO-8).
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `SB-5: what a send did not take is sent later`(_ model: EchoServer.IOModel) async throws {
         try await withServer(model) {
             $0.pendingLimit = 8 << 20
@@ -103,7 +103,7 @@ struct TextbookFaultTests {
     }
 
     // Acceptor and worker shared arrays of 64 without a lock and without a check.
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `SB-6: many connections open while as many are served`(
         _ model: EchoServer.IOModel
     ) async throws {
@@ -119,7 +119,7 @@ struct TextbookFaultTests {
     }
 
     // A wait for nothing failed at once, again and again (SEL-2, ES-8, PF-14).
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `SB-7: without connections nothing spins`(_ model: EchoServer.IOModel) async throws {
         await #expect(processExitsWith: .success) { [model = model as EchoServer.IOModel] in
             try await withServer(model) { server, address in
@@ -139,7 +139,7 @@ struct TextbookFaultTests {
     }
 
     // A connection was cleaned up twice: the second time it was the one that had taken its place.
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `SB-8: a connection that ends takes no other with it`(
         _ model: EchoServer.IOModel
     ) async throws {

@@ -9,7 +9,7 @@ import Testing
 @Suite(.timeLimit(.minutes(1)), .serialized)
 struct TextbookFaultTests2 {
     // Any error that came with an FD_ACCEPT closed the listening socket.
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `SB-9: connections lost before they are accepted do not stop the listener`(
         _ model: EchoServer.IOModel
     ) async throws {
@@ -26,7 +26,7 @@ struct TextbookFaultTests2 {
     }
 
     // FD_CLOSE closed at once, whatever was still to be read.
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `SB-10: what arrived before the end comes back`(_ model: EchoServer.IOModel) async throws {
         try await withServer(model) {
             // Many receives for what is there together with the end.
@@ -40,7 +40,7 @@ struct TextbookFaultTests2 {
 
     // A failed completion was ignored and the count of the one before it echoed; the slot of a
     // receive that failed at once was never free again.
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `SB-11: after a reset nothing stale is echoed, and its place is free`(
         _ model: EchoServer.IOModel
     ) async throws {
@@ -71,7 +71,7 @@ struct TextbookFaultTests2 {
     }
 
     // INVALID_SOCKET was stored as a connection when accepting failed.
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `SB-12: accepting that fails makes no connection, and works again later`(
         _ model: EchoServer.IOModel
     ) async throws {
@@ -112,7 +112,7 @@ struct TextbookFaultTests2 {
 
     // Accepted sockets kept the listener's events until they were selected anew: what had arrived
     // before went unnoticed (AS-10).
-    @Test(arguments: allModels)
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `SB-13: bytes that arrived before the connection was accepted are echoed`(
         _ model: EchoServer.IOModel
     ) async throws {

@@ -106,6 +106,10 @@ final class AcceptSource {
         return shortage.retry()
     }
 
+    /// Whether descriptors, memory or threads were lacking when it last tried, and the queue has
+    /// not been found empty since.
+    var isShort: Bool { shortage.isOngoing }
+
     /// Whether a connection is being held back.
     var holdsConnection: Bool {
         switch held {
@@ -128,6 +132,8 @@ final class AcceptSource {
 private struct Shortage {
     private var since: MonotonicTime?
     private var failures = 0
+
+    var isOngoing: Bool { since != nil }
 
     mutating func begin() -> Bool {
         failures += 1

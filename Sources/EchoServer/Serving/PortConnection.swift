@@ -127,7 +127,8 @@ final class PortConnection: Sendable {
         _ worker: WorkerState
     ) -> Bool {
         state.withLock { state in
-            guard !state.echo.isClosed else { return !state.isPending }
+            // Whoever closed it, or takes its last packet, was told: nobody is told twice.
+            guard !state.echo.isClosed else { return false }
             if state.isPending, state.echo.owed > 0 {
                 _ = Self.credit(port.sendProgress(on: state.handle), &state, worker)
             }
