@@ -1,7 +1,8 @@
 package import Sockets
 
-/// What runs when an operation has completed. The corresponding Winsock type is
-/// `LPWSAOVERLAPPED_COMPLETION_ROUTINE`.
+/// What runs when an operation has completed.
+///
+/// The corresponding Winsock type is `LPWSAOVERLAPPED_COMPLETION_ROUTINE`.
 ///
 /// Runs on the thread that posted the operation, in an alertable wait only (CR-1). It may post
 /// further operations, this one too (CR-5). A function, or a closure that captures nothing, costs

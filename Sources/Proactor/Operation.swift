@@ -74,7 +74,9 @@ import Synchronization
     /// Whether it is under way.
     package final var isPending: Bool { phase.load(ordering: .acquiring) == 1 }
 
-    /// How it stands, or how it ended. From any thread.
+    /// How it stands, or how it ended.
+    ///
+    /// From any thread.
     package final var result: OperationResult {
         guard phase.load(ordering: .acquiring) == 2 else { return .incomplete }
         return number == 0 ? .success(bytes: count) : .failure(Errno(rawValue: number))
@@ -88,8 +90,9 @@ import Synchronization
         return unsafe UnsafeRawBufferPointer(start: lease ?? buffer.baseAddress, count: count)
     }
 
-    /// Takes the connection that an accept brought. The first call has it, later ones give `nil`;
-    /// a connection never taken is closed.
+    /// Takes the connection that an accept brought.
+    ///
+    /// The first call has it, later ones give `nil`; a connection never taken is closed.
     package final func takeAccepted() -> Socket? {
         guard acceptedNumber >= 0 else { return nil }
         let number = acceptedNumber
@@ -113,7 +116,9 @@ extension Operation {
         phase.store(0, ordering: .releasing)
     }
 
-    /// Ends it. The last thing that is done to it before its completion is indicated (PR-9).
+    /// Ends it.
+    ///
+    /// The last thing that is done to it before its completion is indicated (PR-9).
     final func finish(number: CInt, count: Int) {
         if let copy = unsafe copy {
             unsafe copy.deallocate()
