@@ -1,7 +1,6 @@
 import CLinux
 import Dispatch
 import Glibc
-import Synchronization
 
 /// A fixed number of Dispatch workers that block.
 ///
@@ -9,9 +8,6 @@ import Synchronization
 /// global or concurrent queue would starve it (PF-20).
 package final class WorkerPool: Sendable {
     private let group = DispatchGroup()
-    // How many workers have yet to return. Orders what they did before what follows
-    // in a way that the thread sanitizer sees too; it knows nothing of Dispatch.
-    private let progress = Progress()
     /// How many workers there are.
     package let count: Int
 
@@ -23,14 +19,10 @@ package final class WorkerPool: Sendable {
     ///   - body: what each does, given its number from 0.
     package init(name: String, count: Int, _ body: @escaping @Sendable (Int) -> Void) {
         self.count = max(1, count)
-        let progress = progress
         for number in 0..<self.count {
-            progress.count.add(1, ordering: .releasing)
             let label = "\(name)-\(number)"
             DispatchQueue(label: label).async(group: group) {
-                _ = progress.count.load(ordering: .acquiring)
                 Self.run(label) { body(number) }
-                progress.count.subtract(1, ordering: .releasing)
             }
         }
     }
@@ -40,16 +32,11 @@ package final class WorkerPool: Sendable {
     /// Not from a worker.
     package func wait() {
         group.wait()
-        _ = progress.count.load(ordering: .acquiring)
     }
 
     /// Calls a body on a thread of Dispatch's once every worker has returned.
     package func notify(_ body: @escaping @Sendable () -> Void) {
-        let progress = progress
-        group.notify(queue: .global()) {
-            _ = progress.count.load(ordering: .acquiring)
-            body()
-        }
+        group.notify(queue: .global()) { body() }
     }
 
     // The thread is Dispatch's, and does something else afterwards.
@@ -58,8 +45,4 @@ package final class WorkerPool: Sendable {
         body()
         _ = unsafe pthread_setname_np(pthread_self(), "dispatch")
     }
-}
-
-private final class Progress: Sendable {
-    let count = Atomic(0)
 }

@@ -180,7 +180,8 @@ struct WorkerTests {
     {
         let arrived = Atomic(0)
         let names = Mutex<Set<String>>([])
-        let pool = WorkerPool(name: "blocked", count: 12) { _ in
+        let pool = WorkerPool(name: "blocked", count: 12) { number in
+            _ = eventually { arrived.load(ordering: .sequentiallyConsistent) == number }
             names.withLock { _ = $0.insert(currentThreadName()) }
             arrived.add(1, ordering: .sequentiallyConsistent)
             _ = eventually { arrived.load(ordering: .sequentiallyConsistent) == 12 }
