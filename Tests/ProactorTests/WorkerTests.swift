@@ -173,6 +173,7 @@ struct WorkerTests {
                 + (after.tv_nsec - before.tv_nsec) / 1000
         }
         #expect(used.allSatisfy { (0..<20_000).contains($0) }, "microseconds: \(used)")
+        for pair in pairs { pair.peer.close() }
     }
 
     @Test func `PF-20: every worker of a pool has a thread at once, however many block`()
