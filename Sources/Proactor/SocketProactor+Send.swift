@@ -34,6 +34,13 @@ extension SocketProactor {
         return .staleSocket
     }
 
+    /// How many bytes of the send whose turn it is the kernel has taken so far; 0 if none is pending.
+    ///
+    /// Any thread.
+    package final func sendProgress(on handle: SocketHandle) -> Int {
+        table.withState(handle) { $0.sends.first?.sent ?? 0 } ?? 0
+    }
+
     /// A send without an object; only a tail that the kernel did not take gets one.
     final func sendAnonymously(
         _ bytes: UnsafeRawBufferPointer, on handle: SocketHandle

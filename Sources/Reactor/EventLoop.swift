@@ -10,8 +10,11 @@ package final class EventLoop {
     /// Lets other threads wake the loop.
     package let waker: LoopWaker
     /// Runs on the loop's thread after one or more wakes, when the wake itself has been taken.
+    ///
+    /// A strong reference to the loop in it would keep the loop for ever.
     package var onWake: (() -> Void)?
 
+    let wakerIdentity: UInt
     private var wakeWatch: Watch?
     private var timeoutWatch: Watch?
     private var isStopping = false
@@ -42,6 +45,7 @@ package final class EventLoop {
         } catch {
             throw .system(error)
         }
+        wakerIdentity = waker.identity
         base = try EventBase(method)
         readAhead = ReadAheadPool()
         let context = unsafe Unmanaged.passUnretained(self).toOpaque()

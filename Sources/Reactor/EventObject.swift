@@ -50,10 +50,12 @@ package final class EventObject: Sendable {
     }
 
     /// Signals it from within a turn of a loop, which needs no waking.
-    func set(within waker: LoopWaker) {
+    ///
+    /// - Parameter own: the identity of that loop's waker.
+    func set(within own: UInt) {
         guard !isSignalled, raise(Self.signalledBit) else { return }
         let waiter = soleWaiter.load(ordering: .sequentiallyConsistent)
-        if waiter != 0 && waiter != waker.identity { wakeWaiters(except: waker) }
+        if waiter != 0 && waiter != own { wakeWaiters(except: own) }
     }
 
     /// Makes it not signalled.
@@ -74,17 +76,14 @@ package final class EventObject: Sendable {
         state.bitwiseOr(bit, ordering: .sequentiallyConsistent).oldValue & bit == 0
     }
 
-    private func wakeWaiters(except own: LoopWaker?) {
+    private func wakeWaiters(except own: UInt?) {
         guard soleWaiter.load(ordering: .sequentiallyConsistent) != 0 else { return }
         let wakers = waiters.withLock { $0 }
-        for waker in wakers where waker !== own { waker.wake() }
+        for waker in wakers where waker.identity != own { waker.wake() }
     }
 
-    /// Has a loop woken by ``set()`` from now on.
-    ///
-    /// It stays so: a loop usually waits for the same events again and again.
-    func attach(_ waker: LoopWaker) {
-        if soleWaiter.load(ordering: .relaxed) == waker.identity { return }
+    // It stays a waiter: a loop usually waits for the same events again and again.
+    private func attach(_ waker: LoopWaker) {
         waiters.withLock { wakers in
             wakers.removeAll { $0.isAbandoned }
             if !wakers.contains(where: { $0 === waker }) { wakers.append(waker) }
@@ -95,10 +94,19 @@ package final class EventObject: Sendable {
         }
     }
 
-    /// Both flags in one look.
-    var status: (isSignalled: Bool, isClosed: Bool) {
+    /// What a waiter finds.
+    enum Found {
+        case nothing
+        case signalled
+        case closed
+    }
+
+    /// Has a loop woken by ``set()`` from now on, and says what it would find now.
+    func offer(to waker: LoopWaker) -> Found {
+        if soleWaiter.load(ordering: .relaxed) != waker.identity { attach(waker) }
         let bits = state.load(ordering: .sequentiallyConsistent)
-        return (bits & Self.signalledBit != 0, bits & Self.closedBit != 0)
+        if bits & Self.closedBit != 0 { return .closed }
+        return bits & Self.signalledBit != 0 ? .signalled : .nothing
     }
 
     /// Satisfies a wait: resets it if that is its nature.

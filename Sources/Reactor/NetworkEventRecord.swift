@@ -7,12 +7,10 @@ package struct NetworkEventRecord: Hashable, Sendable {
     private let connectError: Errno?
     private let closeError: Errno?
 
-    init(events: NetworkEvents, connectError: CInt, closeError: CInt) {
+    init(events: NetworkEvents, connectError: Errno?, closeError: Errno?) {
         self.events = events
-        self.connectError =
-            events.contains(.connect) && connectError != 0 ? Errno(rawValue: connectError) : nil
-        self.closeError =
-            events.contains(.close) && closeError != 0 ? Errno(rawValue: closeError) : nil
+        self.connectError = events.contains(.connect) ? connectError : nil
+        self.closeError = events.contains(.close) ? closeError : nil
     }
 
     /// The error of one of the events, `nil` if it had none or did not happen (`iErrorCode`).

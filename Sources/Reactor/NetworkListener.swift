@@ -1,3 +1,4 @@
+import Glibc
 package import Sockets
 
 /// A listening socket whose `accept` event can be selected.
@@ -42,7 +43,7 @@ package final class NetworkListener: SelectableSocket {
     /// after a deferral (SEL-10): otherwise it would be told again and again (PF-3). Call again when
     /// there is reason to hope.
     package func accept() -> AcceptOutcome {
-        guard let outcome = listener?.accept() else { return .failed(Errno(rawValue: 9)) }
+        guard let outcome = listener?.accept() else { return .failed(Errno(rawValue: EBADF)) }
         switch outcome {
         case .exhausted: break
         case .failed: break

@@ -45,14 +45,14 @@ extension NetworkSocket {
 
     private func failedToConnect(_ error: Errno) {
         connectionPhase = .unconnected
-        connectError = error.rawValue
+        connectError = CompactErrno(error)
         silenced.remove(.connect)
         report(.connect, now: false)
     }
 
     private func connected() {
         connectionPhase = .connected
-        connectError = 0
+        connectError = CompactErrno()
         resumeReading()
         silenced.subtract([.connect, .write])
         report([.connect, .write], now: false)

@@ -19,7 +19,7 @@ extension NetworkSocket {
     ) -> Transfer {
         defer { enableRead() }
         if !ahead.isEmpty { return unsafe takeAhead(into: buffer, peeking: peeking) }
-        if hasEnded { return closeError == 0 ? .endOfStream : .failed(Errno(rawValue: closeError)) }
+        if hasEnded { return closeError.errno.map(Transfer.failed) ?? .endOfStream }
         return unsafe receiveDirectly(into: buffer, flags: peeking ? CInt(MSG_PEEK) : 0)
     }
 
@@ -101,7 +101,7 @@ extension NetworkSocket {
         case .wouldBlock: sendBlocked()
         case .failed(let error) where error.rawValue == ECONNRESET:
             // The kernel tells it once; the end that is read next is due to it.
-            closeError = error.rawValue
+            closeError = CompactErrno(error)
         default: break
         }
         return outcome

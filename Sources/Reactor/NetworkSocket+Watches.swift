@@ -117,7 +117,7 @@ extension NetworkSocket {
     /// Notes that nothing more will be received (PF-6), and tells it.
     func end(_ error: Errno?) {
         hasEnded = true
-        if let error, closeError == 0 { closeError = error.rawValue }
+        if let error, closeError.errno == nil { closeError = CompactErrno(error) }
         if isReading { pauseReading() }
         report(.close, now: false)
     }

@@ -18,17 +18,17 @@ package final class NetworkSocket: SelectableSocket {
         case connected
     }
 
-    private var socket: Socket?
-    // Its descriptor's number, -1 once closed: sending and receiving must not cost run-time checks.
-    private(set) var number: CInt
     var ahead = ReadAhead()
     var connectionPhase: Phase
     // The stream's end or the connection's error has been read.
     var hasEnded = false
     // A send did not fit, and there has not been room since.
     var isSendBlocked = false
+    private var socket: Socket?
     // Whether the watch for bytes is added.
     var isReading = false
+    // The descriptor's number, -1 once closed: sending and receiving must not cost run-time checks.
+    private(set) var number: CInt
     var readWatch: Watch?
     var rareWatches: RareWatches?
 

@@ -12,7 +12,10 @@ package class SelectableSocket {
     package final let address: SlotAddress
 
     // Properties on the way of every byte are not visible outside: they need no run-time checks.
-    private final var hasLeft = false
+    // The larger ones come first, so that there are no gaps.
+    private final var target = SelectionTarget()
+    // The next in the loop's list of those that have something to tell.
+    final var nextFresh: Unmanaged<SelectableSocket>?
     final var selection: NetworkEvents = []
     // Told and not re-enabled yet (AS-4).
     final var silenced: NetworkEvents = []
@@ -22,11 +25,9 @@ package class SelectableSocket {
     private final var record: NetworkEvents = []
     // Changes of the host's addresses and routes to be told once (AS-13).
     final var armed: NetworkEvents = []
-    private final var target = SelectionTarget.none
-    final var connectError: CInt = 0
-    final var closeError: CInt = 0
-    // The next in the loop's list of those that have something to tell.
-    final var nextFresh: Unmanaged<SelectableSocket>?
+    final var connectError = CompactErrno()
+    final var closeError = CompactErrno()
+    private final var hasLeft = false
 
     init(_ loop: EventLoop) {
         self.loop = loop
@@ -36,6 +37,7 @@ package class SelectableSocket {
 
     deinit {
         leave()
+        target.release()
     }
 
     /// Whether ``close()`` has been called.
@@ -84,12 +86,12 @@ package class SelectableSocket {
 
     private final func select(
         _ events: NetworkEvents,
-        target: consuming SelectionTarget
+        target: SelectionTarget
     ) throws(ReactorError) {
         guard !isClosed else { throw .socketClosed }
         guard !events.isEmpty else { return cancelSelection() }
         forget()
-        self.target = target
+        retarget(target)
         selection = events
         try selectionChanged()
         report(standingConditions(), now: true)
@@ -103,8 +105,14 @@ package class SelectableSocket {
         forget()
         silenced = []
         selection = []
-        target = .none
+        retarget(SelectionTarget())
         try? selectionChanged()
+    }
+
+    private final func retarget(_ new: SelectionTarget) {
+        new.retain()
+        target.release()
+        target = new
     }
 
     // Discards what has not been told yet.
@@ -131,15 +139,15 @@ package class SelectableSocket {
         defer { record = [] }
         return NetworkEventRecord(
             events: record,
-            connectError: connectError,
-            closeError: closeError
+            connectError: connectError.errno,
+            closeError: closeError.errno
         )
     }
 
     /// Takes over another socket's selection (AS-10).
     final func inheritSelection(from other: SelectableSocket) throws(ReactorError) {
         guard !other.selected.isEmpty else { return }
-        try select(other.selected, target: other.target.copy())
+        try select(other.selected, target: other.target)
     }
 
     /// Whether the selection signals an event object.
@@ -172,7 +180,7 @@ package class SelectableSocket {
             break
         case .event(let event):
             record.formUnion(events)
-            unsafe event._withUnsafeGuaranteedRef { $0.set(within: loop.waker) }
+            unsafe event._withUnsafeGuaranteedRef { $0.set(within: loop.wakerIdentity) }
         case .messages(let queue):
             unsafe queue._withUnsafeGuaranteedRef { post(events, to: $0) }
         }
@@ -186,13 +194,12 @@ package class SelectableSocket {
     }
 
     private final func message(_ event: NetworkEvents) -> Message {
-        let number: CInt =
+        let error: Errno? =
             switch event {
-            case .connect: connectError
-            case .close: closeError
-            default: 0
+            case .connect: connectError.errno
+            case .close: closeError.errno
+            default: nil
             }
-        let error = number == 0 ? nil : Errno(rawValue: number)
         return .network(NetworkMessage(socket: address, event: event, error: error))
     }
 
@@ -207,7 +214,7 @@ package class SelectableSocket {
         leave()
         hasLeft = true
         selection = []
-        target = .none
+        retarget(SelectionTarget())
         releaseResources()
     }
 

@@ -1,8 +1,9 @@
 /// Where a selection's events go.
 ///
-/// Keeps it alive, and can be used without reference counting.
+/// Plain bits, so that it can be used without reference counting or exclusivity checks; whoever
+/// stores it says when to ``retain()`` and ``release()``.
 @safe
-struct SelectionTarget: ~Copyable {
+struct SelectionTarget {
     @unsafe
     enum Kind {
         case none
@@ -13,42 +14,38 @@ struct SelectionTarget: ~Copyable {
     let kind: Kind
 
     /// Nowhere.
-    static var none: SelectionTarget { unsafe SelectionTarget(.none) }
-
-    private init(_ kind: Kind) {
-        unsafe self.kind = unsafe kind
+    init() {
+        unsafe kind = .none
     }
 
     /// Posts to a queue.
     init(_ queue: MessageQueue) {
-        unsafe kind = .messages(.passRetained(queue))
+        unsafe kind = .messages(.passUnretained(queue))
     }
 
     /// Signals an event.
     init(_ event: EventObject) {
-        unsafe kind = .event(.passRetained(event))
-    }
-
-    /// The same place once more.
-    func copy() -> SelectionTarget {
-        switch unsafe kind {
-        case .none: break
-        case .messages(let queue): _ = unsafe queue.retain()
-        case .event(let event): _ = unsafe event.retain()
-        }
-        return unsafe SelectionTarget(kind)
-    }
-
-    deinit {
-        switch unsafe kind {
-        case .none: break
-        case .messages(let queue): unsafe queue.release()
-        case .event(let event): unsafe event.release()
-        }
+        unsafe kind = .event(.passUnretained(event))
     }
 
     var isEvent: Bool {
         if case .event = unsafe kind { return true }
         return false
+    }
+
+    func retain() {
+        switch unsafe kind {
+        case .none: break
+        case .messages(let queue): _ = unsafe queue.retain()
+        case .event(let event): _ = unsafe event.retain()
+        }
+    }
+
+    func release() {
+        switch unsafe kind {
+        case .none: break
+        case .messages(let queue): unsafe queue.release()
+        case .event(let event): unsafe event.release()
+        }
     }
 }

@@ -5,7 +5,7 @@ import Synchronization
 /// The contended path of `Mutex` runs in the Swift runtime and the kernel, which are not
 /// instrumented, so that the sanitizer reports races where there are none. The two atomic accesses
 /// here are what it sees instead; they cost next to nothing.
-package struct Locked<Value>: ~Copyable, Sendable {
+package struct Locked<Value: ~Copyable>: ~Copyable, Sendable {
     private let mutex: Mutex<Value>
     private let order = Atomic<Bool>(false)
 

@@ -69,6 +69,22 @@ struct FilterTests {
         #expect(try await result.end == .endedEarly(missing: 5))
     }
 
+    @Test func `a reader that lets the output wait does not stop the sending`() async throws {
+        // More than the output's pipe, the filter's buffers and the input's pipe hold together; and
+        // the output's pipe is never empty, so that a write of all its room would block.
+        let server = try ThreadedEchoServer()
+        let bytes = PatternBytes(seed: 4).bytes(count: 400 * 1024)
+        try await output.write("before")
+        async let result = run(against: server)
+        try await withDeadline { try await input.write(bytes) }
+        #expect(await eventually { unreadBytes(input.reading) == 0 })
+        input.closeWriting()
+        async let written = output.readToEnd()
+        #expect(try await result.end == .complete)
+        output.closeWriting()
+        #expect(try await written == Array("before".utf8) + bytes)
+    }
+
     @Test func `an early end says how many bytes are missing`() async throws {
         let server = try ThreadedEchoServer(.closesAfter(bytes: 1000))
         try await input.write(PatternBytes(seed: 3).bytes(count: 5000))

@@ -65,6 +65,7 @@ struct AdmissionConditionTests {
         }
         let admission = Admission(configuration)
         holder.withLock { $0 = admission }
+        defer { holder.withLock { $0 = nil } }
         #expect(admission.decide(Self.someone, local: Self.local) == .reject(.full))
         #expect(admission.statistics.active == 1)
         #expect(admission.statistics.rejected == [.full: 1])

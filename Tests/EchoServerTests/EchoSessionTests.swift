@@ -230,6 +230,14 @@ struct EchoSessionBoundTests {
         #expect(probe.totals.pauses == 0)
     }
 
+    @Test func `owing less than the limit is no back-pressure`() {
+        let stream = ScriptedStream([.bytes(payload(7))], sending: [.wouldBlock])
+        let probe = SessionProbe(limit: 8)
+        probe.read(stream)
+        #expect(probe.demand == [.send, .receive])
+        #expect(probe.totals.pauses == 0)
+    }
+
     @Test(arguments: 0..<200 as Range<UInt64>)
     func `any script of transfers echoes exactly what was received`(_ seed: UInt64) {
         var random = SplitMix(seed)

@@ -87,8 +87,15 @@ struct HousekeeperTests {
         #expect(keeper.event(after(3000)) == .finish)
         keeper.schedule(earliest: nil, isEmpty: false, after(3000))
         #expect(keeper.due == after(4000))
-        keeper.schedule(earliest: nil, isEmpty: true, after(3000))
+        keeper.schedule(earliest: nil, isEmpty: true, after(4000))
         #expect(keeper.due == nil)
+    }
+
+    @Test func `draining: without connections there is nothing to do before the finish`() {
+        let keeper = Housekeeper(EchoRules())
+        keeper.drain(DrainPlan(timeout: .seconds(4), from: start))
+        keeper.schedule(earliest: nil, isEmpty: true, start)
+        #expect(keeper.due == after(3000))
     }
 
     @Test func `draining: whoever becomes quiet later is noticed after the quiet period`() {
@@ -110,58 +117,70 @@ struct HousekeeperTests {
     }
 }
 
-/// A connection that notes what it is told to do.
+/// A connection that notes what it is told to do, and leaves its worker when it closes.
 private final class NotedConnection: Connection {
+    private unowned let worker: WorkerCore
     var noted: [EchoState.Demand] = []
 
-    init(_ worker: WorkerState, age: Duration) {
+    init(_ worker: WorkerCore, age: Int) {
+        self.worker = worker
         let peer = Peer(address: .loopback(port: 1), userID: nil)
-        super.init(peer: peer, at: worker.now + (.zero - age))
+        super.init(peer: peer, at: worker.state.now + .seconds(-age))
+        _ = worker.context.admission.decide(peer, local: .loopback(port: 2))
+        worker.add(self)
     }
 
-    override func apply(_ demand: EchoState.Demand) { noted.append(demand) }
+    override func apply(_ demand: EchoState.Demand) {
+        noted.append(demand)
+        if demand.contains(.close) { worker.remove(self) }
+    }
 }
 
 @Suite(.timeLimit(.minutes(1)))
-struct HousekeeperSweepTests {
-    private let worker: WorkerState
-    private let keeper: Housekeeper
+struct HousekeeperWorkerTests {
+    private let inbox = WorkerInbox {}
+    private let worker: WorkerCore
     private let connections: [NotedConnection]
+    private let ending: EchoState.Demand = [.shutdownSend, .receive]
 
     init() {
         let configuration = EchoServer.Configuration(idleTimeout: .seconds(60))
-        worker = WorkerState(ServingContext(configuration, logger: .silent))
-        keeper = Housekeeper(worker.rules)
-        connections = [61, 60, 59, 10].map { [worker] age in
-            NotedConnection(worker, age: .seconds(age))
-        }
-    }
-
-    @Test func `rule 7: a sweep ends who is idle, and looks again when the next may be`() {
-        keeper.sweep(connections, worker)
-        let ending: EchoState.Demand = [.shutdownSend, .receive]
-        #expect(connections.map(\.noted) == [[ending], [ending], [.receive], [.receive]])
-        #expect(keeper.due == worker.now + .seconds(1))
-    }
-
-    @Test func `draining: a sweep finishes who is quiet`() {
-        _ = connections[3].session.handle(.received(5), worker)
-        keeper.drain(DrainPlan(timeout: .seconds(100), from: worker.now))
-        keeper.sweep(connections, worker)
-        let ending: EchoState.Demand = [.shutdownSend, .receive]
-        #expect(
-            connections.map(\.noted).map(\.last) == [ending, ending, ending, [.send, .receive]]
+        let core = WorkerCore(
+            ServingContext(configuration, logger: .silent),
+            inbox
         )
-        #expect(keeper.due == worker.now + worker.rules.quietPeriod)
+        worker = core
+        connections = [61, 60, 50, 10].map { NotedConnection(core, age: $0) }
     }
 
-    @Test func `a sweep after the drain timeout aborts everybody`() {
-        keeper.drain(.immediate)
-        keeper.sweep(connections, worker)
+    @Test func `rule 7: a worker ends who is idle, and looks again when the next may be`() throws {
+        #expect(worker.wait == .zero)
+        worker.housekeep()
+        #expect(connections.map(\.noted) == [[ending], [ending], [.receive], [.receive]])
+        let wait = try #require(worker.wait)
+        #expect(wait > .zero && wait <= .seconds(1), "until the linger timeout")
+    }
+
+    @Test func `draining: a worker finishes who is quiet, and looks at who is not`() throws {
+        _ = connections[3].session.handle(.received(5), worker.state)
+        inbox.drain(DrainPlan(timeout: .seconds(100)))
+        _ = worker.takeMessages()
+        worker.housekeep()
+        #expect(connections[..<3].allSatisfy { $0.noted == [ending] })
+        #expect(connections[3].noted == [[.send, .receive]])
+        #expect(try #require(worker.wait) <= worker.state.rules.quietPeriod)
+    }
+
+    @Test func `at the drain timeout a worker aborts everybody, and is done`() {
+        inbox.drain(.immediate)
+        inbox.close()
+        _ = worker.takeMessages()
+        #expect(!worker.isDone)
+        worker.housekeep()
         #expect(connections.allSatisfy { $0.noted == [.close] })
-        #expect(connections.allSatisfy { $0.session.state.closeCause == .aborted })
-        keeper.sweep([], worker)
-        #expect(keeper.due == nil)
+        #expect(worker.context.statistics.closed == [.aborted: 4])
+        #expect(worker.isDone)
+        #expect(worker.wait == nil)
     }
 }
 

@@ -73,6 +73,7 @@ struct SystemCallTests {
             return outcome.current != nil
         }
         #expect(ended)
+        socket.pair.client.shutdown(.both)
         reader.join()
         #expect(outcome.current == .interrupted)
     }

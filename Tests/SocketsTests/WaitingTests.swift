@@ -25,13 +25,19 @@ struct WaitingTests {
     @Test func `a deadline ends what does not end`() async throws {
         #expect(try await withDeadline { 5 } == 5)
         await #expect(throws: Expected.self) { try await withDeadline { throw Expected() } }
+        let never = Completion<Int>()
         let error = await #expect(throws: DeadlineExceeded.self) {
-            let never = Completion<Int>()
-            return try await withDeadline(.milliseconds(5), "waiting for ever") {
+            try await withDeadline(.milliseconds(5), "waiting for ever") {
                 await never.value
             }
         }
+        never.complete(0)
         #expect(error?.description == "waiting for ever did not end within 0.005 seconds")
+        let release = try Wakeup()
+        await #expect(throws: DeadlineExceeded.self) {
+            try await onThread(within: .milliseconds(5)) { _ = isReadable(release.number) }
+        }
+        release.signal()
     }
 
     @Test func `a completion comes once, to all that wait`() async {

@@ -106,7 +106,16 @@ final class AcceptSource {
         return shortage.retry()
     }
 
-    private func endShortage() {
+    /// Whether a connection is being held back.
+    var holdsConnection: Bool {
+        switch held {
+        case .some: true
+        case .none: false
+        }
+    }
+
+    /// The queue was found empty: what was lacking is there again.
+    func endShortage() {
         guard let ended = shortage.end() else { return }
         context.log.recovered(listening.address, after: ended.span, failures: ended.failures)
     }

@@ -38,7 +38,11 @@ final class Housekeeper {
 
     /// A connection has been added or has begun to wait for something.
     func consider(_ state: EchoState) {
-        guard let deadline = state.deadline(rules) else { return }
+        if let deadline = state.deadline(rules) { consider(deadline: deadline) }
+    }
+
+    /// Something is to be looked at by a moment.
+    func consider(deadline: MonotonicTime) {
         due = min(due ?? deadline, deadline)
     }
 
@@ -46,17 +50,6 @@ final class Housekeeper {
     func isDue(_ now: MonotonicTime) -> Bool {
         guard let due else { return false }
         return due <= now
-    }
-
-    /// Looks at all connections and does what is due. They may ask to be considered meanwhile.
-    func sweep(_ connections: [Connection], _ worker: WorkerState) {
-        let event = event(worker.now)
-        for connection in connections {
-            connection.apply(connection.session.handle(event, worker))
-        }
-        let deadlines = connections.compactMap { $0.session.state.deadline(rules) }
-        let left = connections.contains { !$0.session.state.isClosed }
-        schedule(earliest: deadlines.min(), isEmpty: !left, worker.now)
     }
 
     /// What to tell each connection now.
@@ -81,9 +74,9 @@ final class Housekeeper {
     ) {
         var next = earliest
         if let plan, !isEmpty || now < plan.deadline {
+            var end = isFinishing ? plan.deadline : plan.finishAt
             // Who owes nothing any more becomes quiet without a word: look as often as that takes.
-            let end =
-                isFinishing ? plan.deadline : min(plan.finishAt, now + rules.quietPeriod)
+            if !isEmpty, !isFinishing { end = min(end, now + rules.quietPeriod) }
             next = min(next ?? end, end)
         }
         // Not more often than this, however the deadlines lie.

@@ -38,6 +38,9 @@ final class WorkerCore {
         return contents.arrivals
     }
 
+    /// Whether something has been sent since ``takeMessages()``.
+    var hasMessages: Bool { inbox.hasNews }
+
     /// Puts a connection into the table.
     func add(_ connection: Connection) {
         connection.address = connections.insert(connection)
@@ -80,6 +83,7 @@ final class WorkerCore {
         let event = housekeeper.event(state.now)
         // Not inside the housekeeper: what a connection does may come back to it.
         for connection in connections.elements {
+            connection.willBeChecked()
             connection.apply(connection.session.handle(event, state))
         }
         let remaining = connections.elements
