@@ -80,8 +80,11 @@ final class PortAcceptor {
             if listening.isWaiting { source.endShortage() }
         }
         guard let moment = lastCallAt, moment <= now, notBefore == nil else { return }
-        // Everything queued before has been taken since: an operation still waits for more.
-        if listening.isWaiting { close() } else { lastCallAt = now + .milliseconds(10) }
+        if listening.isWaiting, !listening.hasQueue {
+            close()
+        } else {
+            lastCallAt = now + .milliseconds(10)
+        }
     }
 
     /// Accepts what is queued, then closes. Inherited sockets keep their queue for the next owner.
@@ -103,6 +106,8 @@ private final class PostedListener: ConnectionSource {
     let isInherited: Bool
     private let port: CompletionPort
     private let handle: SocketHandle
+    // Open as long as the handle.
+    private let number: CInt
     private let operation = Proactor.Operation()
     private var outcome: AcceptOutcome?
     private(set) var isOpen = true
@@ -114,6 +119,7 @@ private final class PostedListener: ConnectionSource {
     ) throws(SystemError) {
         address = socket.address
         isInherited = socket.isInherited
+        number = socket.number
         self.port = port
         guard let taken = socket.take() else {
             throw SystemError(call: "listen", errno: Errno(rawValue: EBADF))
@@ -130,6 +136,12 @@ private final class PostedListener: ConnectionSource {
 
     /// Whether the operation is under way: nothing is queued that it could take.
     var isWaiting: Bool { operation.isPending }
+
+    /// Whether a connection is queued in the kernel.
+    var hasQueue: Bool {
+        var entry = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
+        return unsafe poll(&entry, 1, 0) == 1
+    }
 
     /// Takes what the operation has brought.
     func take() {
