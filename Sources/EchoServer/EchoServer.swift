@@ -1,6 +1,5 @@
 public import Logging
 import Sockets
-import Synchronization
 
 /// An echo server (RFC 862): what a client sends comes back unchanged.
 ///
@@ -20,7 +19,7 @@ import Synchronization
 public final class EchoServer: Sendable {
     private let context: ServingContext
     private let logger: Logger
-    private let lifecycle = Mutex(Lifecycle())
+    private let lifecycle = Locked(Lifecycle())
 
     /// Makes a server; nothing is opened yet.
     ///

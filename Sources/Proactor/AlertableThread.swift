@@ -9,7 +9,9 @@ import Sockets
 /// (`EPERM`); closing, cancelling and ``queueRoutine(_:)`` are for all.
 package final class AlertableThread: EventProactor, @unchecked Sendable {
     private let owner = pthread_self()
-    /// Routines in the order of completion. Guarded by the monitor.
+    /// Routines in the order of completion.
+    ///
+    /// Guarded by the monitor.
     private var routines = PacketQueue()
     /// How many routines may run before other sockets get a turn (CR-9).
     private static let routinesPerTurn = 64
@@ -20,15 +22,22 @@ package final class AlertableThread: EventProactor, @unchecked Sendable {
 
     // MARK: Queueing
 
-    /// Has a body run on the owning thread, in its next alertable wait. The corresponding Windows
-    /// function is `QueueUserAPC`. Any thread.
+    /// Has a body run on the owning thread, in its next alertable wait.
+    ///
+    /// The corresponding Windows function is `QueueUserAPC`. Any thread.
     package func queueRoutine(_ body: @escaping @Sendable () -> Void) {
         let operation = Operation()
         operation.routine = { _, _, _ in body() }
         queueRoutine(
             unsafe Packet(
-                key: 0, socket: .none, kind: .posted, byteCount: 0,
-                operation: .passRetained(operation), lease: nil))
+                key: 0,
+                socket: .none,
+                kind: .posted,
+                byteCount: 0,
+                operation: .passRetained(operation),
+                lease: nil
+            )
+        )
     }
 
     private func queueRoutine(_ packet: Packet) {
@@ -52,8 +61,9 @@ package final class AlertableThread: EventProactor, @unchecked Sendable {
 
     // MARK: Waiting
 
-    /// Waits for nothing but time and, if alertable, routines. The corresponding Windows function
-    /// is `SleepEx`. The owning thread only.
+    /// Waits for nothing but time and, if alertable, routines.
+    ///
+    /// The corresponding Windows function is `SleepEx`. The owning thread only.
     ///
     /// Transfers are carried out in either case, as they would be by a kernel; without `alertable`
     /// no routine runs (CR-1).
@@ -120,8 +130,9 @@ package final class AlertableThread: EventProactor, @unchecked Sendable {
         packet.release()
     }
 
-    /// Cancels every pending operation, as Windows does when a thread ends (OV-10). Call it at the
-    /// thread's end; an alertable wait then runs the routines, with `ECANCELED`.
+    /// Cancels every pending operation, as Windows does when a thread ends (OV-10).
+    ///
+    /// Call it at the thread's end; an alertable wait then runs the routines, with `ECANCELED`.
     package func cancelEverything() {
         for handle in openSockets { cancelAll(on: handle) }
     }

@@ -25,7 +25,7 @@ import Sockets
     }
 
     deinit {
-        for unsafe buffer in unsafe free { unsafe buffer.deallocate() }
+        while let buffer = unsafe free.popLast() { unsafe buffer.deallocate() }
     }
 
     func take() -> UnsafeMutableRawPointer {

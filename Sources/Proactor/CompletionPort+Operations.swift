@@ -1,6 +1,8 @@
 /// Operations without an object: what a server needs most, and nothing on the heap for it.
 extension CompletionPort {
-    /// Posts a receive into the buffer of the worker that will handle it. Any thread.
+    /// Posts a receive into the buffer of the worker that will handle it.
+    ///
+    /// Any thread.
     ///
     /// While it waits it costs nothing. Its packet carries the bytes (``Packet/bytes``), valid
     /// until that worker dequeues again or for as long as they are kept
@@ -12,7 +14,9 @@ extension CompletionPort {
         arm(.receive, on: handle)
     }
 
-    /// Posts a wait until something can be received (OV-11). Any thread.
+    /// Posts a wait until something can be received (OV-11).
+    ///
+    /// Any thread.
     ///
     /// - Returns: ``Submission/pending``, or why it was refused.
     @discardableResult
@@ -20,7 +24,9 @@ extension CompletionPort {
         arm(.readable, on: handle)
     }
 
-    /// Sends; what the kernel does not take at once is copied and sent later. Any thread.
+    /// Sends; what the kernel does not take at once is copied and sent later.
+    ///
+    /// Any thread.
     ///
     /// - Returns: ``Submission/completed(bytes:)`` if all is sent: without a packet, if the socket
     ///   skips packets on success; ``Submission/pending`` if a packet with the count of all bytes

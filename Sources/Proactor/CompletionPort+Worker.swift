@@ -30,7 +30,9 @@ extension CompletionPort {
         private var lent: [UnsafeMutableRawPointer]
         private var delivered: [Packet] = []
 
-        /// Makes the calling thread a worker of a port. It belongs to one port at a time (CP-2).
+        /// Makes the calling thread a worker of a port.
+        ///
+        /// It belongs to one port at a time (CP-2).
         package init(of port: CompletionPort) {
             self.port = port
             unsafe current = port.buffers.take()
@@ -49,16 +51,21 @@ extension CompletionPort {
             unsafe UnsafeMutableRawBufferPointer(start: current, count: port.buffers.bufferSize)
         }
 
-        /// Lets the parked thread go on. Under the port's monitor.
+        /// Lets the parked thread go on.
+        ///
+        /// Under the port's monitor.
         func release() {
             isParked = false
             condition.signal()
         }
 
-        /// Takes one packet, waiting for it if need be. What earlier packets refer to is no longer
-        /// valid. The corresponding Winsock function is `GetQueuedCompletionStatus`.
+        /// Takes one packet, waiting for it if need be.
+        ///
+        /// What earlier packets refer to is no longer valid. The corresponding Winsock function is
+        /// `GetQueuedCompletionStatus`.
         ///
         /// - Parameter timeout: how long to wait; `nil` for ever, zero not at all.
+        /// - Returns: the four outcomes of CP-4.
         package func dequeue(timeout: Duration? = nil) -> Dequeued {
             recycle()
             switch port.take(self, until: Deadline(after: timeout)) {
@@ -70,8 +77,10 @@ extension CompletionPort {
             }
         }
 
-        /// Takes what is there, waiting for the first packet only. What earlier packets refer to is
-        /// no longer valid. The corresponding Winsock function is `GetQueuedCompletionStatusEx`.
+        /// Takes what is there, waiting for the first packet only.
+        ///
+        /// What earlier packets refer to is no longer valid. The corresponding Winsock function is
+        /// `GetQueuedCompletionStatusEx`.
         ///
         /// - Parameters:
         ///   - limit: the most packets to take.
@@ -79,7 +88,9 @@ extension CompletionPort {
         ///   - packets: replaced by what was taken; look at the ``Packet/error`` of each (CP-5).
         /// - Returns: ``Dequeued/success(_:)`` with the first, if any was taken.
         package func dequeue(
-            upTo limit: Int, timeout: Duration? = nil, into packets: inout [Packet]
+            upTo limit: Int,
+            timeout: Duration? = nil,
+            into packets: inout [Packet]
         ) -> Dequeued {
             recycle()
             packets.removeAll(keepingCapacity: true)
@@ -126,10 +137,7 @@ extension CompletionPort {
                 for packet in delivered { packet.release() }
                 delivered.removeAll(keepingCapacity: true)
             }
-            if unsafe !lent.isEmpty {
-                for unsafe buffer in unsafe lent { unsafe port.buffers.give(buffer) }
-                unsafe lent.removeAll(keepingCapacity: true)
-            }
+            while let buffer = unsafe lent.popLast() { unsafe port.buffers.give(buffer) }
         }
     }
 }

@@ -23,7 +23,9 @@ package final class CompletionPort: SocketProactor, @unchecked Sendable {
     private var takenSincePoll = 0
     private(set) var isClosed = false
 
-    /// Opens a port. The corresponding Winsock function is `CreateIoCompletionPort`.
+    /// Opens a port.
+    ///
+    /// The corresponding Winsock function is `CreateIoCompletionPort`.
     ///
     /// - Parameters:
     ///   - concurrency: how many threads may handle packets at a time; 0 for one a processor.
@@ -40,16 +42,22 @@ package final class CompletionPort: SocketProactor, @unchecked Sendable {
 
     // MARK: Putting packets in
 
-    /// Queues a packet by hand, its contents delivered as they are (CP-6). The corresponding
-    /// Winsock function is `PostQueuedCompletionStatus`. Any thread.
+    /// Queues a packet by hand, its contents delivered as they are (CP-6).
+    ///
+    /// The corresponding Winsock function is `PostQueuedCompletionStatus`. Any thread.
     ///
     /// - Returns: whether the port was open.
     @discardableResult
     package func post(key: UInt64, byteCount: Int = 0, operation: Operation? = nil) -> Bool {
         let reference = unsafe operation.map { unsafe Unmanaged.passRetained($0) }
         let packet = unsafe Packet(
-            key: key, socket: .none, kind: .posted, byteCount: byteCount, operation: reference,
-            lease: nil)
+            key: key,
+            socket: .none,
+            kind: .posted,
+            byteCount: byteCount,
+            operation: reference,
+            lease: nil
+        )
         monitor.lock()
         guard !isClosed else {
             monitor.unlock()
@@ -141,8 +149,9 @@ package final class CompletionPort: SocketProactor, @unchecked Sendable {
         }
     }
 
-    /// Starts handling a packet, or gives a socket its turn. Leaves the monitor if that gave a
-    /// packet.
+    /// Starts handling a packet, or gives a socket its turn.
+    ///
+    /// Leaves the monitor if that gave a packet.
     private func begin(_ entry: Packet, _ worker: Worker) -> Packet? {
         takenSincePoll += 1
         startRunning(worker)
@@ -156,7 +165,9 @@ package final class CompletionPort: SocketProactor, @unchecked Sendable {
         return nil
     }
 
-    /// Waits for edges, and queues a turn for each. Leaves the monitor meanwhile.
+    /// Waits for edges, and queues a turn for each.
+    ///
+    /// Leaves the monitor meanwhile.
     private func poll(_ worker: Worker, until deadline: Deadline) {
         polling += 1
         monitor.unlock()
@@ -225,6 +236,7 @@ package final class CompletionPort: SocketProactor, @unchecked Sendable {
     }
 
     /// Closes the port: every thread that waits on it, or will, is told ``Dequeued/abandoned``.
+    ///
     /// Sockets stay open until they are closed or the port goes away; to lose no packet, close them
     /// and dequeue what is left first (CP-9). The corresponding Winsock function is `CloseHandle`.
     package func close() {

@@ -1,7 +1,9 @@
 import Glibc
 import Sockets
 
-/// The end of a wait: never, at once, or a moment. The clock is read only for the last.
+/// The end of a wait: never, at once, or a moment.
+///
+/// The clock is read only for the last.
 struct Deadline {
     private let nanoseconds: Int64
 

@@ -35,20 +35,31 @@ struct Epoll: ~Copyable, Sendable {
 
     init() throws(SystemError) {
         let descriptor = Descriptor(
-            adopting: try systemCall("epoll_create1") { epoll_create1(CInt(EPOLL_CLOEXEC)) })
+            adopting: try systemCall("epoll_create1") { epoll_create1(CInt(EPOLL_CLOEXEC)) }
+        )
         let alarm = Descriptor(
             adopting: try systemCall("eventfd") {
                 eventfd(1, CInt(EFD_CLOEXEC | EFD_NONBLOCK))
-            })
+            }
+        )
         // Readable for ever, but silent until a modification arms the edge anew.
         try Self.control(
-            descriptor.rawValue, EPOLL_CTL_ADD, alarm.rawValue, EPOLLET.rawValue, Self.wakeWord)
+            descriptor.rawValue,
+            EPOLL_CTL_ADD,
+            alarm.rawValue,
+            EPOLLET.rawValue,
+            Self.wakeWord
+        )
         self.descriptor = descriptor
         self.alarm = alarm
     }
 
     private static func control(
-        _ epoll: CInt, _ command: CInt, _ number: CInt, _ events: UInt32, _ word: UInt64
+        _ epoll: CInt,
+        _ command: CInt,
+        _ number: CInt,
+        _ events: UInt32,
+        _ word: UInt64
     ) throws(SystemError) {
         var event = unsafe epoll_event()
         unsafe event.events = events
@@ -56,11 +67,18 @@ struct Epoll: ~Copyable, Sendable {
         try systemCall("epoll_ctl") { unsafe epoll_ctl(epoll, command, number, &event) }
     }
 
-    /// Starts watching a descriptor for everything. What holds already arrives as the first edge.
+    /// Starts watching a descriptor for everything.
+    ///
+    /// What holds already arrives as the first edge.
     func add(_ number: CInt, word: UInt64) throws(SystemError) {
         let events: Readiness = [.input, .output, .urgent, .peerClosed]
         try Self.control(
-            descriptor.rawValue, EPOLL_CTL_ADD, number, events.rawValue | EPOLLET.rawValue, word)
+            descriptor.rawValue,
+            EPOLL_CTL_ADD,
+            number,
+            events.rawValue | EPOLLET.rawValue,
+            word
+        )
     }
 
     /// Stops watching a descriptor that stays open, here or in another process (PF-10).
@@ -68,14 +86,22 @@ struct Epoll: ~Copyable, Sendable {
         try? Self.control(descriptor.rawValue, EPOLL_CTL_DEL, number, 0, 0)
     }
 
-    /// Makes one waiting thread return, or the next that waits. One system call.
+    /// Makes one waiting thread return, or the next that waits.
+    ///
+    /// One system call.
     func wake() {
         try? Self.control(
-            descriptor.rawValue, EPOLL_CTL_MOD, alarm.rawValue,
-            EPOLLIN.rawValue | EPOLLET.rawValue, Self.wakeWord)
+            descriptor.rawValue,
+            EPOLL_CTL_MOD,
+            alarm.rawValue,
+            EPOLLIN.rawValue | EPOLLET.rawValue,
+            Self.wakeWord
+        )
     }
 
-    /// Waits for edges. The corresponding C function is `epoll_wait`.
+    /// Waits for edges.
+    ///
+    /// The corresponding C function is `epoll_wait`.
     ///
     /// - Parameters:
     ///   - events: where the edges go.
@@ -83,7 +109,11 @@ struct Epoll: ~Copyable, Sendable {
     /// - Returns: how many came; 0 also when a signal interrupted the wait.
     func wait(_ events: borrowing EdgeBuffer, milliseconds: CInt) -> Int {
         let count = unsafe epoll_wait(
-            descriptor.rawValue, events.pointer, CInt(EdgeBuffer.capacity), milliseconds)
+            descriptor.rawValue,
+            events.pointer,
+            CInt(EdgeBuffer.capacity),
+            milliseconds
+        )
         return max(0, Int(count))
     }
 }

@@ -27,19 +27,27 @@ package class EventProactor: SocketProactor, @unchecked Sendable {
 
     // MARK: Events
 
-    /// Makes an event. The corresponding Winsock functions are `WSACreateEvent` and, for automatic
-    /// ones, `CreateEvent` (ES-2).
+    /// Makes an event.
+    ///
+    /// The corresponding Winsock functions are `WSACreateEvent` and, for automatic ones,
+    /// `CreateEvent` (ES-2).
     ///
     /// - Parameters:
     ///   - isAutomatic: whether the wait that it satisfies resets it.
     ///   - isSignalled: whether it is signalled from the start.
-    package final func makeEvent(isAutomatic: Bool = false, isSignalled: Bool = false)
+    /// - Returns: the event, which lives until it is closed.
+    package final func makeEvent(
+        isAutomatic: Bool = false,
+        isSignalled: Bool = false
+    )
         -> OverlappedEvent
     {
         monitor.withLock { events.insert(isAutomatic: isAutomatic, isSignalled: isSignalled) }
     }
 
-    /// Signals an event. The corresponding Winsock function is `WSASetEvent`. Any thread.
+    /// Signals an event.
+    ///
+    /// The corresponding Winsock function is `WSASetEvent`. Any thread.
     ///
     /// - Returns: whether it is open.
     @discardableResult
@@ -50,7 +58,9 @@ package class EventProactor: SocketProactor, @unchecked Sendable {
         return isOpen
     }
 
-    /// Makes an event unsignalled. The corresponding Winsock function is `WSAResetEvent`.
+    /// Makes an event unsignalled.
+    ///
+    /// The corresponding Winsock function is `WSAResetEvent`.
     ///
     /// - Returns: whether it is open.
     @discardableResult
@@ -63,8 +73,9 @@ package class EventProactor: SocketProactor, @unchecked Sendable {
         monitor.withLock { events.isSignalled(event) }
     }
 
-    /// Closes an event; who waits for it learns of it. The corresponding Winsock function is
-    /// `WSACloseEvent`.
+    /// Closes an event; who waits for it learns of it.
+    ///
+    /// The corresponding Winsock function is `WSACloseEvent`.
     ///
     /// - Returns: whether it was open.
     @discardableResult
@@ -106,8 +117,9 @@ package class EventProactor: SocketProactor, @unchecked Sendable {
 
     // MARK: Waiting
 
-    /// Waits until one of the events, or all, are signalled. The corresponding Winsock function is
-    /// `WSAWaitForMultipleEvents`.
+    /// Waits until one of the events, or all, are signalled.
+    ///
+    /// The corresponding Winsock function is `WSAWaitForMultipleEvents`.
     ///
     /// The lowest index wins, every time: a busy event starves those behind it unless the caller
     /// looks at these as well (ES-9, PF-15).
@@ -117,8 +129,11 @@ package class EventProactor: SocketProactor, @unchecked Sendable {
     ///   - all: whether all must be signalled; nothing is reset until they are (ES-10).
     ///   - timeout: how long to wait; `nil` for ever, zero not at all.
     ///   - alertable: whether completion routines run meanwhile; ``AlertableThread`` only.
+    /// - Returns: what ended the wait.
     package final func wait(
-        for awaited: [OverlappedEvent], all: Bool = false, timeout: Duration? = nil,
+        for awaited: [OverlappedEvent],
+        all: Bool = false,
+        timeout: Duration? = nil,
         alertable: Bool = false
     ) -> EventWaitOutcome {
         guard !awaited.isEmpty, awaited.count <= EventTable.waitLimit,
@@ -128,7 +143,10 @@ package class EventProactor: SocketProactor, @unchecked Sendable {
     }
 
     final func wait(
-        _ awaited: [OverlappedEvent], all: Bool, until deadline: Deadline, alertable: Bool
+        _ awaited: [OverlappedEvent],
+        all: Bool,
+        until deadline: Deadline,
+        alertable: Bool
     ) -> EventWaitOutcome {
         guard !alertable || isOwnThread else { return .invalidParameter }
         var hasLooked = false
@@ -153,11 +171,14 @@ package class EventProactor: SocketProactor, @unchecked Sendable {
         }
     }
 
-    /// How an operation ended. The corresponding Winsock function is `WSAGetOverlappedResult`.
+    /// How an operation ended.
+    ///
+    /// The corresponding Winsock function is `WSAGetOverlappedResult`.
     ///
     /// - Parameters:
     ///   - operation: posted on a socket of this proactor.
     ///   - waiting: whether to wait for its end; not for one with a completion routine (OV-3).
+    /// - Returns: how it stands by then.
     package final func result(of operation: Operation, waiting: Bool = false) -> OperationResult {
         guard waiting else { return operation.result }
         guard operation.routine == nil else { return .invalid }
@@ -171,7 +192,9 @@ package class EventProactor: SocketProactor, @unchecked Sendable {
     }
 
     /// Does one thing that may lead on: gives a socket its turn, or waits for edges, or for the
-    /// thread that does. Entered with the monitor, left without.
+    /// thread that does.
+    ///
+    /// Entered with the monitor, left without.
     ///
     /// - Returns: whether it has looked for edges.
     final func advance(until deadline: Deadline) -> Bool {
@@ -212,7 +235,9 @@ package class EventProactor: SocketProactor, @unchecked Sendable {
 
     // MARK: For AlertableThread
 
-    /// Whether routines wait to run. Under the monitor.
+    /// Whether routines wait to run.
+    ///
+    /// Under the monitor.
     var hasRoutines: Bool { false }
 
     /// Whether the calling thread may run them.

@@ -37,8 +37,9 @@ import Sockets
     }
 }
 
-/// Where threads wait for a change of what a ``Monitor`` guards. The corresponding C type is
-/// `pthread_cond_t`, on the monotonic clock.
+/// Where threads wait for a change of what a ``Monitor`` guards.
+///
+/// The corresponding C type is `pthread_cond_t`, on the monotonic clock.
 @safe final class Condition: @unchecked Sendable {
     private let condition: UnsafeMutablePointer<pthread_cond_t>
 
@@ -57,7 +58,9 @@ import Sockets
         unsafe condition.deallocate()
     }
 
-    /// Waits for a signal; may return without one. The monitor is held before and after.
+    /// Waits for a signal; may return without one.
+    ///
+    /// The monitor is held before and after.
     func wait(_ monitor: Monitor, until deadline: Deadline = .never) {
         guard let moment = deadline.moment else {
             unsafe pthread_cond_wait(condition, monitor.mutex)
@@ -65,7 +68,8 @@ import Sockets
         }
         var time = timespec(
             tv_sec: Int(moment.nanoseconds / 1_000_000_000),
-            tv_nsec: Int(moment.nanoseconds % 1_000_000_000))
+            tv_nsec: Int(moment.nanoseconds % 1_000_000_000)
+        )
         unsafe pthread_cond_timedwait(condition, monitor.mutex, &time)
     }
 

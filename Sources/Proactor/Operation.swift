@@ -5,42 +5,44 @@ import Synchronization
 /// One operation under way: the counterpart of `OVERLAPPED`, and of what a program appends to it.
 ///
 /// Used again and again, but for one operation at a time; posting one that is under way is refused
-/// with `EBUSY` (OV-6). Subclass it to carry per-operation data (CP-8). While it is under way it
-/// and its buffer belong to the proactor, which holds a reference; touch it only when it is not.
-@safe package class Operation: @unchecked Sendable {
-    /// For the user, who may number operations or connections with it.
-    package final var context: UInt64 = 0
+/// with `EBUSY` (OV-6). While it is under way it and its buffer belong to the proactor, which holds
+/// a reference; touch it only when it is not.
+@safe package final class Operation: @unchecked Sendable {
+    /// For the user: a number, or the address of what the operation is about (CP-8).
+    package var context: UInt64 = 0
+    /// For the user: what is to live as long as the operation does (CP-8).
+    package var owner: AnyObject?
     /// The event that its completion sets, if it is used with an ``EventProactor``.
-    package final var event: OverlappedEvent?
+    package var event: OverlappedEvent?
     /// Runs after its completion, if it is used with an ``AlertableThread``.
-    package final var routine: CompletionRoutine?
+    package var routine: CompletionRoutine?
     /// The socket it was last posted on.
-    package final internal(set) var socket = SocketHandle.none
+    package internal(set) var socket = SocketHandle.none
     /// What it was last posted as.
-    package final internal(set) var kind = OperationKind.receive
+    package internal(set) var kind = OperationKind.receive
 
     /// Made by the proactor for a user who gave no object; never shown.
-    final var isAnonymous = false
-    final var next: Unmanaged<Operation>?
-    private final let phase = Atomic<UInt8>(0)
-    private final var number: CInt = 0
-    private final var count = 0
+    var isAnonymous = false
+    var next: Unmanaged<Operation>?
+    private let phase = Atomic<UInt8>(0)
+    private var number: CInt = 0
+    private var count = 0
 
     /// Its own buffer; empty if it borrows one of the proactor's when data is there.
-    final let buffer: UnsafeMutableRawBufferPointer
-    private final let ownsBuffer: Bool
+    let buffer: UnsafeMutableRawBufferPointer
+    private let ownsBuffer: Bool
     /// A buffer of the proactor's that holds what was received.
-    final var lease: UnsafeMutableRawPointer?
+    var lease: UnsafeMutableRawPointer?
 
     // What is still to be sent, and how much has been. The copy is made only of what the kernel
     // did not take at once, and only of bytes that are not in a buffer of the operation.
-    final var unsent = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
-    private final var copy: UnsafeMutableRawPointer?
-    final var sent = 0
+    var unsent = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
+    private var copy: UnsafeMutableRawPointer?
+    var sent = 0
 
-    private final var acceptedNumber: CInt = -1
+    private var acceptedNumber: CInt = -1
     /// Who the accepted connection is from.
-    package final private(set) var peer: SocketAddress?
+    package private(set) var peer: SocketAddress?
 
     /// An operation without a buffer: a receive is given one when data is there, until the
     /// operation is posted again or its buffer is returned.
@@ -72,25 +74,28 @@ import Synchronization
     }
 
     /// Whether it is under way.
-    package final var isPending: Bool { phase.load(ordering: .acquiring) == 1 }
+    package var isPending: Bool { phase.load(ordering: .acquiring) == 1 }
 
-    /// How it stands, or how it ended. From any thread.
-    package final var result: OperationResult {
+    /// How it stands, or how it ended.
+    ///
+    /// From any thread.
+    package var result: OperationResult {
         guard phase.load(ordering: .acquiring) == 2 else { return .incomplete }
         return number == 0 ? .success(bytes: count) : .failure(Errno(rawValue: number))
     }
 
     /// What the last receive brought, valid until the operation is posted again.
-    package final var bytes: UnsafeRawBufferPointer {
+    package var bytes: UnsafeRawBufferPointer {
         guard kind == .receive, case .success(let count) = result else {
             return unsafe UnsafeRawBufferPointer(start: nil, count: 0)
         }
         return unsafe UnsafeRawBufferPointer(start: lease ?? buffer.baseAddress, count: count)
     }
 
-    /// Takes the connection that an accept brought. The first call has it, later ones give `nil`;
-    /// a connection never taken is closed.
-    package final func takeAccepted() -> Socket? {
+    /// Takes the connection that an accept brought.
+    ///
+    /// The first call has it, later ones give `nil`; a connection never taken is closed.
+    package func takeAccepted() -> Socket? {
         guard acceptedNumber >= 0 else { return nil }
         let number = acceptedNumber
         acceptedNumber = -1
@@ -100,7 +105,7 @@ import Synchronization
 
 extension Operation {
     /// Starts it, unless it is under way.
-    final func begin(_ kind: OperationKind, on socket: SocketHandle) -> Bool {
+    func begin(_ kind: OperationKind, on socket: SocketHandle) -> Bool {
         guard phase.load(ordering: .acquiring) != 1 else { return false }
         guard phase.exchange(1, ordering: .acquiringAndReleasing) != 1 else { return false }
         self.kind = kind
@@ -109,12 +114,14 @@ extension Operation {
     }
 
     /// Takes a start back: nothing was posted.
-    final func withdraw() {
+    func withdraw() {
         phase.store(0, ordering: .releasing)
     }
 
-    /// Ends it. The last thing that is done to it before its completion is indicated (PR-9).
-    final func finish(number: CInt, count: Int) {
+    /// Ends it.
+    ///
+    /// The last thing that is done to it before its completion is indicated (PR-9).
+    func finish(number: CInt, count: Int) {
         if let copy = unsafe copy {
             unsafe copy.deallocate()
             unsafe self.copy = nil
@@ -126,7 +133,7 @@ extension Operation {
     }
 
     /// Keeps what the kernel did not take, of which so much has been sent before.
-    final func keepUnsent(_ rest: UnsafeRawBufferPointer, sent: Int) {
+    func keepUnsent(_ rest: UnsafeRawBufferPointer, sent: Int) {
         self.sent = sent
         guard unsafe !holds(rest) else {
             unsafe unsent = rest
@@ -138,7 +145,7 @@ extension Operation {
         unsafe unsent = UnsafeRawBufferPointer(memory)
     }
 
-    private final func holds(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    private func holds(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard let start = bytes.baseAddress else { return true }
         if let lease = unsafe lease, unsafe start >= UnsafeRawPointer(lease) {
             // Only the operation's own leased bytes are ever sent from there.
@@ -149,10 +156,10 @@ extension Operation {
             && start < UnsafeRawPointer(own) + buffer.count
     }
 
-    private final var leaseExtent: Int { max(1, count) }
+    private var leaseExtent: Int { max(1, count) }
 
     /// Stores an accepted connection, in place of one that nobody took.
-    final func storeAccepted(_ number: CInt, peer: SocketAddress) {
+    func storeAccepted(_ number: CInt, peer: SocketAddress) {
         _ = takeAccepted()
         acceptedNumber = number
         self.peer = peer

@@ -21,7 +21,9 @@ package enum EventWaitOutcome: Hashable, Sendable {
     case invalidHandle
 }
 
-/// The event objects of a proactor. Guarded by its monitor.
+/// The event objects of a proactor.
+///
+/// Guarded by its monitor.
 struct EventTable {
     /// The most events that one wait takes (`WSA_MAXIMUM_WAIT_EVENTS`, ES-8).
     static var waitLimit: Int { 64 }

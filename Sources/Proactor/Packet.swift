@@ -13,7 +13,9 @@ package import Sockets
     package let socket: SocketHandle
     /// What ended.
     package let kind: OperationKind
-    /// The bytes moved. A successful receive of 0 bytes is the peer's graceful end.
+    /// The bytes moved.
+    ///
+    /// A successful receive of 0 bytes is the peer's graceful end.
     package let byteCount: Int
     let number: CInt
     let isTurn: Bool
@@ -21,8 +23,13 @@ package import Sockets
     let lease: UnsafeMutableRawPointer?
 
     init(
-        key: UInt64, socket: SocketHandle, kind: OperationKind, byteCount: Int = 0,
-        number: CInt = 0, operation: Unmanaged<Operation>?, lease: UnsafeMutableRawPointer?
+        key: UInt64,
+        socket: SocketHandle,
+        kind: OperationKind,
+        byteCount: Int = 0,
+        number: CInt = 0,
+        operation: Unmanaged<Operation>?,
+        lease: UnsafeMutableRawPointer?
     ) {
         self.key = key
         self.socket = socket
@@ -36,12 +43,21 @@ package import Sockets
 
     /// A completion without an object or bytes.
     init(
-        key: UInt64, socket: SocketHandle, kind: OperationKind, byteCount: Int = 0,
+        key: UInt64,
+        socket: SocketHandle,
+        kind: OperationKind,
+        byteCount: Int = 0,
         number: CInt = 0
     ) {
         unsafe self.init(
-            key: key, socket: socket, kind: kind, byteCount: byteCount, number: number,
-            operation: nil, lease: nil)
+            key: key,
+            socket: socket,
+            kind: kind,
+            byteCount: byteCount,
+            number: number,
+            operation: nil,
+            lease: nil
+        )
     }
 
     /// Not a completion: a socket's place in the queue, with what the kernel said of it.
@@ -62,8 +78,9 @@ package import Sockets
     /// Whether it is the peer's graceful end.
     package var isEndOfStream: Bool { kind == .receive && number == 0 && byteCount == 0 }
 
-    /// The operation, if it had an object; `nil` otherwise. The corresponding value is
-    /// `lpOverlapped`.
+    /// The operation, if it had an object; `nil` otherwise.
+    ///
+    /// The corresponding value is `lpOverlapped`.
     package var operation: Operation? {
         guard let operation = unsafe reference?.takeUnretainedValue() else { return nil }
         return operation.isAnonymous ? nil : operation
@@ -87,7 +104,9 @@ package import Sockets
 @available(*, unavailable)
 extension Packet: Sendable {}
 
-/// A queue of packets: strict first in, first out (CP-2). Grows as needed, never shrinks.
+/// A queue of packets: strict first in, first out (CP-2).
+///
+/// Grows as needed, never shrinks.
 @safe struct PacketQueue: ~Copyable {
     private var storage: UnsafeMutablePointer<Packet>
     private var capacity = 64

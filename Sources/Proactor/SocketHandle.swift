@@ -32,10 +32,13 @@ package struct AssociationOptions: OptionSet, Sendable {
         self.rawValue = rawValue
     }
 
-    /// An operation that succeeds at once gives no packet (CP-7). The corresponding Winsock flag
-    /// is `FILE_SKIP_COMPLETION_PORT_ON_SUCCESS`.
+    /// An operation that succeeds at once gives no packet (CP-7).
+    ///
+    /// The corresponding Winsock flag is `FILE_SKIP_COMPLETION_PORT_ON_SUCCESS`.
     package static let skipsPacketOnSuccess = AssociationOptions(rawValue: 1)
     /// Receives until the kernel says that there is no more, instead of taking a short receive for
-    /// a sign of it (PR-3). For Unix sockets over which peers pass descriptors.
+    /// a sign of it (PR-3).
+    ///
+    /// For Unix sockets over which peers pass descriptors.
     package static let receivesUntilWouldBlock = AssociationOptions(rawValue: 2)
 }

@@ -9,9 +9,11 @@ struct EndedSocket {
 }
 
 extension SocketProactor {
-    /// Closes a socket. Each pending operation is indicated as failed with `ECANCELED`, exactly
-    /// once (OV-8); those packets still carry the key, and the handle, which is stale by then.
-    /// The corresponding Winsock function is `closesocket`. Any thread.
+    /// Closes a socket.
+    ///
+    /// Each pending operation is indicated as failed with `ECANCELED`, exactly once (OV-8); those
+    /// packets still carry the key, and the handle, which is stale by then. The corresponding
+    /// Winsock function is `closesocket`. Any thread.
     ///
     /// - Returns: whether the handle was not stale.
     @discardableResult
@@ -25,8 +27,9 @@ extension SocketProactor {
         return true
     }
 
-    /// Cancels an operation: it is indicated as failed with `ECANCELED`. The corresponding Winsock
-    /// function is `CancelIoEx`. Any thread.
+    /// Cancels an operation: it is indicated as failed with `ECANCELED`.
+    ///
+    /// The corresponding Winsock function is `CancelIoEx`. Any thread.
     ///
     /// - Returns: whether it was pending (otherwise `ERROR_NOT_FOUND`).
     @discardableResult
@@ -40,7 +43,9 @@ extension SocketProactor {
         } ?? false
     }
 
-    /// Cancels every pending operation of a socket (OV-9). Any thread.
+    /// Cancels every pending operation of a socket (OV-9).
+    ///
+    /// Any thread.
     ///
     /// - Returns: how many there were.
     @discardableResult
@@ -56,11 +61,15 @@ extension SocketProactor {
     }
 
     static func end(
-        _ state: inout SocketState, _ handle: SocketHandle, _ indicate: (Packet) -> Void
+        _ state: inout SocketState,
+        _ handle: SocketHandle,
+        _ indicate: (Packet) -> Void
     ) -> EndedSocket {
         let ended = EndedSocket(
-            number: state.number, isBorrowed: state.flags.contains(.borrowed),
-            listener: state.listener)
+            number: state.number,
+            isBorrowed: state.flags.contains(.borrowed),
+            listener: state.listener
+        )
         // Stale before the first indication: who gets it can tell.
         state.generation &+= 1
         abortAll(&state, handle, indicate)
@@ -82,7 +91,9 @@ extension SocketProactor {
     }
 
     private static func abortAll(
-        _ state: inout SocketState, _ handle: SocketHandle, _ indicate: (Packet) -> Void
+        _ state: inout SocketState,
+        _ handle: SocketHandle,
+        _ indicate: (Packet) -> Void
     ) {
         if state.armed != .nothing {
             let kind: OperationKind = state.armed == .receive ? .receive : .readable
@@ -99,21 +110,32 @@ extension SocketProactor {
     }
 
     private static func aborted(
-        _ reference: Unmanaged<Operation>, _ state: inout SocketState, _ handle: SocketHandle
+        _ reference: Unmanaged<Operation>,
+        _ state: inout SocketState,
+        _ handle: SocketHandle
     ) -> Packet {
         unsafe Self.finished(reference, state, handle, number: ECANCELED, count: 0)
     }
 
     /// Ends an operation and makes the packet that tells of it.
     static func finished(
-        _ reference: Unmanaged<Operation>, _ state: SocketState, _ handle: SocketHandle,
-        number: CInt, count: Int
+        _ reference: Unmanaged<Operation>,
+        _ state: SocketState,
+        _ handle: SocketHandle,
+        number: CInt,
+        count: Int
     ) -> Packet {
         let operation = unsafe reference.takeUnretainedValue()
         let bytes = operation.kind == .send ? operation.sent : count
         operation.finish(number: number, count: bytes)
         return unsafe Packet(
-            key: state.key, socket: handle, kind: operation.kind, byteCount: bytes,
-            number: number, operation: reference, lease: nil)
+            key: state.key,
+            socket: handle,
+            kind: operation.kind,
+            byteCount: bytes,
+            number: number,
+            operation: reference,
+            lease: nil
+        )
     }
 }

@@ -2,7 +2,9 @@ import Glibc
 import Sockets
 
 extension SocketProactor {
-    /// Posts a receive. The corresponding Winsock function is `WSARecv`. Any thread.
+    /// Posts a receive.
+    ///
+    /// The corresponding Winsock function is `WSARecv`. Any thread.
     ///
     /// Completes when anything has arrived (OV-4), in the order of posting (OV-7). An operation
     /// with a buffer receives at once if data is known to wait and nothing is posted before it; one
@@ -19,15 +21,17 @@ extension SocketProactor {
         }
     }
 
-    /// Posts a wait until something can be received, which itself receives nothing (OV-11). Any
-    /// thread.
+    /// Posts a wait until something can be received, which itself receives nothing (OV-11).
+    ///
+    /// Any thread.
     package final func waitReadable(_ operation: Operation, on handle: SocketHandle) -> Submission {
         if let refusal = start(operation, .readable, on: handle) { return refusal }
         return post(operation, on: handle) { _ in nil }
     }
 
-    /// Posts the acceptance of one connection. The corresponding Winsock function is `AcceptEx`
-    /// without a receive (OV-12). Any thread.
+    /// Posts the acceptance of one connection.
+    ///
+    /// The corresponding Winsock function is `AcceptEx` without a receive (OV-12). Any thread.
     ///
     /// Completes with the connection (``Operation/takeAccepted()``) or fails: with `EMFILE`,
     /// `ENFILE`, `ENOBUFS` or `ENOMEM` the connection is still queued, and the user decides when to
@@ -41,7 +45,9 @@ extension SocketProactor {
 
     /// Takes an operation on, unless it is under way or cannot be indicated.
     final func start(
-        _ operation: Operation, _ kind: OperationKind, on handle: SocketHandle
+        _ operation: Operation,
+        _ kind: OperationKind,
+        on handle: SocketHandle
     ) -> Submission? {
         if operation.isPending { return .busy }
         if let error = prepare(operation) { return .refused(error) }
@@ -50,9 +56,14 @@ extension SocketProactor {
 
     /// Puts an operation in line unless it can be carried out at once.
     ///
-    /// - Parameter attempt: gives the bytes moved, a negated error, or `nil` to wait.
+    /// - Parameters:
+    ///   - operation: already begun.
+    ///   - handle: its socket.
+    ///   - attempt: gives the bytes moved, a negated error, or `nil` to wait.
+    /// - Returns: the three outcomes of OV-1.
     private final func post(
-        _ operation: Operation, on handle: SocketHandle,
+        _ operation: Operation,
+        on handle: SocketHandle,
         _ attempt: (inout SocketState) -> Int?
     ) -> Submission {
         let submission = table.withState(handle) { state -> Submission in
@@ -75,7 +86,10 @@ extension SocketProactor {
 
     /// An operation that was over before it had to wait (OV-1).
     final func settle(
-        _ operation: Operation, _ count: Int, _ state: inout SocketState, _ handle: SocketHandle
+        _ operation: Operation,
+        _ count: Int,
+        _ state: inout SocketState,
+        _ handle: SocketHandle
     ) -> Submission {
         if count < 0 {
             operation.withdraw()
@@ -101,7 +115,9 @@ extension SocketProactor {
 
     /// One `recv`, and what follows from it for the socket's readiness.
     static func receive(
-        _ state: inout SocketState, _ start: UnsafeMutableRawPointer, _ room: Int
+        _ state: inout SocketState,
+        _ start: UnsafeMutableRawPointer,
+        _ room: Int
     ) -> Int {
         let number = state.number
         let count = transferCall { unsafe recv(number, start, room, 0) }

@@ -2,7 +2,9 @@ import Glibc
 import Sockets
 
 extension SocketProactor {
-    /// Posts a send. The corresponding Winsock function is `WSASend`. Any thread.
+    /// Posts a send.
+    ///
+    /// The corresponding Winsock function is `WSASend`. Any thread.
     ///
     /// Completes when the kernel has taken all bytes (OV-5), in the order of posting (OV-7). What
     /// it does not take at once is copied, unless it lies in the operation's own buffer: the
@@ -12,8 +14,11 @@ extension SocketProactor {
     ///   - bytes: what to send.
     ///   - operation: what is indicated.
     ///   - handle: where to.
+    /// - Returns: the three outcomes of OV-1.
     package final func send(
-        _ bytes: UnsafeRawBufferPointer, with operation: Operation, on handle: SocketHandle
+        _ bytes: UnsafeRawBufferPointer,
+        with operation: Operation,
+        on handle: SocketHandle
     ) -> Submission {
         if let refusal = start(operation, .send, on: handle) { return refusal }
         let submission = table.withState(handle) { state -> Submission in
@@ -43,7 +48,8 @@ extension SocketProactor {
 
     /// A send without an object; only a tail that the kernel did not take gets one.
     final func sendAnonymously(
-        _ bytes: UnsafeRawBufferPointer, on handle: SocketHandle
+        _ bytes: UnsafeRawBufferPointer,
+        on handle: SocketHandle
     ) -> Submission {
         table.withState(handle) { state -> Submission in
             guard state.pendingCount < Self.pendingLimit else { return .tooMany }
@@ -51,7 +57,8 @@ extension SocketProactor {
             if count == bytes.count {
                 if !state.flags.contains(.skipsPacket) {
                     deliver(
-                        Packet(key: state.key, socket: handle, kind: .send, byteCount: count))
+                        Packet(key: state.key, socket: handle, kind: .send, byteCount: count)
+                    )
                 }
                 return .completed(bytes: count)
             }
@@ -65,7 +72,9 @@ extension SocketProactor {
     }
 
     private final func enqueue(
-        _ operation: Operation, _ bytes: UnsafeRawBufferPointer, sent: Int,
+        _ operation: Operation,
+        _ bytes: UnsafeRawBufferPointer,
+        sent: Int,
         _ state: inout SocketState
     ) {
         unsafe operation.keepUnsent(UnsafeRawBufferPointer(rebasing: bytes[sent...]), sent: sent)
@@ -75,7 +84,8 @@ extension SocketProactor {
 
     /// Sends what fits, if nobody is before: the count, 0 to wait, or a negated error.
     private static func sendAtOnce(
-        _ state: inout SocketState, _ bytes: UnsafeRawBufferPointer
+        _ state: inout SocketState,
+        _ bytes: UnsafeRawBufferPointer
     ) -> Int {
         guard state.sends.isEmpty, state.isSendReady else { return 0 }
         let count = unsafe send(&state, bytes)

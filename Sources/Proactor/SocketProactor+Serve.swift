@@ -4,7 +4,10 @@ import Sockets
 extension SocketProactor {
     /// Carries out what waits to receive, first come first served (OV-7).
     final func serveReceives(
-        _ state: inout SocketState, _ handle: SocketHandle, _ turn: inout Turn, isEdge: Bool
+        _ state: inout SocketState,
+        _ handle: SocketHandle,
+        _ turn: inout Turn,
+        isEdge: Bool
     ) {
         var isEdge = isEdge
         while state.isReceiveReady, state.hasPendingReceive {
@@ -21,7 +24,8 @@ extension SocketProactor {
                 state.pendingCount -= 1
                 complete(
                     unsafe Self.finished(reference, state, handle, number: number, count: count),
-                    &turn)
+                    &turn
+                )
             }
             isEdge = false
         }
@@ -29,7 +33,10 @@ extension SocketProactor {
 
     // The receive that has no object: its data goes to the buffer of the thread at hand.
     private final func serveArmed(
-        _ state: inout SocketState, _ handle: SocketHandle, _ turn: inout Turn, isEdge: Bool
+        _ state: inout SocketState,
+        _ handle: SocketHandle,
+        _ turn: inout Turn,
+        isEdge: Bool
     ) -> Bool {
         var kind = OperationKind.readable
         var count = 0
@@ -48,15 +55,23 @@ extension SocketProactor {
         state.armed = .nothing
         state.pendingCount -= 1
         let packet = unsafe Packet(
-            key: state.key, socket: handle, kind: kind, byteCount: max(0, count),
-            number: count < 0 ? CInt(-count) : 0, operation: nil, lease: lease)
+            key: state.key,
+            socket: handle,
+            kind: kind,
+            byteCount: max(0, count),
+            number: count < 0 ? CInt(-count) : 0,
+            operation: nil,
+            lease: lease
+        )
         complete(packet, &turn)
         return true
     }
 
     /// One attempt at what is first in line: error and count, or `nil` if it must wait on.
     private final func attempt(
-        _ operation: Operation, _ state: inout SocketState, isEdge: Bool
+        _ operation: Operation,
+        _ state: inout SocketState,
+        isEdge: Bool
     ) -> (number: CInt, count: Int)? {
         switch operation.kind {
         case .accept:
@@ -85,7 +100,8 @@ extension SocketProactor {
     }
 
     private final func accept(
-        _ operation: Operation, _ state: inout SocketState
+        _ operation: Operation,
+        _ state: inout SocketState
     ) -> (number: CInt, count: Int)? {
         guard let listener = state.listener else { return (EINVAL, 0) }
         while true {
@@ -117,7 +133,9 @@ extension SocketProactor {
 
     /// Carries out what waits to be sent.
     final func serveSends(
-        _ state: inout SocketState, _ handle: SocketHandle, _ turn: inout Turn
+        _ state: inout SocketState,
+        _ handle: SocketHandle,
+        _ turn: inout Turn
     ) {
         while state.isSendReady, let operation = state.sends.first {
             if state.isTurnSpent { return requeue(&state, handle) }
@@ -135,7 +153,9 @@ extension SocketProactor {
             returnLease(of: operation)
             let number = count < 0 ? CInt(-count) : 0
             complete(
-                unsafe Self.finished(reference, state, handle, number: number, count: 0), &turn)
+                unsafe Self.finished(reference, state, handle, number: number, count: 0),
+                &turn
+            )
         }
     }
 }

@@ -18,7 +18,9 @@ package class SocketProactor: @unchecked Sendable {
     final let epoll: Epoll
     final let table = SocketTable()
     final let monitor = Monitor()
-    /// Completions, and sockets that wait for their turn. Guarded by the monitor.
+    /// Completions, and sockets that wait for their turn.
+    ///
+    /// Guarded by the monitor.
     final var queue = PacketQueue()
 
     init(receiveBufferSize: Int) throws(SystemError) {
@@ -29,24 +31,27 @@ package class SocketProactor: @unchecked Sendable {
     deinit {
         while let packet = queue.removeFirst() { packet.release() }
         for index in 0..<table.usedCount {
-            guard let slot = unsafe table.slot(index) else { continue }
-            let handle = unsafe SocketHandle(
-                SlotAddress(index: index, generation: slot.pointee.state.generation))
-            guard unsafe slot.pointee.state.flags.contains(.open) else { continue }
-            let ended = unsafe Self.end(&slot.pointee.state, handle) { $0.release() }
-            dispose(ended)
+            let ended = table.slot(index)?.withState { state -> EndedSocket? in
+                guard state.flags.contains(.open) else { return nil }
+                return Self.end(&state, .none) { $0.release() }
+            }
+            if let ended { dispose(ended) }
         }
     }
 
     // MARK: For subclasses
 
-    /// Indicates a completion. Called under the socket's lock, after everything else (PR-9); the
-    /// packet carries a reference to its operation.
+    /// Indicates a completion.
+    ///
+    /// Called under the socket's lock, after everything else (PR-9); the packet carries a reference
+    /// to its operation.
     func deliver(_ packet: Packet) {
         packet.release()
     }
 
-    /// Puts a socket's turn at the end of the queue (PR-5). Called under the socket's lock.
+    /// Puts a socket's turn at the end of the queue (PR-5).
+    ///
+    /// Called under the socket's lock.
     func enqueueTurn(_ turn: Packet) {}
 
     /// Looks at an operation before it starts.
@@ -59,8 +64,9 @@ package class SocketProactor: @unchecked Sendable {
 
     // MARK: Associating
 
-    /// Takes a connected socket over. The corresponding Winsock function is
-    /// `CreateIoCompletionPort` with an existing port.
+    /// Takes a connected socket over.
+    ///
+    /// The corresponding Winsock function is `CreateIoCompletionPort` with an existing port.
     ///
     /// - Parameters:
     ///   - socket: non-blocking; closed if this throws.
@@ -87,6 +93,7 @@ package class SocketProactor: @unchecked Sendable {
     /// - Parameters:
     ///   - listener: closed if this throws.
     ///   - key: what the packets of its accepts carry (CP-10).
+    /// - Returns: the name of the listener from now on.
     /// - Throws: what `epoll_ctl` gave, or `ENFILE` if the table is full.
     package final func associate(
         _ listener: consuming Listener,
@@ -106,8 +113,12 @@ package class SocketProactor: @unchecked Sendable {
     /// - Parameters:
     ///   - number: any descriptor that epoll(7) can watch. Close the handle before it.
     ///   - key: what its packets carry.
+    /// - Returns: the name of the descriptor for this proactor.
     /// - Throws: what `epoll_ctl` gave, or `ENFILE` if the table is full.
-    package final func associate(watching number: CInt, key: UInt64) throws(SystemError)
+    package final func associate(
+        watching number: CInt,
+        key: UInt64
+    ) throws(SystemError)
         -> SocketHandle
     {
         try register(number, key: key, flags: .borrowed)
@@ -121,7 +132,10 @@ package class SocketProactor: @unchecked Sendable {
     }
 
     private final func register(
-        _ number: CInt, key: UInt64, flags: SocketState.Flags, listener: ListenerReference? = nil
+        _ number: CInt,
+        key: UInt64,
+        flags: SocketState.Flags,
+        listener: ListenerReference? = nil
     ) throws(SystemError) -> SocketHandle {
         let handle = table.insert { state in
             state.open(number, key: key, flags: flags)
@@ -145,14 +159,16 @@ package class SocketProactor: @unchecked Sendable {
 
     // MARK: Using the socket
 
-    /// Shuts down a direction; pending operations go on (OV-13). The corresponding C function is
-    /// `shutdown`. Any thread.
+    /// Shuts down a direction; pending operations go on (OV-13).
+    ///
+    /// The corresponding C function is `shutdown`. Any thread.
     package final func shutdown(_ direction: Socket.Direction, on handle: SocketHandle) {
         withSocket(handle) { $0.shutdown(direction) }
     }
 
-    /// Runs a body with the socket itself, for options and addresses. Any thread; other threads'
-    /// operations on the socket wait meanwhile.
+    /// Runs a body with the socket itself, for options and addresses.
+    ///
+    /// Any thread; other threads' operations on the socket wait meanwhile.
     ///
     /// - Returns: what the body returned; `nil` if the handle is stale.
     @discardableResult
@@ -171,12 +187,10 @@ package class SocketProactor: @unchecked Sendable {
     /// Every open socket.
     package final var openSockets: [SocketHandle] {
         (0..<table.usedCount).compactMap { index in
-            guard let slot = unsafe table.slot(index) else { return nil }
-            unsafe slot.pointee.lock.lock()
-            defer { unsafe slot.pointee.lock.unlock() }
-            guard unsafe slot.pointee.state.flags.contains(.open) else { return nil }
-            let generation = unsafe slot.pointee.state.generation
-            return SocketHandle(SlotAddress(index: index, generation: generation))
+            table.slot(index)?.withState { state in
+                guard state.flags.contains(.open) else { return nil }
+                return SocketHandle(SlotAddress(index: index, generation: state.generation))
+            }
         }
     }
 

@@ -1,7 +1,9 @@
 import Sockets
 
 /// What a proactor knows of a socket: 56 bytes in a table, and nothing on the heap until an
-/// operation needs more. Guarded by its slot's lock.
+/// operation needs more.
+///
+/// Guarded by its slot's lock.
 struct SocketState {
     struct Flags: OptionSet {
         let rawValue: UInt8
@@ -59,7 +61,9 @@ struct SocketState {
     var isSendReady: Bool { flags.contains(.sendReady) }
     var hasPendingReceive: Bool { armed != .nothing || !receives.isEmpty }
 
-    /// Takes an edge to heart. Bits accumulate until the socket is known to be drained (PR-3).
+    /// Takes an edge to heart.
+    ///
+    /// Bits accumulate until the socket is known to be drained (PR-3).
     mutating func note(_ readiness: Readiness) {
         if !readiness.isDisjoint(with: .receivable) { flags.insert(.receiveReady) }
         if !readiness.isDisjoint(with: .sendable) { flags.insert(.sendReady) }

@@ -1,10 +1,36 @@
 import Sockets
 import Synchronization
 
-/// A socket's place: its lock, and what the lock guards. 64 bytes.
-struct SocketSlot: ~Copyable {
-    let lock = SlotLock()
-    var state = SocketState()
+/// A socket's place: its lock, and behind it what the lock guards.
+///
+/// 64 bytes.
+///
+/// Two pointers' worth of arithmetic rather than one structure: changing the state must not count
+/// as changing the lock, which other threads look at meanwhile.
+@safe struct SocketSlot {
+    private static var stateOffset: Int { MemoryLayout<SocketState>.alignment }
+    static var stride: Int { stateOffset + MemoryLayout<SocketState>.stride }
+
+    private let start: UnsafeMutableRawPointer
+
+    init(at start: UnsafeMutableRawPointer) {
+        unsafe self.start = start
+    }
+
+    func initialize() {
+        unsafe start.initializeMemory(as: SlotLock.self, to: SlotLock())
+        unsafe (start + Self.stateOffset).initializeMemory(as: SocketState.self, to: SocketState())
+    }
+
+    /// Runs a body under the lock.
+    @inline(__always)
+    func withState<Result>(_ body: (inout SocketState) -> Result) -> Result {
+        let lock = unsafe start.assumingMemoryBound(to: SlotLock.self)
+        unsafe lock.pointee.lock()
+        defer { unsafe lock.pointee.unlock() }
+        let state = unsafe (start + Self.stateOffset).assumingMemoryBound(to: SocketState.self)
+        return unsafe body(&state.pointee)
+    }
 }
 
 /// All sockets of a proactor, at places that never move.
@@ -45,11 +71,11 @@ struct SocketSlot: ~Copyable {
 
     /// The place of a socket, whatever lives there now.
     @inline(__always)
-    func slot(_ index: UInt32) -> UnsafeMutablePointer<SocketSlot>? {
+    func slot(_ index: UInt32) -> SocketSlot? {
         guard index < used.load(ordering: .acquiring) else { return nil }
         let (bucket, offset) = Self.place(index)
         guard let start = unsafe buckets[bucket].load(ordering: .acquiring) else { return nil }
-        return unsafe start.assumingMemoryBound(to: SocketSlot.self) + offset
+        return unsafe SocketSlot(at: start + offset * SocketSlot.stride)
     }
 
     /// Runs a body under a socket's lock, unless the handle is stale.
@@ -58,11 +84,9 @@ struct SocketSlot: ~Copyable {
         _ handle: SocketHandle,
         _ body: (inout SocketState) -> Result
     ) -> Result? {
-        guard let slot = unsafe slot(handle.address.index) else { return nil }
-        unsafe slot.pointee.lock.lock()
-        defer { unsafe slot.pointee.lock.unlock() }
-        guard unsafe slot.pointee.state.generation == handle.address.generation else { return nil }
-        return unsafe body(&slot.pointee.state)
+        slot(handle.address.index)?.withState { state in
+            state.generation == handle.address.generation ? body(&state) : nil
+        }
     }
 
     /// How many places have ever been used.
@@ -73,12 +97,11 @@ struct SocketSlot: ~Copyable {
         lock.lock()
         let index = free.popLast() ?? grow()
         lock.unlock()
-        guard let index, let slot = unsafe slot(index) else { return nil }
-        unsafe slot.pointee.lock.lock()
-        defer { unsafe slot.pointee.lock.unlock() }
-        unsafe start(&slot.pointee.state)
-        let generation = unsafe slot.pointee.state.generation
-        return SocketHandle(SlotAddress(index: index, generation: generation))
+        guard let index else { return nil }
+        return slot(index)?.withState { state in
+            start(&state)
+            return SocketHandle(SlotAddress(index: index, generation: state.generation))
+        }
     }
 
     /// Gives a place back whose life has ended; its generation has been advanced.
@@ -94,12 +117,12 @@ struct SocketSlot: ~Copyable {
         guard bucket < Self.bucketCount else { return nil }
         var start = unsafe buckets[bucket].load(ordering: .relaxed)
         if unsafe start == nil {
-            let size = Int(Self.firstBucketSize) << bucket * MemoryLayout<SocketSlot>.stride
+            let size = (Int(Self.firstBucketSize) << bucket) * SocketSlot.stride
             unsafe start = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64)
             unsafe buckets[bucket].store(start, ordering: .releasing)
         }
-        unsafe start?.advanced(by: offset * MemoryLayout<SocketSlot>.stride)
-            .initializeMemory(as: SocketSlot.self, to: SocketSlot())
+        guard let start = unsafe start else { return nil }
+        unsafe SocketSlot(at: start + offset * SocketSlot.stride).initialize()
         used.store(index + 1, ordering: .releasing)
         return index
     }

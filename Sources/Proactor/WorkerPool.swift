@@ -27,7 +27,9 @@ package final class WorkerPool: Sendable {
         }
     }
 
-    /// Waits until every worker has returned. Not from a worker.
+    /// Waits until every worker has returned.
+    ///
+    /// Not from a worker.
     package func wait() {
         group.wait()
     }

@@ -24,4 +24,18 @@ package struct Locked<Value: ~Copyable>: ~Copyable, Sendable {
             return try body(&value)
         }
     }
+
+    /// Calls `body` with the value, unless another thread has it.
+    ///
+    /// - Returns: what `body` returned; `nil` if another thread has the value.
+    package borrowing func withLockIfAvailable<Result, Failure: Error>(
+        _ body: (inout sending Value) throws(Failure) -> sending Result
+    ) throws(Failure) -> sending Result? {
+        try mutex.withLockIfAvailable {
+            (value: inout sending Value) throws(Failure) -> sending Result in
+            _ = order.load(ordering: .acquiring)
+            defer { order.store(true, ordering: .releasing) }
+            return try body(&value)
+        }
+    }
 }

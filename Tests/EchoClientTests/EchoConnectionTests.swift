@@ -15,25 +15,25 @@ struct EchoConnectionTests {
 
     @Test func `a connection is open, non-blocking, close-on-exec and undelayed`() async throws {
         let server = try ThreadedEchoServer()
-        try await onThread {
+        let (peer, endpoint, flags, noDelay) = try await onThread {
             let connection = try EchoConnection.open(server.endpoint)
-            let (peer, endpoint) = (connection.peer, connection.endpoint)
-            #expect(peer == server.address)
-            #expect(endpoint == server.endpoint)
-            let flags = DescriptorFlags(of: connection.socket.number)
-            #expect(flags == [.open, .closeOnExec, .nonBlocking])
             let noDelay = try connection.socket.option(level: CInt(IPPROTO_TCP), TCP_NODELAY)
-            #expect(noDelay == 1)
+            let flags = DescriptorFlags(of: connection.socket.number)
+            return (connection.peer, connection.endpoint, flags, noDelay)
         }
+        #expect(peer == server.address)
+        #expect(endpoint == server.endpoint)
+        #expect(flags == [.open, .closeOnExec, .nonBlocking])
+        #expect(noDelay == 1)
     }
 
     @Test func `a Unix connection is non-blocking and close-on-exec too`() async throws {
         let server = try ThreadedEchoServer(on: .unix("\0open-test-\(getpid())"))
-        try await onThread {
+        let flags = try await onThread {
             let connection = try EchoConnection.open(server.endpoint, timeout: .seconds(1))
-            let flags = DescriptorFlags(of: connection.socket.number)
-            #expect(flags == [.open, .closeOnExec, .nonBlocking])
+            return DescriptorFlags(of: connection.socket.number)
         }
+        #expect(flags == [.open, .closeOnExec, .nonBlocking])
     }
 
     @Test func `the second address is tried when the first refuses`() async throws {

@@ -1,6 +1,5 @@
 import EchoServer
 import Sockets
-import Synchronization
 import TestSupport
 import Testing
 
@@ -9,8 +8,8 @@ import Testing
 struct AcceptConditionTests {
     /// A condition whose answers a test chooses, and which notes what it was asked.
     final class Condition: Sendable {
-        let requests = Mutex<[EchoServer.AdmissionRequest]>([])
-        let answer = Mutex<@Sendable (EchoServer.AdmissionRequest) -> EchoServer.AdmissionDecision>(
+        let requests = Locked<[EchoServer.AdmissionRequest]>([])
+        let answer = Locked<@Sendable (EchoServer.AdmissionRequest) -> EchoServer.AdmissionDecision>(
             { _ in .accept }
         )
 
@@ -139,7 +138,7 @@ struct AcceptConditionTests {
         try await withServer(model) {
             $0.admission = condition.decide
         } _: { server, address in
-            let refused = Mutex<SocketAddress?>(nil)
+            let refused = Locked<SocketAddress?>(nil)
             condition.answer { request in
                 let first = request.peer.address
                 return refused.withLock { refused in

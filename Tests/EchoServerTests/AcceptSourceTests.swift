@@ -1,6 +1,5 @@
 import Glibc
 import Sockets
-import Synchronization
 import TestSupport
 import Testing
 
@@ -64,7 +63,7 @@ struct AcceptSourceTests {
 
     @Test func `SEL-12: a deferred connection keeps its place before those behind it`() async throws
     {
-        let decision = Mutex(EchoServer.AdmissionDecision.defer)
+        let decision = Locked(EchoServer.AdmissionDecision.defer)
         let probe = try AcceptSourceProbe(.init(admission: { _ in decision.withLock { $0 } }))
         let first = try await probe.connectQueued()
         let one = try first.bound
@@ -85,7 +84,7 @@ struct AcceptSourceTests {
     }
 
     @Test func `a deferred connection asks for a wake-up when one ends`() async throws {
-        let decision = Mutex(EchoServer.AdmissionDecision.accept)
+        let decision = Locked(EchoServer.AdmissionDecision.accept)
         let probe = try AcceptSourceProbe(.init(admission: { _ in decision.withLock { $0 } }))
         let first = try await probe.connectQueued()
         let one = try first.bound
@@ -102,7 +101,7 @@ struct AcceptSourceTests {
     @Test func `SEL-12: a deferred peer that resets is dropped, those behind it go on`()
         async throws
     {
-        let refused = Mutex<UInt16?>(nil)
+        let refused = Locked<UInt16?>(nil)
         let probe = try AcceptSourceProbe(
             .init(admission: { request in
                 refused.withLock { $0 == request.peer.port } ? .defer : .accept
@@ -125,7 +124,7 @@ struct AcceptSourceTests {
     }
 
     @Test func `a deferred peer that has only half-closed is kept, and served`() async throws {
-        let decision = Mutex(EchoServer.AdmissionDecision.defer)
+        let decision = Locked(EchoServer.AdmissionDecision.defer)
         let probe = try AcceptSourceProbe(.init(admission: { _ in decision.withLock { $0 } }))
         let client = try await probe.connectQueued()
         let address = try client.bound

@@ -11,7 +11,7 @@ struct AdmissionConditionTests {
     private static let someone = Peer(address: .loopback(port: 9), userID: nil)
 
     @Test func `SEL-9: the accept condition sees both ends and the counts, after the limits`() {
-        let asked = Mutex<[String]>([])
+        let asked = Locked<[String]>([])
         let configuration = Configuration(maximumConnections: 3) { request in
             asked.withLock {
                 $0.append(
@@ -54,7 +54,7 @@ struct AdmissionConditionTests {
 
     @Test func `the accept condition may use the server, and lose its place to another meanwhile`()
     {
-        let holder = Mutex<Admission?>(nil)
+        let holder = Locked<Admission?>(nil)
         let depth = Atomic(0)
         let configuration = Configuration(maximumConnections: 1) { _ in
             guard depth.add(1, ordering: .relaxed).oldValue == 0 else { return .accept }

@@ -1,5 +1,4 @@
 import Sockets
-import Synchronization
 import Testing
 
 @testable import EchoServer
@@ -63,7 +62,7 @@ private struct LifeProbe {
 }
 
 private final class CallList: Sendable {
-    private let list = Mutex<[String]>([])
+    private let list = Locked<[String]>([])
     var names: [String] { list.withLock { $0 } }
     func add(_ name: String) { list.withLock { $0.append(name) } }
 }

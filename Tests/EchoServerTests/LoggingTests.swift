@@ -1,7 +1,6 @@
 import EchoServer
 import Logging
 import Sockets
-import Synchronization
 import TestSupport
 import Testing
 
@@ -78,7 +77,7 @@ struct LoggingTests {
 
 /// What was logged, as lines with sorted metadata.
 private final class RecordedLog: Sendable {
-    private let entries = Mutex<[(level: Logger.Level, line: String)]>([])
+    private let entries = Locked<[(level: Logger.Level, line: String)]>([])
 
     var count: Int { entries.withLock { $0.count } }
 

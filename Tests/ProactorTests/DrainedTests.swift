@@ -13,7 +13,7 @@ struct DrainedTests {
         peer.send("last words")
         peer.shutdown()
         let isThere = port.withSocket(handle) { socket in
-            eventually { socket.poll(POLLRDHUP_FLAG) }
+            eventually { socket.poll(pollPeerClosed) }
         }
         #expect(isThere == true)
         port.receive(on: handle)
@@ -129,4 +129,4 @@ struct DrainedTests {
     }
 }
 
-let POLLRDHUP_FLAG: Int32 = 0x2000
+let pollPeerClosed: Int32 = 0x2000

@@ -22,7 +22,8 @@ struct EventTests {
         #expect(operation.text == "done")
     }
 
-    @Test func `OV-1: what completes at once sets the event too; what is refused does not`() throws {
+    @Test func `OV-1: what completes at once sets the event too; what is refused does not`() throws
+    {
         let proactor = try EventProactor()
         let (handle, peer) = try associatedPair(with: proactor)
         let operation = Operation(capacity: 4)
@@ -39,7 +40,8 @@ struct EventTests {
         #expect(proactor.wait(for: [event], timeout: .zero) == .timedOut)
     }
 
-    @Test func `OV-3: the result is incomplete, then success; waiting for it works without an event`()
+    @Test
+    func `OV-3: the result is incomplete, then success; waiting for it works without an event`()
         throws
     {
         let proactor = try EventProactor()
@@ -111,7 +113,10 @@ struct EventTests {
         #expect(proactor.isSignalled(events[0]) && proactor.isSignalled(events[2]))
         proactor.set(events[1])
         #expect(proactor.wait(for: events, all: true, timeout: .zero) == .signalled(0))
-        #expect(!events.contains { proactor.isSignalled($0) }, "ES-2: automatic events are consumed")
+        #expect(
+            !events.contains { proactor.isSignalled($0) },
+            "ES-2: automatic events are consumed"
+        )
     }
 
     @Test func `ES-11: closing an event ends a wait for it, and its handle names nothing`()
@@ -181,7 +186,9 @@ struct EventTests {
         let events = operations.compactMap(\.event)
         var served: Set<Int> = []
         while served.count < 64 {
-            guard case .signalled(let index) = proactor.wait(for: events, timeout: .zero) else { break }
+            guard case .signalled(let index) = proactor.wait(for: events, timeout: .zero) else {
+                break
+            }
             served.insert(index)
             proactor.reset(events[index])
         }

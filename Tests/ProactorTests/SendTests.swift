@@ -43,7 +43,9 @@ struct SendTests {
         #expect(received == expected)
     }
 
-    @Test func `OV-6: what is sent from an operation's own bytes is not copied away from it`() throws {
+    @Test func `OV-6: what is sent from an operation's own bytes is not copied away from it`()
+        throws
+    {
         let port = try CompletionPort()
         let worker = CompletionPort.Worker(of: port)
         let (handle, peer) = try associatedPair(with: port)

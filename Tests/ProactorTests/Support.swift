@@ -9,7 +9,9 @@ let patience = Duration.seconds(20)
 
 /// A pair of connected Unix sockets, one end associated with a proactor.
 func associatedPair(
-    with proactor: SocketProactor, key: UInt64 = 7, options: AssociationOptions = []
+    with proactor: SocketProactor,
+    key: UInt64 = 7,
+    options: AssociationOptions = []
 ) throws -> (handle: SocketHandle, peer: Peer) {
     let pair = try Socket.pair()
     return try pair.split { first, second in
@@ -20,7 +22,9 @@ func associatedPair(
 
 /// A TCP connection over the loopback, the accepted end associated with a proactor.
 func associatedConnection(
-    with proactor: SocketProactor, key: UInt64 = 7, options: AssociationOptions = []
+    with proactor: SocketProactor,
+    key: UInt64 = 7,
+    options: AssociationOptions = []
 ) throws -> (handle: SocketHandle, peer: Peer) {
     let listener = try Listener(.loopback(port: 0))
     let client = try Socket(family: AF_INET, blocking: true)
@@ -153,7 +157,8 @@ func eventually(_ condition: () -> Bool) -> Bool {
 
 /// Runs bodies on threads of their own, and waits for them without holding a task's thread.
 func onThreads<Result: Sendable>(
-    _ count: Int, _ body: @escaping @Sendable (Int) -> Result
+    _ count: Int,
+    _ body: @escaping @Sendable (Int) -> Result
 ) async throws -> [Result] {
     let results = Mutex<[Int: Result]>([:])
     let threads = try (0..<count).map { number in

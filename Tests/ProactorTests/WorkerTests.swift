@@ -20,7 +20,8 @@ struct WorkerTests {
                         order.withLock { $0.append(number) }
                         worker.blocking { gate.wait() }
                     }
-                })
+                }
+            )
             #expect(eventually { port.waitingCount == number + 1 })
         }
         for count in 1...4 {
@@ -34,7 +35,9 @@ struct WorkerTests {
     }
 
     @Test(arguments: [1, 2])
-    func `CP-3: no more packets are handled at a time than the concurrency value`(_ limit: Int)
+    func `CP-3: no more packets are handled at a time than the concurrency value`(
+        _ limit: Int
+    )
         async throws
     {
         let port = try CompletionPort(concurrency: limit)
@@ -72,7 +75,8 @@ struct WorkerTests {
         #expect(keys.sorted() == [1, 2])
     }
 
-    @Test func `a second packet wakes a second worker, though the first is not done`() async throws {
+    @Test func `a second packet wakes a second worker, though the first is not done`() async throws
+    {
         let port = try CompletionPort(concurrency: 2)
         let gate = Gate()
         let pairs = try (1...2).map { try associatedPair(with: port, key: UInt64($0)) }
@@ -144,7 +148,8 @@ struct WorkerTests {
                 try Thread(name: "closed-\(number)") {
                     let worker = CompletionPort.Worker(of: port)
                     if case .abandoned = worker.dequeue() { abandoned.add(1, ordering: .relaxed) }
-                })
+                }
+            )
         }
         #expect(eventually { port.waitingCount == 4 })
         port.close()
@@ -168,6 +173,7 @@ struct WorkerTests {
                 + (after.tv_nsec - before.tv_nsec) / 1000
         }
         #expect(used.allSatisfy { (0..<20_000).contains($0) }, "microseconds: \(used)")
+        for pair in pairs { pair.peer.close() }
     }
 
     @Test func `PF-20: every worker of a pool has a thread at once, however many block`()
@@ -175,7 +181,8 @@ struct WorkerTests {
     {
         let arrived = Atomic(0)
         let names = Mutex<Set<String>>([])
-        let pool = WorkerPool(name: "blocked", count: 12) { _ in
+        let pool = WorkerPool(name: "blocked", count: 12) { number in
+            _ = eventually { arrived.load(ordering: .sequentiallyConsistent) == number }
             names.withLock { _ = $0.insert(currentThreadName()) }
             arrived.add(1, ordering: .sequentiallyConsistent)
             _ = eventually { arrived.load(ordering: .sequentiallyConsistent) == 12 }

@@ -86,7 +86,7 @@ struct SystemCallTests {
     }
 
     @Test func `a thread has its name and runs to its end`() throws {
-        let seen = Mutex("")
+        let seen = Locked("")
         let thread = try Thread(name: "a name longer than fifteen bytes") {
             let name = String(decoding: readFile("/proc/thread-self/comm"), as: UTF8.self)
             seen.withLock { $0 = name }

@@ -1,6 +1,5 @@
 package import Glibc
 package import Sockets
-import Synchronization
 
 /// A program that a test runs and watches.
 ///
@@ -38,7 +37,7 @@ package final class RunningProcess: Sendable {
     /// The process.
     package let pid: pid_t
     private let watched: WatchedProcess
-    private let input: Mutex<CInt>
+    private let input: Locked<CInt>
 
     /// Starts a program.
     ///
@@ -59,7 +58,7 @@ package final class RunningProcess: Sendable {
         let streams = try SpawnStreams(input)
         pid = try streams.spawn(program, arguments, environment, directory)
         let (writing, reading) = streams.keepOwnEnds()
-        self.input = Mutex(writing)
+        self.input = Locked(writing)
         watched = WatchedProcess(pid: pid)
         try watched.start(reading: reading)
     }

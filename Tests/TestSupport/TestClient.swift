@@ -1,6 +1,5 @@
 import Glibc
 package import Sockets
-import Synchronization
 
 /// One plain TCP or Unix connection that a test drives step by step.
 ///
@@ -17,7 +16,7 @@ package final class TestClient: Sendable {
         package static let reset = End.broken(ECONNRESET)
     }
 
-    private let socket: Mutex<Socket?>
+    private let socket: Locked<Socket?>
     private let wasReset: Bool
 
     /// Connects.
@@ -59,7 +58,7 @@ package final class TestClient: Sendable {
             return (consume socket).descriptor.release()
         }
         wasReset = descriptor < 0
-        socket = Mutex(wasReset ? nil : Socket(Descriptor(adopting: descriptor)))
+        socket = Locked(wasReset ? nil : Socket(Descriptor(adopting: descriptor)))
     }
 
     /// Sends everything.

@@ -1,11 +1,10 @@
 import CLinux
 import Glibc
 package import Sockets
-import Synchronization
 
 /// A pipe between a test and what it tests; both ends block and are close-on-exec.
 package final class TestPipe: Sendable {
-    private let ends: Mutex<(reading: CInt, writing: CInt)>
+    private let ends: Locked<(reading: CInt, writing: CInt)>
 
     /// Opens the pipe.
     ///
@@ -13,7 +12,7 @@ package final class TestPipe: Sendable {
     package init() throws(SystemError) {
         var numbers: [CInt] = [-1, -1]
         try systemCall("pipe2") { unsafe pipe2(&numbers, O_CLOEXEC) }
-        ends = Mutex((numbers[0], numbers[1]))
+        ends = Locked((numbers[0], numbers[1]))
     }
 
     deinit {

@@ -1,7 +1,6 @@
 import Glibc
 import Proactor
 import Sockets
-import Synchronization
 
 /// The completion-port model (`CreateIoCompletionPort`): operations of all sockets are posted
 /// ahead, and their completions drain from one port by a few workers.
@@ -13,7 +12,7 @@ import Synchronization
 final class CompletionPortModel: ServingModel {
     private let service: PortService
     private let workers: Int
-    private let pool = Mutex<WorkerPool?>(nil)
+    private let pool = Locked<WorkerPool?>(nil)
 
     init(_ context: ServingContext, _ sockets: [ListeningSocket]) throws {
         let processors = max(1, sysconf(CInt(_SC_NPROCESSORS_ONLN)))

@@ -80,9 +80,11 @@ final class PortAcceptor {
             if listening.isWaiting { source.endShortage() }
         }
         guard let moment = lastCallAt, moment <= now, notBefore == nil else { return }
-        // Everything queued before has been taken since: an operation still waits for more. One that
-        // was just posted waits too, until a worker looks: the queue itself is asked.
-        if listening.isWaiting, !listening.isQueued { close() } else { lastCallAt = now + .milliseconds(10) }
+        if listening.isWaiting, !listening.hasQueue {
+            close()
+        } else {
+            lastCallAt = now + .milliseconds(10)
+        }
     }
 
     /// Accepts what is queued, then closes. Inherited sockets keep their queue for the next owner.
@@ -104,6 +106,8 @@ private final class PostedListener: ConnectionSource {
     let isInherited: Bool
     private let port: CompletionPort
     private let handle: SocketHandle
+    // Open as long as the handle.
+    private let number: CInt
     private let operation = Proactor.Operation()
     private var outcome: AcceptOutcome?
     private(set) var isOpen = true
@@ -115,6 +119,7 @@ private final class PostedListener: ConnectionSource {
     ) throws(SystemError) {
         address = socket.address
         isInherited = socket.isInherited
+        number = socket.number
         self.port = port
         guard let taken = socket.take() else {
             throw SystemError(call: "listen", errno: Errno(rawValue: EBADF))
@@ -132,9 +137,10 @@ private final class PostedListener: ConnectionSource {
     /// Whether the operation is under way: nothing is queued that it could take.
     var isWaiting: Bool { operation.isPending }
 
-    /// Whether the kernel has a connection queued.
-    var isQueued: Bool {
-        port.withSocket(handle) { $0.wait(for: POLLIN, atMost: 0) & POLLIN != 0 } ?? false
+    /// Whether a connection is queued in the kernel.
+    var hasQueue: Bool {
+        var entry = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
+        return unsafe poll(&entry, 1, 0) == 1
     }
 
     /// Takes what the operation has brought.

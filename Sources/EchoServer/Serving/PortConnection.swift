@@ -1,7 +1,6 @@
 import Glibc
 import Proactor
 import Sockets
-import Synchronization
 
 /// A connection on a completion port: operations posted ahead, one at a time, completed on
 /// whichever worker takes the packet.
@@ -20,14 +19,14 @@ final class PortConnection: Sendable {
 
     /// Who is at the other end.
     let peer: Peer
-    private let state: Mutex<State>
+    private let state: Locked<State>
     /// Where the service keeps it; the service's lock guards it.
     nonisolated(unsafe) var index: UInt32 = 0
 
     /// A connection that begins now.
     init(peer: Peer, at now: MonotonicTime) {
         self.peer = peer
-        state = Mutex(State(echo: EchoState(at: now)))
+        state = Locked(State(echo: EchoState(at: now)))
     }
 
     /// The key of its packets.

@@ -26,9 +26,9 @@ final class PortService: Sendable {
     let context: ServingContext
     let port: CompletionPort
     private let wakeup: Wakeup
-    private let plan = Mutex<DrainPlan?>(nil)
-    private let reception: Mutex<HandedOver<Reception>>
-    private let connections = Mutex<[PortConnection]>([])
+    private let plan = Locked<DrainPlan?>(nil)
+    private let reception: Locked<HandedOver<Reception>>
+    private let connections = Locked<[PortConnection]>([])
     // The moment to keep house, in nanoseconds.
     private let due = Atomic<Int64>(.max)
 
@@ -59,7 +59,7 @@ final class PortService: Sendable {
         if let monitor {
             reception.addresses = try port.associate(watching: monitor.number, key: Key.addresses)
         }
-        self.reception = Mutex(HandedOver(reception))
+        self.reception = Locked(HandedOver(reception))
     }
 
     /// Has the workers begin to accept.
@@ -77,7 +77,8 @@ final class PortService: Sendable {
     var wait: Duration? {
         let moment = due.load(ordering: .acquiring)
         guard moment != .max else { return nil }
-        return max(MonotonicTime(nanoseconds: moment) - .now, .zero)
+        // The same clock as in `keepHouse`: with an exact one it would wake a tick too early, and spin.
+        return max(MonotonicTime(nanoseconds: moment) - .coarse, .zero)
     }
 
     /// Handles a packet that belongs to no connection.
@@ -139,7 +140,6 @@ final class PortService: Sendable {
     func remove(_ connection: PortConnection) {
         let isLast = connections.withLock { connections in
             let index = unsafe Int(connection.index)
-            guard index < connections.count, connections[index] === connection else { return false }
             connections.swapAt(index, connections.count - 1)
             unsafe connections[index].index = UInt32(index)
             connections.removeLast()

@@ -1,5 +1,4 @@
 import Sockets
-import Synchronization
 
 /// Threads that come and go, and can be waited for together.
 final class ThreadGroup: Sendable {
@@ -8,7 +7,7 @@ final class ThreadGroup: Sendable {
         var isClosed = false
     }
 
-    private let state = Mutex(State())
+    private let state = Locked(State())
     private let changed: Wakeup
 
     init() throws(SystemError) {
@@ -62,7 +61,7 @@ final class ThreadGroup: Sendable {
 
 /// How setting up a thread went; made known to the thread that started it.
 private final class SetUpOutcome: Sendable {
-    private let result = Mutex<Result<Void, any Error>?>(nil)
+    private let result = Locked<Result<Void, any Error>?>(nil)
     private let known: Wakeup
 
     init(_ known: Wakeup) {

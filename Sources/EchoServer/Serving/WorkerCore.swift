@@ -45,7 +45,7 @@ final class WorkerCore {
     func add(_ connection: Connection) {
         connection.address = connections.insert(connection)
         if housekeeper.isDraining {
-            connection.demand = connection.session.handle(.drain, state)
+            connection.demand = connection.session.handle(housekeeper.event(state.now), state)
         }
         housekeeper.consider(connection.session.state)
     }
@@ -70,7 +70,8 @@ final class WorkerCore {
 
     /// How long the worker may wait for input; `nil` for as long as it likes.
     var wait: Duration? {
-        housekeeper.due.map { max($0 - .now, .zero) }
+        // The same clock as the rules use: with an exact one it would wake a tick too early, and spin.
+        housekeeper.due.map { max($0 - .coarse, .zero) }
     }
 
     /// Does what is due by the clock.

@@ -1,6 +1,5 @@
 import Glibc
 import Sockets
-import Synchronization
 
 /// A worker that serves a limited number of connections, because its waits take no more.
 protocol GroupWorker: AnyObject, SendableMetatype {
@@ -34,7 +33,7 @@ final class WorkerGroups<Worker: GroupWorker>: Sendable {
         var plan: DrainPlan?
     }
 
-    private let state = Mutex(State())
+    private let state = Locked(State())
     private let threads: ThreadGroup
     private let context: ServingContext
     private let name: String
@@ -124,5 +123,5 @@ final class WorkerGroups<Worker: GroupWorker>: Sendable {
 
 /// The inbox of a worker that was made on its own thread.
 private final class MadeInbox: Sendable {
-    let inbox = Mutex<WorkerInbox?>(nil)
+    let inbox = Locked<WorkerInbox?>(nil)
 }

@@ -11,7 +11,7 @@ final class WorkerInbox: Sendable {
         var isClosed = false
     }
 
-    private let contents = Mutex(HandedOver(Contents()))
+    private let contents = Locked(HandedOver(Contents()))
     private let news = Atomic(true)
     private let wake: @Sendable () -> Void
 
