@@ -111,7 +111,7 @@ extension RunningEchoLoad {
         var last = -1
         return await eventually {
             let before = last
-            let isSame = await !reaches(within: .milliseconds(100)) { $0.bytesSent != before }
+            let isSame = await !reaches(within: .milliseconds(250)) { $0.bytesSent != before }
             last = progress.bytesSent
             return isSame && last > 0
         }

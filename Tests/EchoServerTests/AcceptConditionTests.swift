@@ -9,7 +9,9 @@ struct AcceptConditionTests {
     /// A condition whose answers a test chooses, and which notes what it was asked.
     final class Condition: Sendable {
         let requests = Locked<[EchoServer.AdmissionRequest]>([])
-        let answer = Locked<@Sendable (EchoServer.AdmissionRequest) -> EchoServer.AdmissionDecision>(
+        let answer = Locked<
+            @Sendable (EchoServer.AdmissionRequest) -> EchoServer.AdmissionDecision
+        >(
             { _ in .accept }
         )
 
