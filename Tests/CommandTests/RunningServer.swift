@@ -18,6 +18,7 @@ struct RunningServer: Sendable {
     /// - Parameters:
     ///   - arguments: flags to add.
     ///   - wrapper: a command to start it through, which becomes the server: `prlimit`, `setpriv`.
+    /// - Throws: why it did not come to listen.
     init(_ arguments: [String] = [], through wrapper: [String] = []) async throws {
         var flags = arguments
         if !flags.contains("--listen") { flags += ["--listen", "127.0.0.1:0"] }

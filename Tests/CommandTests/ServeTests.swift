@@ -42,6 +42,7 @@ struct ServeTests {
                 "listening on unix:\(path)",
             ]
         )
+        try await server.expectExit()
     }
 
     @Test(arguments: EchoServer.IOModel.allCases)

@@ -11,8 +11,10 @@ import Testing
 ///   - model: its I/O model.
 ///   - configure: changes the configuration.
 ///   - logger: what it logs to.
+///   - sourceLocation: where to report failures.
 ///   - body: gets the server and where its first endpoint is.
 /// - Returns: what `body` returned.
+/// - Throws: what `body` threw, or why there is no server.
 @discardableResult
 func withServer<Result: Sendable>(
     _ model: EchoServer.IOModel,
@@ -66,6 +68,6 @@ func expectEventually<Value: Equatable & Sendable>(
 }
 
 /// A path for a Unix socket that no other test uses.
-func temporarySocketPath(_ name: String = #function) -> String {
+func temporarySocketPath() -> String {
     "/tmp/echo-\(UInt64.random(in: 0...UInt64.max)).sock"
 }
