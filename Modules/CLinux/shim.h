@@ -4,6 +4,7 @@
 
 #include <malloc.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -17,6 +18,7 @@
 
 // Declared by glibc only under _GNU_SOURCE, which must not be defined here: see CLibevent/shim.h.
 int accept4(int socket, struct sockaddr *address, socklen_t *length, int flags);
+int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
 int pipe2(int descriptors[2], int flags);
 int unshare(int flags);
 int pthread_setname_np(pthread_t thread, const char *name);

@@ -1,6 +1,5 @@
 public import Logging
 import Sockets
-import Synchronization
 
 /// An echo server (RFC 862): what a client sends comes back unchanged.
 ///
@@ -20,7 +19,7 @@ import Synchronization
 public final class EchoServer: Sendable {
     private let context: ServingContext
     private let logger: Logger
-    private let lifecycle = Mutex(Lifecycle())
+    private let lifecycle = Locked(Lifecycle())
 
     /// Makes a server; nothing is opened yet.
     ///
@@ -38,6 +37,8 @@ public final class EchoServer: Sendable {
     deinit {
         if case .running(let model, _) = lifecycle.withLock({ $0.phase }) {
             model.drain(.immediate)
+            // Threads must be waited for, and some models interrupt theirs while they wait.
+            try? Thread(name: "shutdown") { model.join() }.detach()
         }
     }
 
@@ -146,7 +147,7 @@ public final class EchoServer: Sendable {
     ///   - timeout: how long to go on serving, at most.
     ///   - completion: called when everything is closed, on any thread.
     func beginShutdown(_ timeout: Duration, completion: @escaping @Sendable () -> Void) {
-        let plan = DrainPlan(timeout: max(timeout, .zero))
+        let plan = timeout <= .zero ? DrainPlan.immediate : DrainPlan(timeout: timeout)
         let action = lifecycle.withLock { $0.shutDown(plan, completion) }
         switch action {
         case .complete: completion()

@@ -125,15 +125,21 @@ package struct Listener: ~Copyable, Sendable {
                 peer: peer ?? .unix("")
             )
         }
-        return Self.outcome(Errno(rawValue: CInt(-number)))
+        return AcceptOutcome(Errno(rawValue: CInt(-number)))
     }
+}
 
-    private static func outcome(_ error: Errno) -> AcceptOutcome {
-        if error.isWouldBlock { return .nothing }
+extension AcceptOutcome {
+    /// What a failed `accept4` means for the listening socket (accept(2), "Error handling").
+    package init(_ error: Errno) {
+        if error.isWouldBlock {
+            self = .nothing
+            return
+        }
         switch error.rawValue {
-        case EMFILE, ENFILE, ENOBUFS, ENOMEM: return .exhausted(error)
-        case EBADF, EFAULT, EINVAL, ENOTSOCK, EOPNOTSUPP: return .failed(error)
-        default: return .lost(error)
+        case EMFILE, ENFILE, ENOBUFS, ENOMEM: self = .exhausted(error)
+        case EBADF, EFAULT, EINVAL, ENOTSOCK, EOPNOTSUPP: self = .failed(error)
+        default: self = .lost(error)
         }
     }
 }

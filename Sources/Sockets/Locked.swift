@@ -5,7 +5,7 @@ import Synchronization
 /// The contended path of `Mutex` runs in the Swift runtime and the kernel, which are not
 /// instrumented, so that the sanitizer reports races where there are none. The two atomic accesses
 /// here are what it sees instead; they cost next to nothing.
-package struct Locked<Value>: ~Copyable, Sendable {
+package struct Locked<Value: ~Copyable>: ~Copyable, Sendable {
     private let mutex: Mutex<Value>
     private let order = Atomic<Bool>(false)
 
@@ -19,6 +19,20 @@ package struct Locked<Value>: ~Copyable, Sendable {
         _ body: (inout sending Value) throws(Failure) -> sending Result
     ) throws(Failure) -> sending Result {
         try mutex.withLock { (value: inout sending Value) throws(Failure) -> sending Result in
+            _ = order.load(ordering: .acquiring)
+            defer { order.store(true, ordering: .releasing) }
+            return try body(&value)
+        }
+    }
+
+    /// Calls `body` with the value, unless another thread has it.
+    ///
+    /// - Returns: what `body` returned; `nil` if another thread has the value.
+    package borrowing func withLockIfAvailable<Result, Failure: Error>(
+        _ body: (inout sending Value) throws(Failure) -> sending Result
+    ) throws(Failure) -> sending Result? {
+        try mutex.withLockIfAvailable {
+            (value: inout sending Value) throws(Failure) -> sending Result in
             _ = order.load(ordering: .acquiring)
             defer { order.store(true, ordering: .releasing) }
             return try body(&value)

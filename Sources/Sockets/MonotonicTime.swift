@@ -40,6 +40,6 @@ package struct MonotonicTime: Comparable, Hashable, Sendable {
 
     /// The span between two moments.
     package static func - (lhs: MonotonicTime, rhs: MonotonicTime) -> Duration {
-        .nanoseconds(lhs.nanoseconds.subtractingReportingOverflow(rhs.nanoseconds).partialValue)
+        .nanoseconds(lhs.nanoseconds) - .nanoseconds(rhs.nanoseconds)
     }
 }

@@ -6,7 +6,7 @@
 package struct SlotAddress: Hashable, Sendable {
     /// The place in the table.
     package let index: UInt32
-    /// How many elements the place had before, modulo 2³².
+    /// Which of the place's successive elements, modulo 2³².
     package let generation: UInt32
 
     /// An address from its parts.
@@ -28,14 +28,19 @@ package struct SlotAddress: Hashable, Sendable {
 package struct Slots<Element> {
     private struct Slot {
         var element: Element?
-        var generation: UInt32 = 0
+        var generation: UInt32
     }
 
     private var slots: [Slot] = []
     private var free: [UInt32] = []
+    private let firstGeneration: UInt32
 
     /// An empty table.
-    package init() {}
+    ///
+    /// - Parameter firstGeneration: the generation of every place's first element.
+    package init(firstGeneration: UInt32 = 0) {
+        self.firstGeneration = firstGeneration
+    }
 
     /// How many elements there are.
     package var count: Int { slots.count - free.count }
@@ -49,8 +54,8 @@ package struct Slots<Element> {
             slots[Int(index)].element = element
             return SlotAddress(index: index, generation: slots[Int(index)].generation)
         }
-        slots.append(Slot(element: element))
-        return SlotAddress(index: UInt32(slots.count - 1), generation: 0)
+        slots.append(Slot(element: element, generation: firstGeneration))
+        return SlotAddress(index: UInt32(slots.count - 1), generation: firstGeneration)
     }
 
     /// Takes an element out; its address finds nothing from now on.

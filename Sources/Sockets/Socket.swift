@@ -56,6 +56,11 @@ package struct Socket: ~Copyable, Sendable {
         )
     }
 
+    /// Gives up ownership of the descriptor without closing it.
+    package consuming func release() -> CInt {
+        descriptor.release()
+    }
+
     /// The descriptor's number, for registering it with the kernel while the socket lives.
     package var number: CInt { descriptor.rawValue }
 

@@ -41,8 +41,9 @@ extension SocketAddress {
             unsafe bytes.storeBytes(of: sa_family_t(AF_UNIX), as: sa_family_t.self)
             let text = path.utf8.prefix(Self.maximumUnixPathLength)
             unsafe UnsafeMutableRawBufferPointer(rebasing: bytes.dropFirst(2)).copyBytes(from: text)
-            // An abstract name has no terminator: its length is the address's length, unix(7).
-            return 2 + text.count + (path.utf8.first == 0 ? 0 : 1)
+            // An abstract name has no terminator: its length is the address's length. No path at
+            // all is no name, unix(7).
+            return 2 + text.count + (path.utf8.first ?? 0 == 0 ? 0 : 1)
         }
     }
 

@@ -61,6 +61,18 @@ package final class Thread: Sendable {
 package struct InterruptSignal: Sendable {
     let number: CInt
 
+    /// Lets the calling thread be interrupted.
+    ///
+    /// A thread blocks the signals that the one it was started from blocks, and those of Dispatch
+    /// and of Swift's cooperative pool block nearly all. The corresponding C function is
+    /// `pthread_sigmask`.
+    package func unblock() {
+        var set = sigset_t()
+        unsafe sigemptyset(&set)
+        unsafe sigaddset(&set, number)
+        unsafe pthread_sigmask(SIG_UNBLOCK, &set, nil)
+    }
+
     /// Takes the highest real-time signal that nothing in the process uses yet, and keeps it for
     /// the life of the process.
     ///

@@ -1,6 +1,64 @@
 import ArgumentParser
+import EchoClient
+import EchoServer
+import Glibc
+import Sockets
 
 /// Talks to an echo server.
 struct Client: ParsableCommand {
-    func run() throws {}
+    static let configuration = CommandConfiguration(
+        abstract: "Send lines, or standard input, to an echo server and print what comes back.",
+        discussion: """
+            At a terminal it asks for a line, sends it and shows what comes back, with everything \
+            escaped that a terminal would not show; ^D ends it.
+
+            Otherwise it is a filter: it sends standard input, ends the stream, and writes all \
+            that comes back to standard output. It reads while it writes, so that it cannot come \
+            to a standstill with the server, however much is sent.
+
+            EXIT CODES: 0 everything came back; 64 wrong usage; 69 no connection, or the server \
+            ended it early; 71 the operating system failed; 77 permission denied.
+            """
+    )
+
+    @Argument(
+        help: ArgumentHelp(
+            "The server: PORT, HOST:PORT, [IPv6]:PORT, unix:PATH or unix:@NAME.",
+            valueName: "endpoint"),
+        transform: Parse.clientEndpoint
+    )
+    var endpoint: Endpoint
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp("How long connecting may take.", valueName: "duration"),
+        transform: Parse.positiveDuration
+    )
+    var connectTimeout: Duration = .seconds(10)
+
+    func run() throws {
+        let connection: EchoConnection
+        do throws(ConnectError) {
+            connection = try EchoConnection.open(endpoint, timeout: connectTimeout)
+        } catch {
+            throw CommandError(exitCode: error.exitCode, message: "\(error)")
+        }
+        let failure =
+            isTerminal(STDIN_FILENO)
+            ? Prompt().run(connection).failure
+            : Filter().run(connection).failure
+        if let failure {
+            throw CommandError(exitCode: Exit.unavailable, message: "\(endpoint): \(failure)")
+        }
+    }
+}
+
+extension ConnectError {
+    fileprivate var exitCode: Int32 {
+        switch reason {
+        case .permissionDenied: Exit.permission
+        case .other: Exit.system
+        default: Exit.unavailable
+        }
+    }
 }

@@ -8,6 +8,7 @@ enum Main {
     static func main() async {
         // Nothing that a peer or a reader of our output does may end the process.
         signal(SIGPIPE, SIG_IGN)
+        openStandardStreams()
         do {
             var command = try Echo.parseAsRoot()
             if var command = command as? any AsyncParsableCommand {
@@ -17,6 +18,14 @@ enum Main {
             }
         } catch {
             Exit.end(with: error)
+        }
+    }
+
+    // A closed one would be the next socket's or event queue's number, and be written to.
+    private static func openStandardStreams() {
+        for number in STDIN_FILENO...STDERR_FILENO where fcntl(number, F_GETFD) < 0 {
+            // The lowest number that is free, which is this one.
+            _ = unsafe open("/dev/null", O_RDWR)
         }
     }
 }

@@ -37,7 +37,8 @@ struct Serve: AsyncParsableCommand {
             for await received in signals {
                 if isDraining {
                     signal(received.rawValue, SIG_DFL)
-                    raise(received.rawValue)
+                    // To the process: this thread is one of Dispatch's, which block it.
+                    kill(getpid(), received.rawValue)
                 }
                 isDraining = true
                 Task { await server.shutdown(drainingFor: drainTimeout) }

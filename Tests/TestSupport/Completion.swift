@@ -1,4 +1,4 @@
-import Synchronization
+import Sockets
 
 /// A value that comes once, and that any number of tasks may wait for.
 package final class Completion<Value: Sendable>: Sendable {
@@ -7,7 +7,7 @@ package final class Completion<Value: Sendable>: Sendable {
         case complete(Value)
     }
 
-    private let state = Mutex<State>(.pending([]))
+    private let state = Locked<State>(.pending([]))
 
     /// A completion whose value has yet to come.
     package init() {}

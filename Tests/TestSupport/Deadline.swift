@@ -22,13 +22,12 @@ package func eventually(
     _ condition: () async throws -> Bool
 ) async rethrows -> Bool {
     let end = MonotonicTime.now + limit
-    var pause: CInt = 1
+    var milliseconds: CInt = 1
     while true {
         if try await condition() { return true }
         if MonotonicTime.now >= end { return false }
-        let milliseconds = pause
-        try? await onThread { wait(milliseconds: milliseconds) }
-        pause = min(pause * 2, 16)
+        await pause(milliseconds: milliseconds)
+        milliseconds = min(milliseconds * 2, 16)
     }
 }
 
@@ -76,13 +75,7 @@ package func withDeadline<Result: Sendable>(
         }
         wakeup.signal()
     }
-    let timer = try Thread(name: "deadline", stackSize: testStackSize) {
-        if !isReadable(wakeup.number, within: limit) {
-            let error = DeadlineExceeded(description: "\(what) did not end within \(limit)")
-            outcome.complete(.failure(error))
-        }
-    }
-    timer.detach()
+    try expire(outcome, after: limit, unless: wakeup, what)
     let result = await outcome.value
     task.cancel()
     return try result.get()
@@ -112,6 +105,6 @@ private func waitFor(_ events: Int32, on number: CInt, within limit: Duration) -
     }
 }
 
-private func wait(milliseconds: CInt) {
+func wait(milliseconds: CInt) {
     _ = poll(nil, 0, milliseconds)
 }

@@ -105,7 +105,7 @@ package struct EchoLoad: Sendable {
 
 /// What a running load and its owner share.
 final class EchoLoadState: Sendable {
-    let progress = Mutex(EchoLoadReport())
+    let progress = Locked(EchoLoadReport())
     let isStopped = Atomic(false)
     let outcome = Completion<Result<EchoLoadReport, SystemError>>()
     let wakeup: Wakeup

@@ -52,10 +52,17 @@ final class EchoLoadConnection {
         }
     }
 
-    /// Sends what may be sent, until there is no room.
+    /// Sends what may be sent, until there is no room or it is others' turn: a server that only
+    /// discards would take it all for ever.
     func sendMore(_ buffer: UnsafeMutableRawBufferPointer) -> End? {
         isBlocked = false
+        var turns = 64
         while sent < sendLimit {
+            if turns == 0 {
+                isBlocked = true
+                return nil
+            }
+            turns -= 1
             let count = min(sendLimit - sent, load.chunk, buffer.count)
             let part = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
             unsafe pattern.fill(part, from: sent)

@@ -51,6 +51,8 @@ import Synchronization
         while started < load.connections || !live.isEmpty {
             if state.isStopped.load(ordering: .acquiring) { break }
             try openMore()
+            // All that were left could not be opened at all.
+            if started == load.connections, live.isEmpty { break }
             let now = MonotonicTime.now
             if now >= end {
                 report.timedOut = report.pending > 0

@@ -1,6 +1,5 @@
 package import Glibc
 package import Sockets
-import Synchronization
 
 /// A program that a test runs and watches.
 ///
@@ -38,7 +37,7 @@ package final class RunningProcess: Sendable {
     /// The process.
     package let pid: pid_t
     private let watched: WatchedProcess
-    private let input: Mutex<CInt>
+    private let input: Locked<CInt>
 
     /// Starts a program.
     ///
@@ -59,7 +58,7 @@ package final class RunningProcess: Sendable {
         let streams = try SpawnStreams(input)
         pid = try streams.spawn(program, arguments, environment, directory)
         let (writing, reading) = streams.keepOwnEnds()
-        self.input = Mutex(writing)
+        self.input = Locked(writing)
         watched = WatchedProcess(pid: pid)
         try watched.start(reading: reading)
     }
@@ -73,6 +72,9 @@ package final class RunningProcess: Sendable {
     package func send(signal: CInt) {
         watched.send(signal: signal)
     }
+
+    /// Whether the program has not ended yet.
+    package var isRunning: Bool { watched.exit.current == nil }
 
     /// Waits for the program to end.
     ///
@@ -150,20 +152,7 @@ package final class RunningProcess: Sendable {
     /// - Throws: `SystemError` if the program does not read any more.
     package func write(_ bytes: [UInt8]) async throws {
         let number = input.withLock { $0 }
-        try await onThread {
-            var written = 0
-            while written < bytes.count {
-                written += try systemCall("write") {
-                    unsafe bytes.withUnsafeBytes { buffer in
-                        unsafe Glibc.write(
-                            number,
-                            buffer.baseAddress.map { unsafe $0 + written },
-                            buffer.count - written
-                        )
-                    }
-                }
-            }
-        }
+        try await onThread { try writeAll(bytes, to: number) }
     }
 
     /// Writes text to the program's input.

@@ -95,6 +95,8 @@ struct SpawnStreams: ~Copyable {
             unsafe posix_spawn_file_actions_adddup2(&actions, childOutput.rawValue, 1)
         }
         unsafe posix_spawn_file_actions_adddup2(&actions, childErrors.rawValue, 2)
+        // Whatever other tests have open is not the program's.
+        unsafe posix_spawn_file_actions_addclosefrom_np(&actions, 3)
         var attributes = posix_spawnattr_t()
         unsafe posix_spawnattr_init(&attributes)
         defer { unsafe posix_spawnattr_destroy(&attributes) }

@@ -1,6 +1,5 @@
 import Glibc
 import Sockets
-import Synchronization
 
 /// The part of a running process that its reading and waiting threads share.
 final class WatchedProcess: Sendable {
@@ -12,8 +11,8 @@ final class WatchedProcess: Sendable {
 
     let pid: pid_t
     let exit = Completion<RunningProcess.Exit>()
-    private let written = Mutex(Written())
-    private let isAlive = Mutex(true)
+    private let written = Locked(Written())
+    private let isAlive = Locked(true)
 
     init(pid: pid_t) {
         self.pid = pid

@@ -39,6 +39,8 @@ final class EventSelectModel: ServingModel {
 /// The thread of one group: an array of sockets and an array of their events, side by side, and a
 /// wait for any of them.
 private final class EventSelectWorker: GroupWorker {
+    static let capacity = EventLoop.maximumWaitEvents
+
     private let loop: EventLoop
     private let core: WorkerCore
     private var connections: [NetworkConnection] = []

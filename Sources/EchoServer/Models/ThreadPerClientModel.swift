@@ -129,7 +129,7 @@ private struct BlockingEcho: ~Copyable {
     private let control: ClientThreads.Control
     private let worker: WorkerState
     private var demand = EchoState.Demand.receive
-    private var housekeeper: Housekeeper
+    private let housekeeper: Housekeeper
 
     init(
         _ client: BlockingClient,
@@ -169,7 +169,13 @@ private struct BlockingEcho: ~Copyable {
     }
 
     private mutating func apply(_ demand: EchoState.Demand) {
-        if demand.contains(.shutdownSend) { client.withSocket { $0.shutdown(.sending) } }
+        if demand.contains(.shutdownSend) {
+            let linger = context.rules.lingerTimeout + .milliseconds(20)
+            client.withSocket { socket in
+                socket.shutdown(.sending)
+                try? socket.setBlockingTimeout(linger)
+            }
+        }
         self.demand = demand
     }
 
@@ -192,7 +198,7 @@ private struct BlockingEcho: ~Copyable {
         var events: Int32 = 0
         if demand.contains(.receive) { events |= POLLIN }
         if demand.contains(.send) { events |= POLLOUT }
-        let rest = housekeeper.due.map { ($0 - .now).millisecondsRoundedUp } ?? -1
+        let rest = housekeeper.due.map { ($0 - .coarse).millisecondsRoundedUp } ?? -1
         var ready: Int32 = 0
         client.withSocket { socket in
             ready = socket.wait(for: events, atMost: rest)

@@ -87,6 +87,9 @@ struct EchoState: Sendable {
     /// Whether bytes that arrive now are to be thrown away: nothing more is echoed.
     var discardsInput: Bool { phase != .open }
 
+    /// Whether it has closed: nothing is demanded any more.
+    var isClosed: Bool { phase == .closed }
+
     /// Whether closing must look to the peer like a failure, because it did not get everything.
     var resetsOnClose: Bool { owed > 0 }
 
@@ -158,13 +161,9 @@ struct EchoState: Sendable {
     }
 
     private mutating func endInput() -> Demand {
-        switch phase {
-        case .lingering: return close(closeCause)
-        case .finishing: return demand
-        default:
-            phase = .inputEnded
-            return owed == 0 ? close(.peerClosed) : demand
-        }
+        if phase == .lingering { return close(closeCause) }
+        phase = .inputEnded
+        return owed == 0 ? close(closeCause) : demand
     }
 
     // A peer that resets after our end of stream has been given everything all the same.

@@ -106,7 +106,20 @@ final class AcceptSource {
         return shortage.retry()
     }
 
-    private func endShortage() {
+    /// Whether descriptors, memory or threads were lacking when it last tried, and the queue has
+    /// not been found empty since.
+    var isShort: Bool { shortage.isOngoing }
+
+    /// Whether a connection is being held back.
+    var holdsConnection: Bool {
+        switch held {
+        case .some: true
+        case .none: false
+        }
+    }
+
+    /// The queue was found empty: what was lacking is there again.
+    func endShortage() {
         guard let ended = shortage.end() else { return }
         context.log.recovered(listening.address, after: ended.span, failures: ended.failures)
     }
@@ -119,6 +132,8 @@ final class AcceptSource {
 private struct Shortage {
     private var since: MonotonicTime?
     private var failures = 0
+
+    var isOngoing: Bool { since != nil }
 
     mutating func begin() -> Bool {
         failures += 1

@@ -1,6 +1,5 @@
 import Glibc
 import Sockets
-import Synchronization
 
 /// The thread that accepts connections for the models that have one: it waits until a listening
 /// socket has a connection, admits it and hands it over.
@@ -8,8 +7,8 @@ final class AcceptorThread: Sendable {
     private let context: ServingContext
     private let sockets: [ListeningSocket]
     private let wakeup: Wakeup
-    private let plan = Mutex<DrainPlan?>(nil)
-    private let thread = Mutex<Thread?>(nil)
+    private let plan = Locked<DrainPlan?>(nil)
+    private let thread = Locked<Thread?>(nil)
 
     /// Accepts for nobody yet: see ``start(blocking:canServe:serve:ended:)``.
     init(_ context: ServingContext, _ sockets: [ListeningSocket]) throws(SystemError) {

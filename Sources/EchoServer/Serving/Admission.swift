@@ -1,5 +1,4 @@
 import Sockets
-import Synchronization
 
 /// Decides which connections are served, and counts them.
 ///
@@ -30,7 +29,7 @@ final class Admission: Sendable {
     private let whenFull: EchoServer.Configuration.FullPolicy
     private let condition:
         (@Sendable (EchoServer.AdmissionRequest) -> EchoServer.AdmissionDecision)?
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     /// The rules of admission of a configuration.
     init(_ configuration: EchoServer.Configuration) {

@@ -7,7 +7,7 @@ final class ClientThreads: Sendable {
     /// How one thread learns of a shutdown.
     final class Control: Sendable {
         private let clients: ClientThreads
-        fileprivate let thread = Mutex<Thread?>(nil)
+        fileprivate let thread = Locked<Thread?>(nil)
         private let acknowledged = Atomic<UInt32>(0)
 
         fileprivate init(_ clients: ClientThreads) {
@@ -32,9 +32,9 @@ final class ClientThreads: Sendable {
         }
     }
 
-    private let plan = Mutex<DrainPlan?>(nil)
+    private let plan = Locked<DrainPlan?>(nil)
     private let version = Atomic<UInt32>(0)
-    private let running = Mutex<[ObjectIdentifier: Control]>([:])
+    private let running = Locked<[ObjectIdentifier: Control]>([:])
     private let isClosed = Atomic(false)
     private let changed: Wakeup
 
@@ -54,6 +54,7 @@ final class ClientThreads: Sendable {
         let failure = control.thread.withLock { thread -> SystemError? in
             do throws(SystemError) {
                 thread = try Thread(name: "client", stackSize: 256 * 1024) { [self] in
+                    InterruptSignal.shared?.unblock()
                     body(control)
                     control.thread.withLock { $0.take()?.detach() }
                     leave(control)

@@ -19,6 +19,10 @@ class Connection {
         session = EchoSession(at: now)
     }
 
+    /// The rules are about to be asked what time has brought: the moment to tell them of progress
+    /// that nobody has told them of.
+    func willBeChecked() {}
+
     /// Does what the rules demand.
     ///
     /// After `.close` the connection has left its worker.

@@ -51,7 +51,7 @@ final class CounterGroup: Sendable {
         var retired = CounterTotals()
     }
 
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     /// New counters, for a new thread.
     func add() -> Counters {

@@ -4,11 +4,11 @@ import Sockets
 ///
 /// Costs nothing while nothing depends on time: there is no timer per connection, only a moment
 /// at which to look at all of them (rule 8: idle connections use no CPU).
-struct Housekeeper {
+final class Housekeeper {
     private let rules: EchoRules
     private var plan: DrainPlan?
     private var isFinishing = false
-    /// When ``sweep(_:_:)`` is due; `nil` while nothing depends on time.
+    /// When to look at the connections; `nil` while nothing depends on time.
     private(set) var due: MonotonicTime?
 
     /// Keeps house by these rules.
@@ -29,7 +29,7 @@ struct Housekeeper {
     ///
     /// - Returns: whether the plan is a new one.
     @discardableResult
-    mutating func drain(_ plan: DrainPlan) -> Bool {
+    func drain(_ plan: DrainPlan) -> Bool {
         guard self.plan != plan else { return false }
         self.plan = plan
         due = .coarse
@@ -37,8 +37,12 @@ struct Housekeeper {
     }
 
     /// A connection has been added or has begun to wait for something.
-    mutating func consider(_ state: EchoState) {
-        guard let deadline = state.deadline(rules) else { return }
+    func consider(_ state: EchoState) {
+        if let deadline = state.deadline(rules) { consider(deadline: deadline) }
+    }
+
+    /// Something is to be looked at by a moment.
+    func consider(deadline: MonotonicTime) {
         due = min(due ?? deadline, deadline)
     }
 
@@ -48,18 +52,8 @@ struct Housekeeper {
         return due <= now
     }
 
-    /// Looks at all connections and does what is due.
-    mutating func sweep(_ connections: [Connection], _ worker: WorkerState) {
-        let event = event(worker.now)
-        for connection in connections {
-            connection.apply(connection.session.handle(event, worker))
-        }
-        let deadlines = connections.lazy.compactMap { [rules] in $0.session.state.deadline(rules) }
-        schedule(earliest: deadlines.min(), isEmpty: connections.isEmpty, worker.now)
-    }
-
     /// What to tell each connection now.
-    mutating func event(_ now: MonotonicTime) -> EchoState.Event {
+    func event(_ now: MonotonicTime) -> EchoState.Event {
         guard let plan else { return .tick }
         if now >= plan.deadline { return .abort }
         guard now >= plan.finishAt else { return .drain }
@@ -73,14 +67,16 @@ struct Housekeeper {
     ///   - earliest: the earliest deadline of a connection.
     ///   - isEmpty: whether there are no connections.
     ///   - now: the time.
-    mutating func schedule(
+    func schedule(
         earliest: MonotonicTime?,
         isEmpty: Bool,
         _ now: MonotonicTime
     ) {
         var next = earliest
-        if let plan, !isEmpty || .coarse < plan.deadline {
-            let end = isFinishing ? plan.deadline : plan.finishAt
+        if let plan, !isEmpty || now < plan.deadline {
+            var end = isFinishing ? plan.deadline : plan.finishAt
+            // Who owes nothing any more becomes quiet without a word: look as often as that takes.
+            if !isEmpty, !isFinishing { end = min(end, now + rules.quietPeriod) }
             next = min(next ?? end, end)
         }
         // Not more often than this, however the deadlines lie.

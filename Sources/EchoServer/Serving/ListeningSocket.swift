@@ -1,5 +1,4 @@
 import Sockets
-import Synchronization
 
 /// What connections are accepted from.
 protocol ConnectionSource: AnyObject {
@@ -25,14 +24,14 @@ final class ListeningSocket: ConnectionSource, Sendable {
     let isInherited: Bool
     /// The descriptor, for waiting on it until ``close()``.
     let number: CInt
-    private let listener: Mutex<Listener?>
+    private let listener: Locked<Listener?>
 
     /// Takes over a listener.
     init(_ listener: consuming Listener) {
         address = listener.address
         isInherited = listener.isInherited
         number = listener.number
-        self.listener = Mutex(listener)
+        self.listener = Locked(listener)
     }
 
     func accept(blocking: Bool) -> AcceptOutcome {

@@ -57,7 +57,8 @@ final class MessageAcceptor {
     /// A connection is queued, or was when the message was posted.
     func accept() {
         guard !isPaused else { return }
-        // One for one message: accepting enables the next (AS-11). Draining takes all.
+        // One for one message: accepting enables the next (AS-11). Draining takes all, and so does
+        // a shortage, which is over when the queue was found empty.
         repeat {
             switch source.step() {
             case .serve(let accepted): serve(accepted)
@@ -70,7 +71,7 @@ final class MessageAcceptor {
                 try? retry?.schedule(after: max(moment - .now, .milliseconds(1)))
                 return
             }
-        } while isDraining
+        } while isDraining || source.isShort
     }
 
     /// A pause is over. The accept event is still disabled, so there will be no message.

@@ -20,6 +20,9 @@ final class ServingContext: Sendable {
         admission = Admission(configuration)
     }
 
+    /// Bytes that one operation moves at most: no more than a connection may owe.
+    var operationBufferSize: Int { min(configuration.receiveBufferSize, rules.pendingLimit) }
+
     /// Accounts for a connection that has ended.
     ///
     /// Called once for each admitted one.

@@ -28,9 +28,9 @@ extension EchoServer.IOModel {
         case .select: SelectModel.self
         case .asyncSelect: AsyncSelectModel.self
         case .eventSelect: EventSelectModel.self
-        case .overlapped: nil
-        case .overlappedRoutine: nil
-        case .completionPort: nil
+        case .overlapped: OverlappedModel.self
+        case .overlappedRoutine: OverlappedRoutineModel.self
+        case .completionPort: CompletionPortModel.self
         }
     }
 }

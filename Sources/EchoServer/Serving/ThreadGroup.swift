@@ -1,5 +1,4 @@
 import Sockets
-import Synchronization
 
 /// Threads that come and go, and can be waited for together.
 final class ThreadGroup: Sendable {
@@ -8,30 +7,35 @@ final class ThreadGroup: Sendable {
         var isClosed = false
     }
 
-    private let state = Mutex(State())
+    private let state = Locked(State())
     private let changed: Wakeup
 
     init() throws(SystemError) {
         changed = try Wakeup()
     }
 
-    /// Starts a thread.
+    /// Starts a thread that first sets itself up, and waits until it has.
     ///
     /// - Parameters:
     ///   - name: as debuggers show it.
-    ///   - body: what it does.
-    /// - Throws: `EAGAIN` when the system allows no further thread.
-    func start(name: String, _ body: @escaping @Sendable () -> Void) throws(SystemError) {
+    ///   - setUp: what the thread does first; gives what it does then.
+    /// - Throws: what `setUp` threw, or `SystemError` when the system allows no further thread.
+    func start(
+        name: String,
+        settingUp setUp: @escaping @Sendable () throws -> () -> Void
+    ) throws {
+        let outcome = SetUpOutcome(try Wakeup())
         state.withLock { $0.running += 1 }
         do throws(SystemError) {
             try Thread(name: name) { [self] in
-                body()
+                outcome.settle(setUp)?()
                 leave()
             }.detach()
         } catch {
             leave()
             throw error
         }
+        try outcome.wait()
     }
 
     private func leave() {
@@ -51,6 +55,38 @@ final class ThreadGroup: Sendable {
             changed.clear()
             if state.withLock({ $0.isClosed && $0.running == 0 }) { return }
             changed.wait(atMost: .seconds(1))
+        }
+    }
+}
+
+/// How setting up a thread went; made known to the thread that started it.
+private final class SetUpOutcome: Sendable {
+    private let result = Locked<Result<Void, any Error>?>(nil)
+    private let known: Wakeup
+
+    init(_ known: Wakeup) {
+        self.known = known
+    }
+
+    /// Sets up, and makes known how it went.
+    ///
+    /// - Returns: what to do next; `nil` if it failed.
+    func settle(_ setUp: () throws -> () -> Void) -> (() -> Void)? {
+        defer { known.signal() }
+        do {
+            let body = try setUp()
+            result.withLock { $0 = .success(()) }
+            return body
+        } catch {
+            result.withLock { $0 = .failure(error) }
+            return nil
+        }
+    }
+
+    func wait() throws {
+        while true {
+            if let result = result.withLock({ $0 }) { return try result.get() }
+            known.wait(atMost: .seconds(1))
         }
     }
 }

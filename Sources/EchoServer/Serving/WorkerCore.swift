@@ -10,7 +10,7 @@ final class WorkerCore {
     let inbox: WorkerInbox
     private let ended: () -> Void
     private(set) var connections = Slots<Connection>()
-    private var housekeeper: Housekeeper
+    private let housekeeper: Housekeeper
     private var isClosed = false
 
     /// The core of a new worker.
@@ -38,11 +38,14 @@ final class WorkerCore {
         return contents.arrivals
     }
 
+    /// Whether something has been sent since ``takeMessages()``.
+    var hasMessages: Bool { inbox.hasNews }
+
     /// Puts a connection into the table.
     func add(_ connection: Connection) {
         connection.address = connections.insert(connection)
         if housekeeper.isDraining {
-            connection.demand = connection.session.handle(.drain, state)
+            connection.demand = connection.session.handle(housekeeper.event(state.now), state)
         }
         housekeeper.consider(connection.session.state)
     }
@@ -67,7 +70,8 @@ final class WorkerCore {
 
     /// How long the worker may wait for input; `nil` for as long as it likes.
     var wait: Duration? {
-        housekeeper.due.map { max($0 - .now, .zero) }
+        // The same clock as the rules use: with an exact one it would wake a tick too early, and spin.
+        housekeeper.due.map { max($0 - .coarse, .zero) }
     }
 
     /// Does what is due by the clock.
@@ -76,7 +80,18 @@ final class WorkerCore {
     func housekeep() {
         guard housekeeper.due != nil else { return }
         state.refreshTime()
-        if housekeeper.isDue(state.now) { housekeeper.sweep(connections.elements, state) }
+        guard housekeeper.isDue(state.now) else { return }
+        let event = housekeeper.event(state.now)
+        // Not inside the housekeeper: what a connection does may come back to it.
+        for connection in connections.elements {
+            connection.willBeChecked()
+            connection.apply(connection.session.handle(event, state))
+        }
+        let remaining = connections.elements
+        let deadlines = remaining.lazy.compactMap { [context] connection in
+            connection.session.state.deadline(context.rules)
+        }
+        housekeeper.schedule(earliest: deadlines.min(), isEmpty: remaining.isEmpty, state.now)
     }
 
     /// Whether the server is shutting down.

@@ -1,28 +1,26 @@
 import Glibc
 import Sockets
-import Synchronization
 
-/// A worker that serves at most 64 connections, because its waits take no more.
+/// A worker that serves a limited number of connections, because its waits take no more.
 protocol GroupWorker: AnyObject, SendableMetatype {
-    /// Makes a worker that is ready to run.
+    /// Makes a worker that is ready to run, on the thread that will run it.
     ///
     /// - Parameters:
     ///   - context: what all workers share.
     ///   - ended: to be called for each connection that has ended; from any thread.
     /// - Throws: `SystemError`, or an error of the layer it is built on.
     init(_ context: ServingContext, ended: @escaping @Sendable () -> Void) throws
+    /// Connections that one worker serves, for example as many as one wait takes.
+    static var capacity: Int { get }
     /// Where it gets its connections.
     var inbox: WorkerInbox { get }
     /// Serves until the inbox is closed and no connection is left.
     func run()
 }
 
-/// Workers of up to 64 connections each: one is made when all others are full, and ends when it
+/// Workers of so many connections each: one is made when all others are full, and ends when it
 /// has no connection left, but for the last. Any thread.
 final class WorkerGroups<Worker: GroupWorker>: Sendable {
-    /// Connections that one worker serves (`WSA_MAXIMUM_WAIT_EVENTS`, N-2).
-    static var capacity: Int { 64 }
-
     private struct Group {
         let id: UInt64
         let inbox: WorkerInbox
@@ -35,7 +33,7 @@ final class WorkerGroups<Worker: GroupWorker>: Sendable {
         var plan: DrainPlan?
     }
 
-    private let state = Mutex(State())
+    private let state = Locked(State())
     private let threads: ThreadGroup
     private let context: ServingContext
     private let name: String
@@ -45,6 +43,13 @@ final class WorkerGroups<Worker: GroupWorker>: Sendable {
         self.context = context
         self.name = name
         threads = try ThreadGroup()
+    }
+
+    /// Makes the first worker before there is a connection.
+    ///
+    /// - Throws: why there is none to be had.
+    func prepare() throws {
+        _ = try state.withLock { try place(&$0) }
     }
 
     /// Hands a connection to the first worker with a free place.
@@ -67,14 +72,20 @@ final class WorkerGroups<Worker: GroupWorker>: Sendable {
     }
 
     private func place(_ state: inout State) throws -> Int {
-        if let index = state.groups.firstIndex(where: { $0.count < Self.capacity }) { return index }
+        if let index = state.groups.firstIndex(where: { $0.count < Worker.capacity }) { return index }
         state.lastID += 1
         let id = state.lastID
-        let worker = try Worker(context) { [weak self] in self?.release(id) }
-        if let plan = state.plan { worker.inbox.drain(plan) }
-        let handedOver = HandedOver(worker)
-        try threads.start(name: name) { handedOver.value.run() }
-        state.groups.append(Group(id: id, inbox: worker.inbox))
+        let made = MadeInbox()
+        try threads.start(name: name) { [context, weak self] in
+            let worker = try Worker(context) { self?.release(id) }
+            made.inbox.withLock { $0 = worker.inbox }
+            return worker.run
+        }
+        guard let inbox = made.inbox.withLock({ $0 }) else {
+            throw SystemError(call: "pthread_create", errno: Errno(rawValue: EAGAIN))
+        }
+        if let plan = state.plan { inbox.drain(plan) }
+        state.groups.append(Group(id: id, inbox: inbox))
         return state.groups.count - 1
     }
 
@@ -108,4 +119,9 @@ final class WorkerGroups<Worker: GroupWorker>: Sendable {
     func join() {
         threads.join()
     }
+}
+
+/// The inbox of a worker that was made on its own thread.
+private final class MadeInbox: Sendable {
+    let inbox = Locked<WorkerInbox?>(nil)
 }

@@ -11,7 +11,8 @@ final class WorkerInbox: Sendable {
         var isClosed = false
     }
 
-    private let contents = Mutex(HandedOver(Contents()))
+    private let contents = Locked(HandedOver(Contents()))
+    private let news = Atomic(true)
     private let wake: @Sendable () -> Void
 
     /// - Parameter wake: makes the worker look, from any thread.
@@ -19,28 +20,37 @@ final class WorkerInbox: Sendable {
         self.wake = wake
     }
 
+    /// Whether something has been put in since ``take()``.
+    var hasNews: Bool { news.load(ordering: .acquiring) }
+
+    private func tell() {
+        news.store(true, ordering: .releasing)
+        wake()
+    }
+
     /// Hands a connection over.
     func adopt(_ arrival: sending Arrival) {
         let box = HandedOver(arrival)
         contents.withLock { $0.value.arrivals.append(box.value) }
-        wake()
+        tell()
     }
 
     /// Tells the worker to drain. A later plan can only be an earlier end.
     func drain(_ plan: DrainPlan) {
         contents.withLock { $0.value.plan = plan }
-        wake()
+        tell()
     }
 
     /// Tells the worker that no further connection will come.
     func close() {
         contents.withLock { $0.value.isClosed = true }
-        wake()
+        tell()
     }
 
     /// Takes the connections that have arrived, and reads the rest.
     func take() -> Contents {
-        contents.withLock { contents in
+        news.store(false, ordering: .releasing)
+        return contents.withLock { contents in
             defer { contents.value.arrivals = [] }
             return contents
         }.value

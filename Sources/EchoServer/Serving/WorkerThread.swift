@@ -1,11 +1,10 @@
 import Sockets
-import Synchronization
 
 /// A thread that is made ready first and started later, or never.
 final class WorkerThread: Sendable {
     private let name: String
     private let body: @Sendable () -> Void
-    private let thread = Mutex<Thread?>(nil)
+    private let thread = Locked<Thread?>(nil)
 
     /// - Parameters:
     ///   - name: as debuggers show it.

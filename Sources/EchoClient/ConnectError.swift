@@ -1,0 +1,79 @@
+import Glibc
+package import Sockets
+
+/// Why there is no connection to an endpoint.
+package struct ConnectError: Error, Sendable {
+    /// What kind of failure it was; in ascending order of how much it says about the server.
+    package enum Reason: Sendable {
+        /// Anything else, such as running out of descriptors.
+        case other(SystemError)
+        /// The host name has no address.
+        case resolution(Endpoint.ResolutionError)
+        /// No way leads there (`ENETUNREACH`, `EHOSTUNREACH` and the like).
+        case unreachable(Errno)
+        /// Nobody answered in time.
+        case timedOut
+        /// Nothing listens there: the port is closed, or there is no such Unix socket.
+        case refused(Errno)
+        /// This user may not connect there.
+        case permissionDenied(Errno)
+    }
+
+    /// Where the connection was to go.
+    package let endpoint: Endpoint
+    /// Why it did not get there.
+    package let reason: Reason
+
+    /// Sorts the error of a failed attempt.
+    package init(_ endpoint: Endpoint, _ error: SystemError) {
+        self.endpoint = endpoint
+        reason =
+            switch error.errno.rawValue {
+            case ECONNREFUSED, ENOENT, ECONNRESET: .refused(error.errno)
+            case EACCES, EPERM: .permissionDenied(error.errno)
+            case ETIMEDOUT, EAGAIN: .timedOut
+            case ENETUNREACH, EHOSTUNREACH, ENETDOWN, EHOSTDOWN, EADDRNOTAVAIL, EAFNOSUPPORT:
+                .unreachable(error.errno)
+            default: .other(error)
+            }
+    }
+
+    /// A failure that no call reported.
+    init(_ endpoint: Endpoint, _ reason: Reason) {
+        self.endpoint = endpoint
+        self.reason = reason
+    }
+
+    // Of several addresses' failures, the one that says most is told.
+    var weight: Int {
+        switch reason {
+        case .other: 0
+        case .resolution: 1
+        case .unreachable: 2
+        case .timedOut: 3
+        case .refused: 4
+        case .permissionDenied: 5
+        }
+    }
+}
+
+extension ConnectError: CustomStringConvertible {
+    /// One line that names the endpoint, such as
+    /// `cannot connect to localhost:5150: Connection refused`.
+    package var description: String {
+        "cannot connect to \(endpoint): \(reason)"
+    }
+}
+
+extension ConnectError.Reason: CustomStringConvertible {
+    /// For example `Connection refused`.
+    package var description: String {
+        switch self {
+        case .other(let error): error.description
+        case .resolution(let error): error.description
+        case .unreachable(let error), .refused(let error), .permissionDenied(let error):
+            error.description
+        case .timedOut: "no answer in time"
+        }
+    }
+}

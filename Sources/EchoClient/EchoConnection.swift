@@ -1,0 +1,88 @@
+import Glibc
+package import Sockets
+
+/// A client's connection to an echo server, non-blocking.
+///
+/// Owns its socket.
+package struct EchoConnection: ~Copyable, Sendable {
+    /// The connected socket.
+    package let socket: Socket
+    /// Where it was to go.
+    package let endpoint: Endpoint
+    /// Where it went: one of the addresses of the endpoint.
+    package let peer: SocketAddress
+
+    /// Connects to the first address of an endpoint that answers.
+    ///
+    /// Blocks. The corresponding C functions are `getaddrinfo`, `socket`, `connect` and `poll`.
+    ///
+    /// - Parameters:
+    ///   - endpoint: the server.
+    ///   - timeout: how long connecting may take, all addresses together; each gets an equal share
+    ///     of what is left. Looking up a name is not counted. `nil` leaves it to the kernel.
+    /// - Returns: the connection, with `TCP_NODELAY` set.
+    /// - Throws: of the failures of all addresses, the one that says most about the server.
+    package static func open(
+        _ endpoint: Endpoint,
+        timeout: Duration? = nil
+    ) throws(ConnectError) -> EchoConnection {
+        let addresses: [SocketAddress]
+        do {
+            addresses = try endpoint.resolve()
+        } catch {
+            throw ConnectError(endpoint, .resolution(error))
+        }
+        let end = timeout.map { MonotonicTime.now + $0 }
+        var failure: ConnectError?
+        for (index, address) in addresses.enumerated() {
+            let share = end.map { ($0 - .now) / (addresses.count - index) }
+            do {
+                let socket = try connect(to: address, within: share)
+                return EchoConnection(socket: socket, endpoint: endpoint, peer: address)
+            } catch {
+                let attempt = ConnectError(endpoint, error)
+                if attempt.weight > failure?.weight ?? -1 { failure = attempt }
+            }
+        }
+        let nowhere = SystemError(call: "getaddrinfo", errno: Errno(rawValue: EADDRNOTAVAIL))
+        throw failure ?? ConnectError(endpoint, nowhere)
+    }
+
+    private static func connect(
+        to address: SocketAddress,
+        within limit: Duration?
+    ) throws(SystemError) -> Socket {
+        if case .unix = address { return try connectUnix(to: address, within: limit) }
+        let socket = try Socket(family: address.family)
+        try socket.setNoDelay()
+        if try socket.connect(to: address) { return socket }
+        var entry = pollfd(fd: socket.number, events: Int16(POLLOUT), revents: 0)
+        let end = limit.map { MonotonicTime.now + $0 }
+        let count = try systemCall("poll") {
+            unsafe poll(&entry, 1, end.map { ($0 - .now).millisecondsRoundedUp } ?? -1)
+        }
+        if count == 0 { throw SystemError(call: "connect", errno: Errno(rawValue: ETIMEDOUT)) }
+        if let error = socket.takeError() { throw SystemError(call: "connect", errno: error) }
+        return socket
+    }
+
+    // A full queue gives a non-blocking connect EAGAIN and nothing to wait for; a blocking one
+    // waits, as long as SO_SNDTIMEO says: unix(7).
+    private static func connectUnix(
+        to address: SocketAddress,
+        within limit: Duration?
+    ) throws(SystemError) -> Socket {
+        let socket = try Socket(family: address.family, blocking: true)
+        if let limit { try socket.setBlockingTimeout(limit) }
+        _ = try socket.connect(to: address)
+        try socket.descriptor.setNonBlocking(true)
+        return socket
+    }
+}
+
+/// Whether a descriptor is a terminal.
+///
+/// The corresponding C function is `isatty`.
+package func isTerminal(_ number: CInt) -> Bool {
+    isatty(number) == 1
+}

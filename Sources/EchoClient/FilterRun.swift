@@ -1,0 +1,142 @@
+import Glibc
+import Sockets
+
+/// The state of a running filter.
+struct FilterRun: ~Copyable {
+    private let input: CInt
+    private let output: CInt
+    private let outputLimit: Int
+    private var toServer = TransferBuffer(capacity: 64 * 1024)
+    private var toOutput = TransferBuffer(capacity: 64 * 1024)
+    private var inputHasEnded = false
+    private var hasHalfClosed = false
+    private var sendError: Errno?
+    private var connectionEnd: Filter.End?
+    private var result = Filter.Result()
+
+    init(_ input: CInt, _ output: CInt) {
+        self.input = input
+        self.output = output
+        var status = stat()
+        let isFile = unsafe fstat(output, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+        // A pipe that poll(2) calls writable takes PIPE_BUF bytes without blocking, pipe(7).
+        outputLimit = isFile ? .max : Int(PIPE_BUF)
+    }
+
+    mutating func finish(_ socket: borrowing Socket) -> Filter.Result {
+        while true {
+            if let end = connectionEnd, toOutput.isEmpty {
+                result.end = end
+                return result
+            }
+            if let end = turn(socket) {
+                result.end = end
+                return result
+            }
+        }
+    }
+
+    // Waits until something can be moved, and moves it.
+    private mutating func turn(_ socket: borrowing Socket) -> Filter.End? {
+        let reads = !inputHasEnded && toServer.isEmpty && connectionEnd == nil
+        var socketEvents: Int32 = 0
+        if toOutput.isEmpty { socketEvents |= POLLIN }
+        if !toServer.isEmpty { socketEvents |= POLLOUT }
+        var entries = (
+            pollfd(fd: reads ? input : -1, events: Int16(POLLIN), revents: 0),
+            pollfd(
+                fd: connectionEnd == nil && socketEvents != 0 ? socket.number : -1,
+                events: Int16(socketEvents),
+                revents: 0
+            ),
+            // Without an event asked for, still told when nobody reads the other end.
+            pollfd(fd: output, events: Int16(toOutput.isEmpty ? 0 : POLLOUT), revents: 0)
+        )
+        _ = transferCall {
+            unsafe withUnsafeMutableBytes(of: &entries) { bytes in
+                unsafe Int(poll(bytes.assumingMemoryBound(to: pollfd.self).baseAddress, 3, -1))
+            }
+        }
+        if entries.2.revents != 0, let end = writeOutput() { return end }
+        if entries.0.revents != 0, let end = readInput() { return end }
+        if entries.1.revents & ~Int16(POLLOUT) != 0 { receive(socket) }
+        if entries.1.revents & Int16(POLLOUT) != 0 { send(socket) }
+        halfCloseIfDone(socket)
+        return nil
+    }
+
+    private mutating func readInput() -> Filter.End? {
+        var count = 0
+        let number = input
+        unsafe toServer.fill { room in
+            count = transferCall { unsafe read(number, room.baseAddress, room.count) }
+            return count
+        }
+        if count == 0 { inputHasEnded = true }
+        return count < 0 && count != -Int(EAGAIN)
+            ? .inputFailed(Errno(rawValue: CInt(-count))) : nil
+    }
+
+    private mutating func writeOutput() -> Filter.End? {
+        if toOutput.isEmpty { return .outputClosed }
+        var count = 0
+        let number = output
+        unsafe toOutput.drain(atMost: outputLimit) { bytes in
+            count = transferCall { unsafe write(number, bytes.baseAddress, bytes.count) }
+            return count
+        }
+        switch -count {
+        case Int(EPIPE): return .outputClosed
+        case let error where error > 0 && error != Int(EAGAIN):
+            return .outputFailed(Errno(rawValue: CInt(error)))
+        default: return nil
+        }
+    }
+
+    private mutating func send(_ socket: borrowing Socket) {
+        var transfer = Transfer.wouldBlock
+        unsafe toServer.drain { bytes in
+            transfer = unsafe socket.send(bytes)
+            guard case .bytes(let count) = transfer else { return 0 }
+            return count
+        }
+        switch transfer {
+        case .bytes(let count): result.sent += count
+        case .failed(let error):
+            // What the server sent before it went is still to be had (CO-7).
+            sendError = error
+            toServer.clear()
+            inputHasEnded = true
+        case .endOfStream, .wouldBlock, .interrupted: break
+        }
+    }
+
+    private mutating func receive(_ socket: borrowing Socket) {
+        guard toOutput.isEmpty else { return }
+        var transfer = Transfer.wouldBlock
+        unsafe toOutput.fill { room in
+            transfer = unsafe socket.receive(into: room)
+            guard case .bytes(let count) = transfer else { return 0 }
+            return count
+        }
+        switch transfer {
+        case .bytes(let count): result.received += count
+        case .failed(let error): connectionEnd = .connectionLost(error)
+        case .endOfStream: connectionEnd = endOfStream()
+        case .wouldBlock, .interrupted: break
+        }
+    }
+
+    private func endOfStream() -> Filter.End {
+        if let sendError { return .connectionLost(sendError) }
+        let owed = result.sent + toServer.count - result.received
+        if owed < 0 { return .surplus(-owed) }
+        return hasHalfClosed && owed == 0 ? .complete : .endedEarly(missing: owed)
+    }
+
+    private mutating func halfCloseIfDone(_ socket: borrowing Socket) {
+        guard inputHasEnded, toServer.isEmpty, !hasHalfClosed, sendError == nil else { return }
+        hasHalfClosed = true
+        socket.shutdown(.sending)
+    }
+}

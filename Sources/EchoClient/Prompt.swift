@@ -1,0 +1,57 @@
+import Glibc
+package import Sockets
+
+/// An echo client at a terminal: asks for a line, sends it, and shows what comes back.
+///
+///     Send: hello
+///     Received [5 bytes]: 'hello'
+///
+/// A line is sent as it was typed, without its end; an empty one is not sent. What comes back is
+/// shown with ``escapedText(_:)``, so that no server can play tricks on the terminal.
+package struct Prompt: Sendable {
+    /// How it ended.
+    package enum End: Hashable, Sendable {
+        /// The input ended (^D).
+        case inputEnded
+        /// The server ended the connection.
+        case serverEnded
+        /// The connection broke, usually because the server reset it.
+        case connectionLost(Errno)
+        /// The server sent bytes that it had not been sent.
+        case surplus
+        /// Reading the input or writing the output failed.
+        case terminalFailed(Errno)
+
+        /// One line that says what went wrong; `nil` if nothing did.
+        package var failure: String? {
+            switch self {
+            case .inputEnded: nil
+            case .serverEnded: "the server ended the connection"
+            case .connectionLost(let error): "the connection was lost: \(error)"
+            case .surplus: "the server sent more bytes than it was sent"
+            case .terminalFailed(let error): "the terminal failed: \(error)"
+            }
+        }
+    }
+
+    private let input: CInt
+    private let output: CInt
+
+    /// A client that talks to a person over two descriptors, which stay open.
+    ///
+    /// - Parameters:
+    ///   - input: where lines come from; the standard input by default.
+    ///   - output: where the prompt and the answers go; the standard output by default.
+    package init(input: CInt = STDIN_FILENO, output: CInt = STDOUT_FILENO) {
+        self.input = input
+        self.output = output
+    }
+
+    /// Runs until the input or the connection ends.
+    ///
+    /// Blocks; any thread.
+    package func run(_ connection: borrowing EchoConnection) -> End {
+        var run = PromptRun(input, output)
+        return withoutBrokenPipeSignal { run.converse(connection.socket) }
+    }
+}

@@ -1,0 +1,206 @@
+import Proactor
+import Sockets
+import Synchronization
+
+/// What the workers of a completion port share: the port, the connections, the listening sockets
+/// and what depends on time.
+final class PortService: Sendable {
+    /// What packets carry that belong to no connection. No object lies at such an address.
+    enum Key {
+        static let orders: UInt64 = 1
+        static let freePlace: UInt64 = 2
+        static let addresses: UInt64 = 3
+        static let firstListener: UInt64 = 16
+        static let firstObject: UInt64 = 4096
+    }
+
+    // Used by one thread at a time.
+    private struct Reception {
+        var acceptors: [PortAcceptor]
+        let monitor: AddressMonitor?
+        let freePlace: SocketHandle
+        var addresses = SocketHandle.none
+        let housekeeper: Housekeeper
+    }
+
+    let context: ServingContext
+    let port: CompletionPort
+    private let wakeup: Wakeup
+    private let plan = Locked<DrainPlan?>(nil)
+    private let reception: Locked<HandedOver<Reception>>
+    private let connections = Locked<[PortConnection]>([])
+    // The moment to keep house, in nanoseconds.
+    private let due = Atomic<Int64>(.max)
+
+    init(
+        _ context: ServingContext,
+        _ sockets: [ListeningSocket],
+        concurrency: Int
+    ) throws(SystemError) {
+        self.context = context
+        let port = try CompletionPort(
+            concurrency: concurrency,
+            receiveBufferSize: context.operationBufferSize
+        )
+        let wakeup = try Wakeup()
+        (self.port, self.wakeup) = (port, wakeup)
+        let monitor = AddressMonitor(sockets, context.log)
+        var acceptors: [PortAcceptor] = []
+        for (index, socket) in sockets.enumerated() {
+            let key = Key.firstListener + UInt64(index)
+            acceptors.append(try PortAcceptor(socket, port, key: key, context, wakeup))
+        }
+        var reception = Reception(
+            acceptors: acceptors,
+            monitor: monitor,
+            freePlace: try port.associate(watching: wakeup.number, key: Key.freePlace),
+            housekeeper: Housekeeper(context.rules)
+        )
+        if let monitor {
+            reception.addresses = try port.associate(watching: monitor.number, key: Key.addresses)
+        }
+        self.reception = Locked(HandedOver(reception))
+    }
+
+    /// Has the workers begin to accept.
+    func begin() {
+        port.post(key: Key.orders)
+    }
+
+    /// Begins to drain, or brings the end forward. Any thread.
+    func drain(_ plan: DrainPlan) {
+        self.plan.withLock { $0 = plan }
+        port.post(key: Key.orders)
+    }
+
+    /// How long a worker may wait for packets.
+    var wait: Duration? {
+        let moment = due.load(ordering: .acquiring)
+        guard moment != .max else { return nil }
+        // The same clock as in `keepHouse`: with an exact one it would wake a tick too early, and spin.
+        return max(MonotonicTime(nanoseconds: moment) - .coarse, .zero)
+    }
+
+    /// Handles a packet that belongs to no connection.
+    func handle(_ packet: Packet, _ worker: WorkerState) {
+        reception.withLock { box in
+            let index = Int(packet.key) - Int(Key.firstListener)
+            switch packet.key {
+            case Key.orders: takeOrders(&box.value, worker)
+            case Key.freePlace where packet.error == nil:
+                wakeup.clear()
+                port.waitReadable(on: box.value.freePlace)
+                for acceptor in box.value.acceptors { acceptor.resume { begin($0, worker) } }
+            case Key.addresses where packet.error == nil:
+                box.value.monitor?.report()
+                port.waitReadable(on: box.value.addresses)
+            default:
+                if box.value.acceptors.indices.contains(index) {
+                    box.value.acceptors[index].completed { begin($0, worker) }
+                }
+            }
+            schedule(box.value)
+        }
+    }
+
+    private func takeOrders(_ reception: inout Reception, _ worker: WorkerState) {
+        if let plan = plan.withLock({ $0 }) {
+            reception.housekeeper.drain(plan)
+            for acceptor in reception.acceptors { acceptor.drain() }
+        } else {
+            port.waitReadable(on: reception.freePlace)
+            if reception.monitor != nil { port.waitReadable(on: reception.addresses) }
+            for acceptor in reception.acceptors { acceptor.advance { begin($0, worker) } }
+        }
+    }
+
+    private func begin(_ accepted: consuming AcceptedSocket, _ worker: WorkerState) {
+        let connection = PortConnection(peer: accepted.peer, at: worker.now)
+        var options: AssociationOptions = .skipsPacketOnSuccess
+        // A receive of a Unix socket also ends early where somebody passed descriptors.
+        if case .unix = accepted.peer.address { options.insert(.receivesUntilWouldBlock) }
+        let handle: SocketHandle
+        do throws(SystemError) {
+            handle = try port.associate(accepted.socket, key: connection.key, options: options)
+        } catch {
+            return context.admission.rejected(.resources, admitted: connection.peer)
+        }
+        connections.withLock { connections in
+            unsafe connection.index = UInt32(connections.count)
+            connections.append(connection)
+        }
+        let isDraining = plan.withLock { $0 != nil }
+        if connection.begin(handle, port, worker, isDraining: isDraining) { remove(connection) }
+        if context.rules.idleTimeout != nil || isDraining {
+            advance(due: connection.echo.deadline(context.rules))
+        }
+    }
+
+    /// Forgets a connection that is over.
+    func remove(_ connection: PortConnection) {
+        let isLast = connections.withLock { connections in
+            let index = unsafe Int(connection.index)
+            connections.swapAt(index, connections.count - 1)
+            unsafe connections[index].index = UInt32(index)
+            connections.removeLast()
+            return connections.isEmpty
+        }
+        context.ended(connection.peer, connection.echo)
+        if isLast { advance(due: .coarse) }
+    }
+
+    // Brings the moment to keep house forward.
+    private func advance(due moment: MonotonicTime?) {
+        if let moment { due.min(moment.nanoseconds, ordering: .acquiringAndReleasing) }
+    }
+
+    private func schedule(_ reception: Reception) {
+        advance(due: reception.housekeeper.due)
+        for acceptor in reception.acceptors { advance(due: acceptor.due) }
+    }
+
+    /// Does what is due by the clock, unless another worker is at it.
+    func keepHouse(_ worker: WorkerState) {
+        guard due.load(ordering: .acquiring) != .max else { return }
+        worker.refreshTime()
+        guard due.load(ordering: .acquiring) <= worker.now.nanoseconds else { return }
+        _ = reception.withLockIfAvailable { box in
+            due.store(.max, ordering: .releasing)
+            keepHouse(box.value, worker)
+            schedule(box.value)
+        }
+    }
+
+    private func keepHouse(_ reception: Reception, _ worker: WorkerState) {
+        let housekeeper = reception.housekeeper
+        for acceptor in reception.acceptors {
+            acceptor.check(worker.now) { begin($0, worker) }
+            if housekeeper.isPastDeadline { acceptor.close() }
+        }
+        let everyone = connections.withLock { $0 }
+        if let first = everyone.lazy.compactMap({ [context] in $0.echo.deadline(context.rules) }).min()
+        {
+            housekeeper.consider(deadline: first)
+        }
+        if housekeeper.isDue(worker.now) { sweep(everyone, housekeeper, worker) }
+        let isOver = housekeeper.isDraining && !reception.acceptors.contains(where: \.isOpen)
+        if isOver, connections.withLock({ $0.isEmpty }) { port.close() }
+    }
+
+    private func sweep(
+        _ everyone: [PortConnection],
+        _ housekeeper: Housekeeper,
+        _ worker: WorkerState
+    ) {
+        let event = housekeeper.event(worker.now)
+        for connection in everyone where connection.check(event, port, worker) {
+            remove(connection)
+        }
+        let deadlines = everyone.compactMap { $0.echo.deadline(worker.rules) }
+        housekeeper.schedule(
+            earliest: deadlines.min(),
+            isEmpty: connections.withLock { $0.isEmpty },
+            worker.now
+        )
+    }
+}

@@ -1,0 +1,51 @@
+/// Operations without an object: what a server needs most, and nothing on the heap for it.
+extension CompletionPort {
+    /// Posts a receive into the buffer of the worker that will handle it.
+    ///
+    /// Any thread.
+    ///
+    /// While it waits it costs nothing. Its packet carries the bytes (``Packet/bytes``), valid
+    /// until that worker dequeues again or for as long as they are kept
+    /// (``Worker/keep(_:)``). Never completes before it returns.
+    ///
+    /// - Returns: ``Submission/pending``, or why it was refused.
+    @discardableResult
+    package func receive(on handle: SocketHandle) -> Submission {
+        arm(.receive, on: handle)
+    }
+
+    /// Posts a wait until something can be received (OV-11).
+    ///
+    /// Any thread.
+    ///
+    /// - Returns: ``Submission/pending``, or why it was refused.
+    @discardableResult
+    package func waitReadable(on handle: SocketHandle) -> Submission {
+        arm(.readable, on: handle)
+    }
+
+    /// Sends; what the kernel does not take at once is copied and sent later.
+    ///
+    /// Any thread.
+    ///
+    /// - Returns: ``Submission/completed(bytes:)`` if all is sent: without a packet, if the socket
+    ///   skips packets on success; ``Submission/pending`` if a packet with the count of all bytes
+    ///   will follow.
+    package func send(_ bytes: UnsafeRawBufferPointer, on handle: SocketHandle) -> Submission {
+        unsafe sendAnonymously(bytes, on: handle)
+    }
+
+    private func arm(_ kind: SocketState.Armed, on handle: SocketHandle) -> Submission {
+        table.withState(handle) { state -> Submission in
+            // One at a time without an object; the order of several would need a queue.
+            guard !state.hasPendingReceive else { return .busy }
+            state.armed = kind
+            state.pendingCount += 1
+            if state.isReceiveReady { requeue(&state, handle) }
+            return .pending
+        } ?? .staleSocket
+    }
+
+    /// Whether the port has been closed.
+    var isAbandoned: Bool { monitor.withLock { isClosed } }
+}

@@ -1,0 +1,111 @@
+import EchoServer
+import Glibc
+import Sockets
+import TestSupport
+import Testing
+
+/// `echo client`, with the real server.
+@Suite(.timeLimit(.minutes(1)), .serialized)
+struct ClientCommandTests {
+    @Test(arguments: EchoServer.IOModel.allCases)
+    func `16 MiB through a pipe come out as they went in`(
+        _ model: EchoServer.IOModel
+    ) async throws {
+        let server = try await RunningServer(model)
+        let process = try RunningProcess(
+            try BuiltProduct.path(named: "echo"),
+            ["client", "\(server.address)"],
+            input: .pipe
+        )
+        let bytes = PatternBytes(seed: 16).bytes(count: 16 << 20)
+        try await process.write(bytes)
+        process.closeInput()
+        let result = try await process.result()
+        #expect(result.exit == .code(0), "\(result.errors)")
+        #expect(result.output == bytes)
+        #expect(result.errors == "")
+    }
+
+    @Test func `a file, and nothing at all`() async throws {
+        let server = try await RunningServer(.select)
+        let folder = try TemporaryFolder()
+        let bytes = PatternBytes(seed: 1).bytes(count: 100_000)
+        _ = try folder.file("input", holding: bytes)
+        let process = try RunningProcess(
+            try BuiltProduct.path(named: "echo"),
+            ["client", "\(server.address)"],
+            input: .file(folder.path("input"))
+        )
+        let result = try await process.result()
+        #expect(result.exit == .code(0))
+        #expect(result.output == bytes)
+        let empty = try await runEcho(["client", "\(server.address)"])
+        #expect(empty.exit == .code(0))
+        #expect(empty.output == "")
+    }
+
+    @Test func `at a terminal each line comes back, and ^D ends it`() async throws {
+        let server = try await RunningServer(.select)
+        let process = try RunningProcess(
+            try BuiltProduct.path(named: "echo"),
+            ["client", "\(server.address)"],
+            input: .terminal
+        )
+        _ = await eventually { process.bytes(of: .standardOutput).count > 0 }
+        try await process.write("hello there\n")
+        // Once as the terminal's own echo of the typing, once as the server's.
+        let answered = await eventually {
+            process.text(of: .standardOutput).components(of: "hello there") >= 2
+        }
+        #expect(answered, "\(process.text(of: .standardOutput))")
+        try await process.write("\u{4}")
+        #expect(try await process.exit() == .code(0))
+    }
+
+    @Test func `nobody there, 69`() async throws {
+        let address = try Listener(.loopback(port: 0)).address
+        let result = try await runEcho(["client", "\(address)"])
+        #expect(result.exit == .code(69))
+        #expect(result.output == "")
+        #expect(result.errors.outputLines.count == 1)
+        #expect(result.errors.contains("\(address)"), "\(result.errors)")
+        #expect(result.errors.contains("refused"), "\(result.errors)")
+    }
+
+    @Test func `a server that ends before all has come back, 69`() async throws {
+        let server = try ThreadedEchoServer(.closesAfter(bytes: 1000))
+        let process = try RunningProcess(
+            try BuiltProduct.path(named: "echo"),
+            ["client", "\(server.address)"],
+            input: .pipe
+        )
+        try await process.write(PatternBytes(seed: 1).bytes(count: 5000))
+        process.closeInput()
+        let result = try await process.result()
+        #expect(result.exit == .code(69))
+        #expect(result.errors.outputLines.count == 1, "\(result.errors)")
+        #expect(result.output.count == 1000)
+    }
+
+    @Test(arguments: [
+        [], ["127.0.0.1:x"], ["1", "2"], ["--bogus"], ["--connect-timeout", "5", "1"], ["unix:"],
+    ])
+    func `wrong usage, 64`(_ arguments: [String]) async throws {
+        let result = try await runEcho(["client"] + arguments)
+        #expect(result.exit == .code(64))
+        #expect(result.errors.outputLines.count == 1, "\(result.errors)")
+    }
+}
+
+extension String {
+    /// How often a text occurs.
+    fileprivate func components(of part: String) -> Int {
+        var count = 0
+        var rest = self[...]
+        while let range = rest.firstRange(of: part) {
+            count += 1
+            rest = rest[range.upperBound...]
+        }
+        return count
+    }
+}

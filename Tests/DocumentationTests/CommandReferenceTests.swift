@@ -1,0 +1,97 @@
+import EchoServer
+import Foundation
+import TestSupport
+import Testing
+
+/// Compares the README's reference with what the program says about itself.
+@Suite(.timeLimit(.minutes(1)))
+struct CommandReferenceTests {
+    /// A flag as the program's help has it.
+    private struct Flag: Hashable {
+        let name: String
+        let standard: String?
+    }
+
+    @Test(arguments: ["serve", "client", "models"])
+    func `The README describes every flag, with its default`(_ subcommand: String) async throws {
+        let rows = try Document(Document.readme).tableRows
+        for flag in try await Self.flags(of: subcommand) where flag.name != "--help" {
+            let row = rows.first { $0.first == "`\(flag.name)`" }
+            let described = try #require(row, "\(flag.name) of \(subcommand) is not described")
+            guard let standard = flag.standard else { continue }
+            #expect(
+                described.contains { $0.replacing("`", with: "") == standard },
+                "\(flag.name) has the default \(standard)"
+            )
+        }
+    }
+
+    @Test
+    func `The README's tables name no flag that the program does not have`() async throws {
+        var known: Set<String> = []
+        for subcommand in ["serve", "client", "models"] {
+            known.formUnion(try await Self.flags(of: subcommand).map(\.name))
+        }
+        let named = try Document(Document.readme).tableRows.compactMap(\.first)
+            .filter { $0.hasPrefix("`--") }.map { $0.replacing("`", with: "") }
+        #expect(named.count > 10)
+        for flag in named { #expect(known.contains(flag), "\(flag)") }
+    }
+
+    @Test
+    func `The README describes every subcommand and every exit code`() async throws {
+        let readme = try Document(Document.readme)
+        let help = try await Self.help([])
+        for subcommand in try #require(help.firstMatch(of: /SUBCOMMANDS:\n([\s\S]*?)\n\n/)).1
+            .matches(of: /(?m)^  ([a-z]+)/)
+        {
+            #expect(readme.text.contains(try Regex("echo-server \\[?\(subcommand.1)\\]? ")))
+        }
+        let codes = try #require(help.firstMatch(of: /EXIT CODES:([\s\S]*?)\n\n/)).1
+            .matches(of: /\b(\d+) [a-z]/).map { String($0.1) }
+        #expect(codes.count >= 5)
+        for code in codes { #expect(readme.tableRows.contains { $0.first == code }, "\(code)") }
+    }
+
+    @Test(arguments: [Document.readme, Document.models], EchoServer.IOModel.allCases)
+    func `A table has every model, with its backend`(
+        _ path: String,
+        _ model: EchoServer.IOModel
+    ) throws {
+        let rows = try Document(path).tableRows
+        #expect(rows.contains { $0.prefix(2) == ["`\(model.rawValue)`", model.backend.rawValue] })
+    }
+
+    @Test(arguments: EchoServer.Backend.allCases)
+    func `The README says which model a backend stands for`(_ backend: EchoServer.Backend) throws {
+        let row = ["`\(backend.rawValue)`", "`\(backend.defaultModel.rawValue)`"]
+        #expect(try Document(Document.readme).tableRows.contains(row))
+    }
+
+    @Test
+    func `The README's default model is the library's`() throws {
+        let model = EchoServer.Configuration().model.rawValue
+        #expect(try Document(Document.readme).text.contains("The default is `\(model)`."))
+    }
+
+    private static func help(_ arguments: [String]) async throws -> String {
+        let process = try RunningProcess(
+            BuiltProduct.path(named: "echo"),
+            arguments + ["--help"],
+            environment: ["COLUMNS": "80"]
+        )
+        return String(decoding: try await process.result().output, as: UTF8.self) + "\n\n"
+    }
+
+    // `  -v, --flag <value>   What it does. (default: value)`, perhaps over several lines.
+    private static func flags(of subcommand: String) async throws -> [Flag] {
+        let help = try await help([subcommand])
+        let options = try #require(help.firstMatch(of: /OPTIONS:\n([\s\S]*?)\n\n/)).1
+        return options.split(separator: /\n  (?=-)/).compactMap { entry in
+            let text = entry.replacing(/\s+/, with: " ")
+            guard let name = text.firstMatch(of: /--[a-z-]+/) else { return nil }
+            let standard = text.firstMatch(of: /\(default: ([^)]*)\)/)
+            return Flag(name: String(name.0), standard: standard.map { String($0.1) })
+        }
+    }
+}

@@ -1,0 +1,67 @@
+// The code of the documents: each block of Swift stands here between two marks, so that it is
+// compiled with the tests, and is run by them. `ExampleTests` compares the two.
+
+import EchoServer
+import Logging
+import ServiceLifecycle
+import UnixSignals
+
+enum Examples {
+    static func landing() async throws {
+        // example
+        let server = try EchoServer(configuration: .init(listen: [.tcp("127.0.0.1", port: 0)]))
+        for endpoint in try server.start() { print("listening on \(endpoint)") }
+        await server.shutdown(drainingFor: .seconds(5))
+        // end
+    }
+
+    static func embedding() async throws {
+        // example
+        let configuration = EchoServer.Configuration(
+            listen: [.tcp("127.0.0.1", port: 0)],
+            maximumConnections: 1000,
+            idleTimeout: .seconds(60)
+        )
+        let server = try EchoServer(configuration: configuration)
+        for endpoint in try server.start() { print("listening on \(endpoint)") }
+        // … the rest of the program …
+        await server.shutdown(drainingFor: .seconds(5))
+        print("served", server.statistics.accepted, "clients")
+        // end
+    }
+
+    static func serviceGroup(_ configuration: EchoServer.Configuration) async throws {
+        // example
+        let logger = Logger(label: "my-service")
+        let echo = try EchoServer(configuration: configuration, logger: logger)
+        let group = ServiceGroup(
+            services: [echo],
+            gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: logger
+        )
+        try await group.run()
+        // end
+    }
+
+    static func acceptCondition() throws -> EchoServer {
+        // example
+        var guarded = EchoServer.Configuration(listen: [.tcp("127.0.0.1", port: 0)])
+        guarded.admission = { request in
+            request.activeConnectionsOfPeer < 10 ? .accept : .reject
+        }
+        let server = try EchoServer(configuration: guarded)
+        // end
+        return server
+    }
+
+    static func failure(_ configuration: EchoServer.Configuration) throws {
+        // example
+        do {
+            let server = try EchoServer(configuration: configuration)
+            try server.start()
+        } catch let failure as EchoServer.Failure where failure.code == .addressInUse {
+            print(failure.message)
+        }
+        // end
+    }
+}

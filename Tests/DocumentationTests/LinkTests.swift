@@ -1,0 +1,32 @@
+import Foundation
+import Testing
+
+@Suite(.timeLimit(.minutes(1)))
+struct LinkTests {
+    @Test(arguments: Document.all)
+    func `A link to a file of the project leads there`(_ path: String) throws {
+        let folder =
+            path.contains("/") ? String(path[..<(path.lastIndex(of: "/") ?? path.endIndex)]) : "."
+        for link in try Document(path).text.matches(of: /\]\(([^)#:]+)\)/) {
+            #expect(Project.has("\(folder)/\(link.1)"), "\(link.1)")
+        }
+    }
+
+    @Test
+    func `The README names only scripts and folders that exist`() throws {
+        let text = try Document(Document.readme).text
+        let named = text.matches(of: /\bScripts\/[a-z-]+|\.ci\/run/).map { String($0.0) }
+        #expect(named.count > 3)
+        for path in named { #expect(Project.has(path), "\(path)") }
+        for folder in ["Models", "Rules", "Serving"] {
+            #expect(text.contains("`\(folder)/`") && Project.has("Sources/EchoServer/\(folder)"))
+        }
+    }
+
+    @Test
+    func `The README's code is in languages that are checked, or is plain text`() throws {
+        let readme = try Document(Document.readme)
+        let languages = Set(readme.text.matches(of: /(?m)^```([a-z]+)$/).map { String($0.1) })
+        #expect(languages == ["console", "sh", "swift"])
+    }
+}

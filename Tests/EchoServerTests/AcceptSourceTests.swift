@@ -1,0 +1,247 @@
+import Glibc
+import Sockets
+import TestSupport
+import Testing
+
+@testable import EchoServer
+
+@Suite(.timeLimit(.minutes(1)))
+struct AcceptSourceTests {
+    @Test func `connections are served in the order they came, until none is queued`() async throws
+    {
+        let probe = try AcceptSourceProbe()
+        #expect(probe.step() == .empty)
+        let first = try await probe.connectQueued()
+        let second = try probe.connect()
+        let (one, two) = (try first.bound, try second.bound)
+        #expect(probe.step() == .served(one))
+        #expect(await probe.step(until: .served(two)))
+        #expect(probe.step() == .empty)
+        #expect(probe.statistics.accepted == 2)
+        #expect(probe.logged == [])
+        _ = (first.number, second.number)
+    }
+
+    @Test func `SEL-11: a rejected peer is reset, and the next one gets its turn`() async throws {
+        let probe = try AcceptSourceProbe(.init(maximumConnections: 1))
+        let first = try await probe.connectQueued()
+        let one = try first.bound
+        #expect(probe.step() == .served(one))
+        let second = try await probe.connectQueued()
+        #expect(probe.step() == .next)
+        #expect(await second.failure == ECONNRESET)
+        probe.leave(one)
+        let third = try await probe.connectQueued()
+        let three = try third.bound
+        #expect(probe.step() == .served(three))
+        #expect(probe.statistics.rejected == [.full: 1])
+    }
+
+    @Test func `PF-1: a socket the model cannot serve is rejected`() async throws {
+        let probe = try AcceptSourceProbe(canServe: { _ in false })
+        let client = try await probe.connectQueued()
+        #expect(probe.step() == .next)
+        #expect(probe.statistics.rejected == [.modelCapacity: 1])
+        #expect(await client.failure == ECONNRESET)
+    }
+
+    @Test func `full and deferring: connections stay queued until one ends`() async throws {
+        let probe = try AcceptSourceProbe(.init(maximumConnections: 1, whenFull: .defer))
+        let first = try await probe.connectQueued()
+        let second = try probe.connect()
+        let (one, two) = (try first.bound, try second.bound)
+        #expect(probe.step() == .served(one))
+        let moment = try #require(probe.step().moment)
+        #expect(moment > .now + .seconds(30), "no spinning while full")
+        #expect(!probe.isWoken)
+        probe.leave(one)
+        #expect(probe.isWoken)
+        #expect(await probe.step(until: .served(two)))
+        #expect(probe.statistics.rejectedTotal == 0)
+        _ = (first.number, second.number)
+    }
+
+    @Test func `SEL-12: a deferred connection keeps its place before those behind it`() async throws
+    {
+        let decision = Locked(EchoServer.AdmissionDecision.defer)
+        let probe = try AcceptSourceProbe(.init(admission: { _ in decision.withLock { $0 } }))
+        let first = try await probe.connectQueued()
+        let one = try first.bound
+        #expect(probe.step().moment != nil)
+        let second = try await probe.connectQueued()
+        let two = try second.bound
+        for _ in 0..<3 {
+            let moment = try #require(probe.step().moment)
+            #expect(moment > .now && moment <= .now + .milliseconds(100))
+        }
+        #expect(isReadable(probe.listening.number, within: .zero), "the second is still queued")
+        #expect(probe.statistics.deferred == 1)
+        decision.withLock { $0 = .accept }
+        #expect(probe.step() == .served(one))
+        #expect(probe.step() == .served(two))
+        #expect(probe.statistics.deferred == 1)
+        _ = (first.number, second.number)
+    }
+
+    @Test func `a deferred connection asks for a wake-up when one ends`() async throws {
+        let decision = Locked(EchoServer.AdmissionDecision.accept)
+        let probe = try AcceptSourceProbe(.init(admission: { _ in decision.withLock { $0 } }))
+        let first = try await probe.connectQueued()
+        let one = try first.bound
+        #expect(probe.step() == .served(one))
+        decision.withLock { $0 = .defer }
+        let second = try await probe.connectQueued()
+        #expect(probe.step().moment != nil)
+        #expect(!probe.isWoken)
+        probe.leave(one)
+        #expect(probe.isWoken)
+        _ = (first.number, second.number)
+    }
+
+    @Test func `SEL-12: a deferred peer that resets is dropped, those behind it go on`()
+        async throws
+    {
+        let refused = Locked<UInt16?>(nil)
+        let probe = try AcceptSourceProbe(
+            .init(admission: { request in
+                refused.withLock { $0 == request.peer.port } ? .defer : .accept
+            })
+        )
+        let first = try probe.connect()
+        let port = try first.bound.port
+        refused.withLock { $0 = port }
+        _ = await eventually { isReadable(probe.listening.number, within: .zero) }
+        #expect(probe.step().moment != nil)
+        let second = try await probe.connectQueued()
+        let two = try second.bound
+        first.setResetOnClose()
+        _ = consume first
+        #expect(await probe.step(until: .next))
+        #expect(probe.step() == .served(two))
+        #expect(probe.statistics.acceptFailures == 1)
+        #expect(probe.statistics.active == 1)
+        _ = second.number
+    }
+
+    @Test func `a deferred peer that has only half-closed is kept, and served`() async throws {
+        let decision = Locked(EchoServer.AdmissionDecision.defer)
+        let probe = try AcceptSourceProbe(.init(admission: { _ in decision.withLock { $0 } }))
+        let client = try await probe.connectQueued()
+        let address = try client.bound
+        #expect(probe.step().moment != nil)
+        client.shutdown(.sending)
+        #expect(probe.step().moment != nil)
+        decision.withLock { $0 = .accept }
+        #expect(probe.step() == .served(address))
+        #expect(probe.statistics.acceptFailures == 0)
+    }
+
+    @Test func `a closed listening socket has nothing to accept`() throws {
+        let probe = try AcceptSourceProbe()
+        probe.listening.close()
+        #expect(probe.step() == .empty)
+        #expect(!probe.listening.isOpen)
+    }
+}
+
+@Suite(.timeLimit(.minutes(1)))
+struct AcceptSourceShortageTests {
+    private static let noDescriptors = Errno(rawValue: EMFILE)
+    private static let lacking = """
+        warning: cannot accept connections for now; the established ones are served
+        """
+    private static let again = "notice: accepting connections again"
+
+    @Test func `PF-3: pauses double from 50 ms to a second, and one line is logged`() throws {
+        let probe = try AcceptSourceProbe()
+        for pause in [50, 100, 200, 400, 800, 1000, 1000, 1000] {
+            let before = MonotonicTime.now
+            let moment = probe.source.ranShort(Self.noDescriptors)
+            #expect(moment >= before + .milliseconds(pause))
+            #expect(moment <= MonotonicTime.now + .milliseconds(pause))
+        }
+        #expect(probe.logged == [Self.lacking])
+        #expect(probe.lastLogged("endpoint") == "\(probe.listening.address)")
+        #expect(probe.lastLogged("error") == "Too many open files")
+        #expect(probe.statistics.acceptFailures == 8)
+    }
+
+    @Test func `PF-3: an episode ends when the queue is empty, not with a success`() async throws {
+        let probe = try AcceptSourceProbe()
+        _ = probe.source.ranShort(Self.noDescriptors)
+        let client = try await probe.connectQueued()
+        let address = try client.bound
+        #expect(probe.step() == .served(address))
+        _ = probe.source.ranShort(Self.noDescriptors)
+        #expect(probe.logged == [Self.lacking])
+        #expect(probe.step() == .empty)
+        #expect(probe.logged == [Self.lacking, Self.again])
+        #expect(probe.lastLogged("failures") == "2")
+        #expect(probe.step() == .empty)
+        #expect(probe.logged.count == 2)
+        let before = MonotonicTime.now
+        let moment = probe.source.ranShort(Self.noDescriptors)
+        #expect(moment <= .now + .milliseconds(50) && moment >= before + .milliseconds(50))
+        #expect(probe.logged == [Self.lacking, Self.again, Self.lacking])
+    }
+
+    @Test func `PF-3: a connection that ends cuts the pause short`() throws {
+        let probe = try AcceptSourceProbe()
+        let peer = Peer(address: .loopback(port: 9), userID: nil)
+        #expect(probe.context.admission.decide(peer, local: .loopback(port: 7)) == .accept)
+        _ = probe.source.ranShort(Self.noDescriptors)
+        #expect(!probe.isWoken)
+        probe.leave(peer.address)
+        #expect(probe.isWoken)
+    }
+
+    // In a process of its own: the limit would hit the other tests.
+    @Test func `PF-3, SEL-14: without descriptors the queue is left as it is, and served later`()
+        async
+    {
+        await #expect(processExitsWith: .success) {
+            let probe = try AcceptSourceProbe()
+            let first = try await probe.connectQueued()
+            let second = try await probe.connectQueued()
+            let (one, two) = (try first.bound, try second.bound)
+            try setDescriptorLimit(0)
+            #expect(probe.step().moment != nil)
+            #expect(probe.step().moment != nil)
+            try setDescriptorLimit(256)
+            #expect(probe.logged == [Self.lacking])
+            #expect(probe.step() == .served(one))
+            #expect(await probe.step(until: .served(two)))
+            #expect(probe.step() == .empty)
+            #expect(probe.logged == [Self.lacking, Self.again])
+            #expect(probe.statistics.acceptFailures == 2)
+            _ = (first.number, second.number)
+        }
+    }
+}
+
+private func setDescriptorLimit(_ count: rlim_t) throws {
+    var limit = rlimit()
+    let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+    try systemCall("getrlimit") { unsafe getrlimit(resource, &limit) }
+    limit.rlim_cur = count
+    try systemCall("setrlimit") { unsafe setrlimit(resource, &limit) }
+}
+
+extension Socket {
+    /// The address it is bound to.
+    fileprivate var bound: SocketAddress {
+        get throws { try #require(localAddress) }
+    }
+
+    /// The error that ends the connection.
+    fileprivate var failure: CInt? {
+        get async {
+            let number = number
+            _ = await eventually { isReadable(number, within: .zero) }
+            var byte: UInt8 = 0
+            let transfer = unsafe withUnsafeMutableBytes(of: &byte) { unsafe receive(into: $0) }
+            guard case .failed(let errno) = transfer else { return nil }
+            return errno.rawValue
+        }
+    }
+}

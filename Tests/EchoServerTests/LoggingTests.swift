@@ -1,0 +1,111 @@
+import EchoServer
+import Logging
+import Sockets
+import TestSupport
+import Testing
+
+/// What an operator gets to read.
+@Suite(.timeLimit(.minutes(1)), .serialized)
+struct LoggingTests {
+    @Test(arguments: EchoServer.IOModel.allCases)
+    func `at debug each end of a connection is told, with peer, bytes and cause`(
+        _ model: EchoServer.IOModel
+    ) async throws {
+        let log = RecordedLog()
+        try await withServer(model, logger: log.logger(.debug)) { server, address in
+            let client = try await TestClient(to: address)
+            let peer = try #require(client.localAddress)
+            #expect(try await client.exchange([1, 2, 3]) == [1, 2, 3])
+            client.shutdownSending()
+            #expect(try await client.receiveToEnd().end == .finished)
+            client.close()
+            await expectEventually(server, \.active, is: 0)
+            let broken = try await TestClient(to: address)
+            #expect(try await broken.exchange([1]) == [1])
+            broken.reset()
+            await expectEventually(server, \.active, is: 0)
+            #expect(await eventually { log.lines(.debug).count == 2 })
+            let lines = log.lines(.debug)
+            #expect(
+                lines.first == """
+                    connection closed bytes-received=3 bytes-sent=3 cause=peer-closed peer=\(peer)
+                    """
+            )
+            #expect(lines.last?.contains(" cause=reset ") == true)
+        }
+    }
+
+    @Test(arguments: EchoServer.IOModel.allCases)
+    func `at info connections are silent`(_ model: EchoServer.IOModel) async throws {
+        let log = RecordedLog()
+        var endpoint = ""
+        try await withServer(model, logger: log.logger(.info)) { server, address in
+            endpoint = "\(address)"
+            // Probes: connect and leave; and a few that do more.
+            _ = try await EchoLoad(connections: 20, bytes: 0).run(against: address)
+            let report = try await EchoLoad(connections: 5, bytes: 1000).run(against: address)
+            #expect(report.isComplete, "\(report)")
+            await expectEventually(server, \.active, is: 0)
+        }
+        #expect(await eventually { log.lines(.info).count == 3 })
+        let lines = log.lines(.info)
+        #expect(lines[0] == "listening endpoint=\(endpoint) model=\(model.rawValue)")
+        #expect(lines[1] == "draining active=0 timeout-seconds=0.0")
+        #expect(lines[2].hasPrefix("stopped aborted=0 accept-failures=0 accepted="))
+        #expect(log.count == 3)
+    }
+
+    @Test(arguments: EchoServer.IOModel.allCases)
+    func `at debug each connection turned away is told, with the reason`(
+        _ model: EchoServer.IOModel
+    ) async throws {
+        let log = RecordedLog()
+        let rejectsAll = { @Sendable (configuration: inout EchoServer.Configuration) in
+            configuration.admission = { _ in .reject }
+        }
+        try await withServer(model, rejectsAll, logger: log.logger(.debug)) { _, address in
+            let client = try await TestClient(to: address)
+            defer { client.close() }
+            #expect(try await client.receiveToEnd().end == .reset)
+            #expect(await eventually { log.lines(.debug).count == 1 })
+            let line = log.lines(.debug)[0]
+            #expect(line.hasPrefix("connection rejected peer=127.0.0.1:"))
+            #expect(line.hasSuffix(" reason=condition"))
+        }
+    }
+}
+
+/// What was logged, as lines with sorted metadata.
+private final class RecordedLog: Sendable {
+    private let entries = Locked<[(level: Logger.Level, line: String)]>([])
+
+    var count: Int { entries.withLock { $0.count } }
+
+    func lines(_ level: Logger.Level) -> [String] {
+        entries.withLock { $0.filter { $0.level == level }.map(\.line) }
+    }
+
+    func logger(_ level: Logger.Level) -> Logger {
+        var logger = Logger(label: "test") { _ in Handler(log: self) }
+        logger.logLevel = level
+        return logger
+    }
+
+    private struct Handler: LogHandler {
+        let log: RecordedLog
+        var logLevel = Logger.Level.trace
+        var metadata: Logger.Metadata = [:]
+
+        subscript(metadataKey key: String) -> Logger.MetadataValue? {
+            get { metadata[key] }
+            set { metadata[key] = newValue }
+        }
+
+        func log(event: LogEvent) {
+            let fields = (event.metadata ?? [:]).sorted { $0.key < $1.key }
+            let line = ([event.message.description] + fields.map { "\($0.key)=\($0.value)" })
+                .joined(separator: " ")
+            log.entries.withLock { $0.append((event.level, line)) }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+import EchoServer
+import Logging
+import ServiceLifecycle
+
+// Compiled, never run: every public declaration, as users of the library write it, without
+// `@testable`. What stops compiling here breaks them.
+
+func usesServer() async throws {
+    let configuration = EchoServer.Configuration(
+        model: .completionPort,
+        listen: [.tcp("127.0.0.1", port: 0), .unix("/run/echo.sock")],
+        workers: 2,
+        maximumConnections: 1000,
+        whenFull: .defer,
+        maximumConnectionsPerPeer: 10,
+        admission: usesAdmission,
+        idleTimeout: .seconds(60),
+        receiveBufferSize: 4096,
+        pendingLimit: 65_536,
+        backlog: 128,
+        drainTimeout: .seconds(1),
+        busyPoll: .zero
+    )
+    try configuration.validate()
+    let server = try EchoServer(configuration: configuration, logger: Logger(label: "echo"))
+    let endpoints: [EchoServer.Endpoint] = try server.start()
+    _ = endpoints == server.endpoints
+    _ = server.configuration.model
+    usesStatistics(server.statistics)
+    let service: any Service = server
+    try await service.run()
+    try await server.run()
+    await server.shutdown()
+    await server.shutdown(drainingFor: .seconds(1))
+    _ = try EchoServer()
+    sends(server)
+}
+
+func usesAdmission(_ request: EchoServer.AdmissionRequest) -> EchoServer.AdmissionDecision {
+    let places = (request.peer, request.local)
+    if places.0 == places.1 { return .reject }
+    return request.activeConnections + request.activeConnectionsOfPeer > 10 ? .defer : .accept
+}
+
+func usesConfiguration() {
+    var configuration = EchoServer.Configuration()
+    configuration.model = .select
+    configuration.listen = [.tcp("localhost", port: 7)]
+    configuration.workers = nil
+    configuration.maximumConnections = nil
+    configuration.whenFull = .reject
+    configuration.maximumConnectionsPerPeer = nil
+    configuration.admission = { _ in .accept }
+    configuration.idleTimeout = nil
+    configuration.receiveBufferSize = 1024
+    configuration.pendingLimit = 1024
+    configuration.backlog = 1
+    configuration.drainTimeout = .zero
+    configuration.busyPoll = .zero
+    sends(configuration)
+    let policies: [EchoServer.Configuration.FullPolicy] = EchoServer.Configuration.FullPolicy
+        .allCases
+    _ = policies.map(\.rawValue)
+}
+
+func usesModels() {
+    for model in EchoServer.IOModel.allCases {
+        switch model {
+        case .threadPerClient, .select, .asyncSelect, .eventSelect: break
+        case .overlapped, .overlappedRoutine, .completionPort: break
+        }
+        switch model.backend {
+        case .threads, .libevent, .proactor: break
+        }
+        _ = (model.rawValue, model.backend.defaultModel, EchoServer.IOModel(rawValue: "select"))
+        codes(model)
+        codes(model.backend)
+    }
+    _ = EchoServer.Backend.allCases
+}
+
+func usesEndpoint() throws {
+    let endpoint = try EchoServer.Endpoint(parsing: "[::1]:7")
+    let parts: (String?, UInt16?, String?) = (endpoint.host, endpoint.port, endpoint.path)
+    _ = (parts, endpoint.description, endpoint.hashValue)
+    sends(endpoint)
+}
+
+func usesFailure(_ failure: EchoServer.Failure) {
+    let codes: Set<EchoServer.Failure.Code> = [
+        .invalidEndpoint, .invalidConfiguration, .unknownHost, .addressInUse, .addressUnavailable,
+        .permissionDenied, .modelUnavailable, .alreadyStarted, .alreadyShutDown, .system,
+    ]
+    _ = codes.contains(failure.code)
+    let number: Int32? = failure.errorNumber
+    let texts: [String] = [failure.message, failure.description, failure.code.description]
+    _ = (number, texts)
+    sends(failure)
+}
+
+func usesStatistics(_ statistics: EchoServer.Statistics) {
+    let counts: [UInt64] = [
+        statistics.accepted, statistics.deferred, statistics.bytesReceived, statistics.bytesSent,
+        statistics.acceptFailures, statistics.backPressureEpisodes, statistics.rejectedTotal,
+        statistics.closedTotal,
+    ]
+    let active: Int = statistics.active
+    let rejected: [EchoServer.RejectionReason: UInt64] = statistics.rejected
+    let closed: [EchoServer.CloseReason: UInt64] = statistics.closed
+    _ = (counts, active, rejected[.full], closed[.peerClosed], statistics.hashValue)
+    for reason in EchoServer.RejectionReason.allCases {
+        switch reason {
+        case .full, .peerLimit, .condition, .modelCapacity, .resources: codes(reason)
+        }
+    }
+    for reason in EchoServer.CloseReason.allCases {
+        switch reason {
+        case .peerClosed, .reset, .failed, .idleTimeout, .drained, .aborted: codes(reason)
+        }
+    }
+    sends(statistics)
+}
+
+private func sends(_: some Sendable) {}
+private func codes(_: some Codable & Sendable & Hashable) {}

@@ -1,0 +1,71 @@
+import EchoServer
+import Logging
+import Sockets
+import TestSupport
+import Testing
+
+/// Runs a server on a free port of 127.0.0.1 while `body` runs, shuts it down, and checks what must
+/// hold of every server at its end.
+///
+/// - Parameters:
+///   - model: its I/O model.
+///   - configure: changes the configuration.
+///   - logger: what it logs to.
+///   - body: gets the server and where its first endpoint is.
+/// - Returns: what `body` returned.
+@discardableResult
+func withServer<Result: Sendable>(
+    _ model: EchoServer.IOModel,
+    _ configure: (inout EchoServer.Configuration) -> Void = { _ in },
+    logger: Logger? = nil,
+    sourceLocation: SourceLocation = #_sourceLocation,
+    _ body: (EchoServer, SocketAddress) async throws -> Result
+) async throws -> Result {
+    var configuration = EchoServer.Configuration(
+        model: model,
+        listen: [.tcp("127.0.0.1", port: 0)]
+    )
+    configure(&configuration)
+    let server = try EchoServer(configuration: configuration, logger: logger)
+    let endpoints = try server.start()
+    let result: Swift.Result<Result, any Error>
+    do {
+        let address = try #require(endpoints.first?.address, sourceLocation: sourceLocation)
+        result = .success(try await body(server, address))
+    } catch {
+        result = .failure(error)
+    }
+    try await withDeadline(patience, "the shutdown of \(model)") {
+        await server.shutdown(drainingFor: .zero)
+    }
+    let statistics = server.statistics
+    #expect(statistics.active == 0, sourceLocation: sourceLocation)
+    #expect(statistics.accepted == statistics.closedTotal, sourceLocation: sourceLocation)
+    #expect(statistics.bytesSent <= statistics.bytesReceived, sourceLocation: sourceLocation)
+    return try result.get()
+}
+
+extension EchoServer.Endpoint {
+    /// The address that a bound endpoint stands for.
+    var address: SocketAddress? {
+        if let path { return .unix(path) }
+        guard let host, let port else { return nil }
+        return SocketAddress(numeric: host, port: port)
+    }
+}
+
+/// Waits until a count of a server has come to a value, and complains if it does not.
+func expectEventually<Value: Equatable & Sendable>(
+    _ server: EchoServer,
+    _ count: @Sendable (EchoServer.Statistics) -> Value,
+    is value: Value,
+    sourceLocation: SourceLocation = #_sourceLocation
+) async {
+    let reached = await eventually { count(server.statistics) == value }
+    #expect(reached, "\(server.statistics)", sourceLocation: sourceLocation)
+}
+
+/// A path for a Unix socket that no other test uses.
+func temporarySocketPath(_ name: String = #function) -> String {
+    "/tmp/echo-\(UInt64.random(in: 0...UInt64.max)).sock"
+}
