@@ -129,7 +129,7 @@ struct LoopWakerTests {
 
     @Test func `no work that other threads publish before a wake is missed`() throws {
         let loop = try EventLoop()
-        let total = 4 * 2000
+        let total = 4 * 20_000
         let work = Work()
         let waker = loop.waker
         var seen = 0
@@ -141,7 +141,7 @@ struct LoopWakerTests {
         }
         let threads = try (0..<4).map { index in
             try Thread(name: "waker \(index)") {
-                for _ in 0..<2000 {
+                for _ in 0..<20_000 {
                     work.count.withLock { $0 += 1 }
                     waker.wake()
                 }
