@@ -10,8 +10,9 @@ import Synchronization
 @safe package final class Operation: @unchecked Sendable {
     /// For the user: a number, or the address of what the operation is about (CP-8).
     package var context: UInt64 = 0
-    /// For the user: what is to live as long as the operation does (CP-8). Must not use the proactor
-    /// in its `deinit`.
+    /// For the user: what is to live as long as the operation does (CP-8).
+    ///
+    /// Must not use the proactor in its `deinit`.
     package var owner: AnyObject?
     /// The event that its completion sets, if it is used with an ``EventProactor``.
     package var event: OverlappedEvent?
