@@ -233,6 +233,11 @@ package class EventProactor: SocketProactor, @unchecked Sendable {
         monitor.unlock()
     }
 
+    /// How many threads wait, or carry transfers out while they wait.
+    package final var waitingCount: Int {
+        monitor.withLock { sleepers + (isDriving ? 1 : 0) }
+    }
+
     // MARK: For AlertableThread
 
     /// Whether routines wait to run.

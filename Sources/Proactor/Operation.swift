@@ -11,6 +11,8 @@ import Synchronization
     /// For the user: a number, or the address of what the operation is about (CP-8).
     package var context: UInt64 = 0
     /// For the user: what is to live as long as the operation does (CP-8).
+    ///
+    /// Must not use the proactor in its `deinit`.
     package var owner: AnyObject?
     /// The event that its completion sets, if it is used with an ``EventProactor``.
     package var event: OverlappedEvent?

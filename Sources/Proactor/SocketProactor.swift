@@ -168,7 +168,8 @@ package class SocketProactor: @unchecked Sendable {
 
     /// Runs a body with the socket itself, for options and addresses.
     ///
-    /// Any thread; other threads' operations on the socket wait meanwhile.
+    /// Any thread; other threads' operations on the socket wait meanwhile. The body must not use the
+    /// handle.
     ///
     /// - Returns: what the body returned; `nil` if the handle is stale.
     @discardableResult

@@ -113,19 +113,30 @@ struct DrainedTests {
         #expect(before < 100, "the quiet socket came before the busy one was empty")
     }
 
-    @Test func `PR-5: receives posted ahead yield after 16`() throws {
+    @Test func `PR-5: receives posted ahead have 16 a turn`() throws {
         let port = try CompletionPort()
         let worker = CompletionPort.Worker(of: port)
-        let (busy, busyPeer) = try associatedPair(with: port, key: 1)
-        let (quiet, quietPeer) = try associatedPair(with: port, key: 2)
+        let (handle, peer) = try associatedPair(with: port)
         let operations = (0..<40).map { _ in Operation(capacity: 1) }
-        for operation in operations { _ = port.receive(operation, on: busy) }
-        port.receive(on: quiet)
-        busyPeer.send(String(repeating: "x", count: 40))
-        quietPeer.send("y")
-        let keys = worker.rest().map(\.key)
-        #expect(keys.count == 41)
-        #expect(try #require(keys.firstIndex(of: 2)) <= 16)
+        for operation in operations { _ = port.receive(operation, on: handle) }
+        peer.send(String(repeating: "x", count: 40))
+        #expect(worker.next() != nil)
+        #expect(port.queuedCount == 16, "15 packets, and the socket's next turn")
+        #expect(worker.rest().count == 39)
+    }
+
+    @Test func `PR-5: receives that complete at once are 16 a turn as well`() throws {
+        let port = try CompletionPort()
+        let worker = CompletionPort.Worker(of: port)
+        let (handle, peer) = try associatedPair(with: port, options: .skipsPacketOnSuccess)
+        let operation = Operation(capacity: 1)
+        #expect(port.receive(operation, on: handle) == .pending)
+        peer.send(String(repeating: "x", count: 100))
+        #expect(worker.rest().count == 1)
+        var atOnce = 0
+        while port.receive(operation, on: handle) == .completed(bytes: 1) { atOnce += 1 }
+        #expect(atOnce == 15)
+        #expect(worker.rest().count == 1, "and the next turn brings the one that had to wait")
     }
 }
 

@@ -91,6 +91,14 @@ struct RoutineTests {
         #expect(thread.sleep(for: .zero, alertable: true) == .timedOut)
     }
 
+    @Test func `CR-3: one wait runs all that is queued, however much`() throws {
+        let thread = try AlertableThread()
+        let count = Mutex(0)
+        for _ in 0..<500 { thread.queueRoutine { count.withLock { $0 += 1 } } }
+        #expect(thread.sleep(for: .zero, alertable: true) == .routinesRan)
+        #expect(count.withLock { $0 } == 500)
+    }
+
     @Test func `CR-4: an event that is signalled on entry comes before the routines`() throws {
         let thread = try AlertableThread()
         let ran = Atomic(0)
@@ -183,6 +191,7 @@ struct RoutineTests {
         let isReady = eventually { ready.withLock { $0 != nil } }
         #expect(isReady)
         let thread = try #require(ready.withLock { $0 })
+        #expect(eventually { thread.waitingCount == 1 })
         for _ in 0..<1000 { thread.queueRoutine { count.withLock { $0 += 1 } } }
         #expect(try await ended)
         #expect(count.withLock { $0 } == 1000)

@@ -78,23 +78,27 @@ struct WorkerTests {
     @Test func `a second packet wakes a second worker, though the first is not done`() async throws
     {
         let port = try CompletionPort(concurrency: 2)
-        let gate = Gate()
-        let pairs = try (1...2).map { try associatedPair(with: port, key: UInt64($0)) }
-        for pair in pairs { port.receive(on: pair.handle) }
-        for pair in pairs { pair.peer.send("x") }
-        // Both edges are there before anybody looks: one thread harvests both, and must share.
-        let first = Atomic(true)
-        let results = try await onThreads(2) { _ -> Bool in
+        let rounds = 300
+        let arrived = Atomic(0)
+        async let results = onThreads(2) { _ -> Bool in
             let worker = CompletionPort.Worker(of: port)
-            guard case .success = worker.dequeue() else { return false }
-            if first.exchange(false, ordering: .sequentiallyConsistent) {
-                gate.wait()
-            } else {
-                gate.open()
+            for round in 1...rounds {
+                guard case .success = worker.dequeue(timeout: patience) else { return false }
+                // Without `blocking`, so that nothing but the second packet wakes the other.
+                arrived.add(1, ordering: .sequentiallyConsistent)
+                guard
+                    eventually({ arrived.load(ordering: .sequentiallyConsistent) >= 2 * round })
+                else { return false }
             }
             return true
         }
-        #expect(results == [true, true])
+        for round in 0..<rounds {
+            #expect(eventually { arrived.load(ordering: .sequentiallyConsistent) == 2 * round })
+            if round % 2 == 0 { #expect(eventually { port.waitingCount == 2 }) }
+            port.post(key: 1)
+            port.post(key: 2)
+        }
+        #expect(try await results == [true, true])
     }
 
     @Test func `a million posted packets are dequeued, none lost or doubled`() async throws {
