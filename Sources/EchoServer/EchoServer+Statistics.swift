@@ -10,7 +10,9 @@ extension EchoServer {
         /// Connections turned away, by reason.
         public internal(set) var rejected: [RejectionReason: UInt64] = [:]
         /// Connections that were accepted and then held back, first in line, before they were
-        /// admitted. Those that wait in the kernel's queue are not known and not counted.
+        /// admitted.
+        ///
+        /// Those that wait in the kernel's queue are not known and not counted.
         public internal(set) var deferred: UInt64 = 0
         /// Connections ended, by reason.
         public internal(set) var closed: [CloseReason: UInt64] = [:]

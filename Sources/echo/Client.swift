@@ -24,7 +24,8 @@ struct Client: ParsableCommand {
     @Argument(
         help: ArgumentHelp(
             "The server: PORT, HOST:PORT, [IPv6]:PORT, unix:PATH or unix:@NAME.",
-            valueName: "endpoint"),
+            valueName: "endpoint"
+        ),
         transform: Parse.clientEndpoint
     )
     var endpoint: Endpoint

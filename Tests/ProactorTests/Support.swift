@@ -147,12 +147,7 @@ extension CompletionPort.Worker {
 
 /// Polls a condition that another thread is about to make true.
 func eventually(_ condition: () -> Bool) -> Bool {
-    let deadline = MonotonicTime.now + patience
-    while !condition() {
-        if MonotonicTime.now > deadline { return false }
-        usleep(200)
-    }
-    return true
+    eventuallyBlocking(condition)
 }
 
 /// Runs bodies on threads of their own, and waits for them without holding a task's thread.

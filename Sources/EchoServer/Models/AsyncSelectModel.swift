@@ -138,7 +138,9 @@ private final class AsyncSelectWindow {
     }
 }
 
-/// Finds a connection by its socket's handle. The core owns the connections.
+/// Finds a connection by its socket's handle.
+///
+/// The core owns the connections.
 @safe
 private struct ConnectionsByHandle {
     private var places: [Unmanaged<NetworkConnection>?] = unsafe []

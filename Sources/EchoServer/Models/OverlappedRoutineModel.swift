@@ -84,8 +84,9 @@ private final class OverlappedRoutineWorker: GroupWorker {
     }
 }
 
-/// The completion routine of every operation. The operation says whose it is, and its result how
-/// it ended.
+/// The completion routine of every operation.
+///
+/// The operation says whose it is, and its result how it ended.
 private func operationCompleted(_: Errno?, _: Int, _ operation: Proactor.Operation) {
     OverlappedConnection.owner(of: operation)?.completed()
 }

@@ -2,8 +2,10 @@ import Glibc
 import Reactor
 import Sockets
 
-/// Accepts connections of one listening socket on a message loop: once for each accept message,
-/// and again when a pause is over. Confined to the loop's thread.
+/// Accepts connections of one listening socket on a message loop: once for each accept message, and
+/// again when a pause is over.
+///
+/// Confined to the loop's thread.
 final class MessageAcceptor {
     /// The handle that its messages carry.
     let address: SlotAddress
@@ -74,7 +76,9 @@ final class MessageAcceptor {
         } while isDraining || source.isShort
     }
 
-    /// A pause is over. The accept event is still disabled, so there will be no message.
+    /// A pause is over.
+    ///
+    /// The accept event is still disabled, so there will be no message.
     fileprivate func resume() {
         guard isPaused else { return }
         isPaused = false

@@ -48,8 +48,9 @@ class NetworkConnection: Connection {
         return session.writable(socket, worker)
     }
 
-    /// The peer has closed or reset the connection (`FD_CLOSE`). What was received before is read
-    /// first (AS-8, SB-10).
+    /// The peer has closed or reset the connection (`FD_CLOSE`).
+    ///
+    /// What was received before is read first (AS-8, SB-10).
     ///
     /// - Returns: what the rules demand now.
     final func ended() -> EchoState.Demand {

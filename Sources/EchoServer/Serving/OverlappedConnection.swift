@@ -3,7 +3,9 @@ import Proactor
 import Sockets
 
 /// A connection that is served by operations posted ahead, one at a time: receive, send back what
-/// was received, receive again. The models differ in how they learn that one has completed.
+/// was received, receive again.
+///
+/// The models differ in how they learn that one has completed.
 ///
 /// While it waits for data it pins no buffer: a receive borrows one when data is there, and the
 /// send goes out of the same buffer.
@@ -34,7 +36,9 @@ final class OverlappedConnection: Connection {
         operation.context = UInt64(pointer)
     }
 
-    /// The connection that an operation belongs to. It lives until its operation is over (OV-8).
+    /// The connection that an operation belongs to.
+    ///
+    /// It lives until its operation is over (OV-8).
     static func owner(of operation: Proactor.Operation) -> OverlappedConnection? {
         guard let pointer = unsafe UnsafeRawPointer(bitPattern: UInt(operation.context)) else {
             return nil

@@ -3,7 +3,9 @@ import Proactor
 import Sockets
 
 /// Accepts connections of one listening socket by operations posted ahead, one at a time
-/// (`AcceptEx`). Used by one thread at a time; does not wait.
+/// (`AcceptEx`).
+///
+/// Used by one thread at a time; does not wait.
 final class PortAcceptor {
     private let port: CompletionPort
     private let listening: PostedListener
@@ -87,7 +89,9 @@ final class PortAcceptor {
         }
     }
 
-    /// Accepts what is queued, then closes. Inherited sockets keep their queue for the next owner.
+    /// Accepts what is queued, then closes.
+    ///
+    /// Inherited sockets keep their queue for the next owner.
     func drain() {
         if listening.isInherited { return close() }
         if lastCallAt == nil { lastCallAt = .coarse + .milliseconds(20) }

@@ -66,7 +66,12 @@ final class PortConnection: Sendable {
             guard !state.echo.isClosed else { return true }
             let (now, rules) = (worker.now, worker.rules)
             if let error = packet.error {
-                return Self.post(state.echo.handle(.failed(error), at: now, rules), &state, port, worker)
+                return Self.post(
+                    state.echo.handle(.failed(error), at: now, rules),
+                    &state,
+                    port,
+                    worker
+                )
             }
             if packet.kind == .send {
                 let demand = Self.credit(packet.byteCount, &state, worker)
@@ -74,7 +79,12 @@ final class PortConnection: Sendable {
                 return Self.post(demand, &state, port, worker)
             }
             guard packet.byteCount > 0 else {
-                return Self.post(state.echo.handle(.endOfInput, at: now, rules), &state, port, worker)
+                return Self.post(
+                    state.echo.handle(.endOfInput, at: now, rules),
+                    &state,
+                    port,
+                    worker
+                )
             }
             return unsafe Self.echo(packet.bytes, &state, port, worker)
         }

@@ -5,7 +5,9 @@ import Synchronization
 /// What the workers of a completion port share: the port, the connections, the listening sockets
 /// and what depends on time.
 final class PortService: Sendable {
-    /// What packets carry that belong to no connection. No object lies at such an address.
+    /// What packets carry that belong to no connection.
+    ///
+    /// No object lies at such an address.
     enum Key {
         static let orders: UInt64 = 1
         static let freePlace: UInt64 = 2
@@ -67,7 +69,9 @@ final class PortService: Sendable {
         port.post(key: Key.orders)
     }
 
-    /// Begins to drain, or brings the end forward. Any thread.
+    /// Begins to drain, or brings the end forward.
+    ///
+    /// Any thread.
     func drain(_ plan: DrainPlan) {
         self.plan.withLock { $0 = plan }
         port.post(key: Key.orders)
@@ -178,7 +182,8 @@ final class PortService: Sendable {
             if housekeeper.isPastDeadline { acceptor.close() }
         }
         let everyone = connections.withLock { $0 }
-        if let first = everyone.lazy.compactMap({ [context] in $0.echo.deadline(context.rules) }).min()
+        if let first = everyone.lazy.compactMap({ [context] in $0.echo.deadline(context.rules) })
+            .min()
         {
             housekeeper.consider(deadline: first)
         }

@@ -18,8 +18,10 @@ protocol GroupWorker: AnyObject, SendableMetatype {
     func run()
 }
 
-/// Workers of so many connections each: one is made when all others are full, and ends when it
-/// has no connection left, but for the last. Any thread.
+/// Workers of so many connections each: one is made when all others are full, and ends when it has
+/// no connection left, but for the last.
+///
+/// Any thread.
 final class WorkerGroups<Worker: GroupWorker>: Sendable {
     private struct Group {
         let id: UInt64
@@ -72,7 +74,9 @@ final class WorkerGroups<Worker: GroupWorker>: Sendable {
     }
 
     private func place(_ state: inout State) throws -> Int {
-        if let index = state.groups.firstIndex(where: { $0.count < Worker.capacity }) { return index }
+        if let index = state.groups.firstIndex(where: { $0.count < Worker.capacity }) {
+            return index
+        }
         state.lastID += 1
         let id = state.lastID
         let made = MadeInbox()

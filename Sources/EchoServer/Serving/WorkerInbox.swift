@@ -1,8 +1,9 @@
 import Sockets
 import Synchronization
 
-/// What other threads tell a worker: connections to serve, and when to end. Any thread puts in,
-/// the worker takes out.
+/// What other threads tell a worker: connections to serve, and when to end.
+///
+/// Any thread puts in, the worker takes out.
 final class WorkerInbox: Sendable {
     /// What has been put in since the worker last looked, and what holds from now on.
     struct Contents {
@@ -35,7 +36,9 @@ final class WorkerInbox: Sendable {
         tell()
     }
 
-    /// Tells the worker to drain. A later plan can only be an earlier end.
+    /// Tells the worker to drain.
+    ///
+    /// A later plan can only be an earlier end.
     func drain(_ plan: DrainPlan) {
         contents.withLock { $0.value.plan = plan }
         tell()
