@@ -2,6 +2,7 @@ import Glibc
 import Proactor
 import Sockets
 import Synchronization
+import TestSupport
 import Testing
 
 /// Long enough for anything that happens at all; no test waits for it to pass.
