@@ -188,10 +188,10 @@ struct RoutineTests {
             }
             return true
         }
-        let isReady = eventually { ready.withLock { $0 != nil } }
+        let isReady = await eventually { ready.withLock { $0 != nil } }
         #expect(isReady)
         let thread = try #require(ready.withLock { $0 })
-        #expect(eventually { thread.waitingCount == 1 })
+        #expect(await eventually { thread.waitingCount == 1 })
         for _ in 0..<1000 { thread.queueRoutine { count.withLock { $0 += 1 } } }
         #expect(try await ended)
         #expect(count.withLock { $0 } == 1000)

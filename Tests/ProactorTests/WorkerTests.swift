@@ -22,11 +22,11 @@ struct WorkerTests {
                     }
                 }
             )
-            #expect(eventually { port.waitingCount == number + 1 })
+            #expect(await eventually { port.waitingCount == number + 1 })
         }
         for count in 1...4 {
             port.post(key: 1)
-            #expect(eventually { order.withLock { $0.count } == count })
+            #expect(await eventually { order.withLock { $0.count } == count })
         }
         #expect(order.withLock { $0 } == [0, 3, 2, 1], "the one that polls, then the parked")
         gate.open()
@@ -93,8 +93,8 @@ struct WorkerTests {
             return true
         }
         for round in 0..<rounds {
-            #expect(eventually { arrived.load(ordering: .sequentiallyConsistent) == 2 * round })
-            if round % 2 == 0 { #expect(eventually { port.waitingCount == 2 }) }
+            #expect(await eventually { arrived.load(ordering: .sequentiallyConsistent) == 2 * round })
+            if round % 2 == 0 { #expect(await eventually { port.waitingCount == 2 }) }
             port.post(key: 1)
             port.post(key: 2)
         }
@@ -155,7 +155,7 @@ struct WorkerTests {
                 }
             )
         }
-        #expect(eventually { port.waitingCount == 4 })
+        #expect(await eventually { port.waitingCount == 4 })
         port.close()
         await joined(threads)
         #expect(abandoned.load(ordering: .relaxed) == 4)
