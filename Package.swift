@@ -87,6 +87,7 @@ let package = Package(
             dependencies: [
                 "echo",
                 "EchoServer",
+                "Proactor",
                 "Sockets",
                 "TestSupport",
                 .product(name: "Logging", package: "swift-log"),

@@ -3,6 +3,7 @@
 
 import EchoServer
 import Logging
+import Proactor
 import ServiceLifecycle
 import UnixSignals
 
@@ -62,6 +63,35 @@ enum Examples {
         } catch let failure as EchoServer.Failure where failure.code == .addressInUse {
             print(failure.message)
         }
+        // end
+    }
+
+    static func completionPort() throws {
+        // example
+        let port = try CompletionPort(concurrency: 2)
+        let pool = WorkerPool(name: "echo", count: 2) { _ in
+            let worker = CompletionPort.Worker(of: port)
+            while true {
+                switch worker.dequeue() {
+                case .success(let packet) where packet.isEndOfStream:
+                    port.close(packet.socket)
+                case .success(let packet) where packet.kind == .receive:
+                    // Sent at once, without a packet: the socket skips those. Otherwise one will come.
+                    if case .completed = unsafe port.send(packet.bytes, on: packet.socket) {
+                        port.receive(on: packet.socket)
+                    }
+                case .success(let packet) where packet.kind == .send:
+                    port.receive(on: packet.socket)
+                case .success, .timedOut:
+                    continue
+                case .failure(let packet):
+                    port.close(packet.socket)
+                case .abandoned:
+                    return
+                }
+            }
+        }
+        pool.wait()
         // end
     }
 }

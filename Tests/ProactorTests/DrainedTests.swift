@@ -1,6 +1,7 @@
 import Glibc
 import Proactor
 import Sockets
+import TestSupport
 import Testing
 
 /// When a short receive means that nothing more is there, and when it does not (PR-3, PF-5).
@@ -13,7 +14,7 @@ struct DrainedTests {
         peer.send("last words")
         peer.shutdown()
         let isThere = port.withSocket(handle) { socket in
-            eventually { socket.poll(pollPeerClosed) }
+            eventuallyBlocking { socket.poll(pollPeerClosed) }
         }
         #expect(isThere == true)
         port.receive(on: handle)
@@ -33,7 +34,7 @@ struct DrainedTests {
         peer.send("!", flags: CInt(MSG_OOB))
         peer.send("cd")
         let isThere = port.withSocket(handle) { socket in
-            eventually { socket.unreadByteCount >= 2 && socket.poll(POLLPRI) }
+            eventuallyBlocking { socket.unreadByteCount >= 2 && socket.poll(POLLPRI) }
         }
         #expect(isThere == true)
         var text = ""

@@ -2,6 +2,7 @@ import Glibc
 import Proactor
 import Sockets
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(1)))

@@ -146,21 +146,6 @@ extension CompletionPort.Worker {
     }
 }
 
-/// Polls a condition that another thread is about to make true.
-func eventually(_ condition: () -> Bool) -> Bool {
-    eventuallyBlocking(condition)
-}
-
-/// The same in a task, whose thread others need meanwhile.
-func eventually(_ condition: () -> Bool) async -> Bool {
-    let deadline = MonotonicTime.now + patience
-    while !condition() {
-        if MonotonicTime.now > deadline { return false }
-        try? await Task.sleep(for: .microseconds(200))
-    }
-    return true
-}
-
 /// Runs bodies on threads of their own, and waits for them without holding a task's thread.
 func onThreads<Result: Sendable>(
     _ count: Int,
@@ -203,7 +188,7 @@ final class Gate: Sendable {
     }
 
     func wait() {
-        _ = eventually { isOpen.load(ordering: .acquiring) }
+        _ = eventuallyBlocking { isOpen.load(ordering: .acquiring) }
     }
 }
 

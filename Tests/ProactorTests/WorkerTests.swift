@@ -2,6 +2,7 @@ import Glibc
 import Proactor
 import Sockets
 import Synchronization
+import TestSupport
 import Testing
 
 /// What holds when several threads serve a port.
@@ -87,13 +88,17 @@ struct WorkerTests {
                 // Without `blocking`, so that nothing but the second packet wakes the other.
                 arrived.add(1, ordering: .sequentiallyConsistent)
                 guard
-                    eventually({ arrived.load(ordering: .sequentiallyConsistent) >= 2 * round })
+                    eventuallyBlocking({
+                        arrived.load(ordering: .sequentiallyConsistent) >= 2 * round
+                    })
                 else { return false }
             }
             return true
         }
         for round in 0..<rounds {
-            #expect(await eventually { arrived.load(ordering: .sequentiallyConsistent) == 2 * round })
+            #expect(
+                await eventually { arrived.load(ordering: .sequentiallyConsistent) == 2 * round }
+            )
             if round % 2 == 0 { #expect(await eventually { port.waitingCount == 2 }) }
             port.post(key: 1)
             port.post(key: 2)
@@ -186,10 +191,10 @@ struct WorkerTests {
         let arrived = Atomic(0)
         let names = Mutex<Set<String>>([])
         let pool = WorkerPool(name: "blocked", count: 12) { number in
-            _ = eventually { arrived.load(ordering: .sequentiallyConsistent) == number }
+            _ = eventuallyBlocking { arrived.load(ordering: .sequentiallyConsistent) == number }
             names.withLock { _ = $0.insert(currentThreadName()) }
             arrived.add(1, ordering: .sequentiallyConsistent)
-            _ = eventually { arrived.load(ordering: .sequentiallyConsistent) == 12 }
+            _ = eventuallyBlocking { arrived.load(ordering: .sequentiallyConsistent) == 12 }
         }
         await withCheckedContinuation { continuation in pool.notify { continuation.resume() } }
         #expect(arrived.load(ordering: .sequentiallyConsistent) == 12)
