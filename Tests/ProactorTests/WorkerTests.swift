@@ -93,7 +93,9 @@ struct WorkerTests {
             return true
         }
         for round in 0..<rounds {
-            #expect(await eventually { arrived.load(ordering: .sequentiallyConsistent) == 2 * round })
+            #expect(
+                await eventually { arrived.load(ordering: .sequentiallyConsistent) == 2 * round }
+            )
             if round % 2 == 0 { #expect(await eventually { port.waitingCount == 2 }) }
             port.post(key: 1)
             port.post(key: 2)
