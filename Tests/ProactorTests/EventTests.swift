@@ -125,7 +125,7 @@ struct EventTests {
         let proactor = try EventProactor()
         let event = proactor.makeEvent()
         async let outcome = onThread { proactor.wait(for: [event], timeout: patience) }
-        #expect(await eventually { proactor.waitingCount == 1 })
+        #expect(await becomesTrue { proactor.waitingCount == 1 })
         proactor.close(event)
         #expect(try await outcome == .invalidHandle)
         let next = proactor.makeEvent()
@@ -137,7 +137,7 @@ struct EventTests {
         for round in 0..<100 {
             let event = proactor.makeEvent()
             async let outcome = onThread { proactor.wait(for: [event], timeout: patience) }
-            if round % 2 == 0 { #expect(await eventually { proactor.waitingCount == 1 }) }
+            if round % 2 == 0 { #expect(await becomesTrue { proactor.waitingCount == 1 }) }
             proactor.set(event)
             #expect(try await outcome == .signalled(0))
             proactor.close(event)
@@ -157,7 +157,7 @@ struct EventTests {
             return proactor.wait(for: [event], timeout: patience)
         }
         // In the order least kind to the thread that drives.
-        #expect(await eventually { proactor.waitingCount == 4 })
+        #expect(await becomesTrue { proactor.waitingCount == 4 })
         for pair in pairs.reversed() { pair.peer.send("x") }
         #expect(try await outcomes == Array(repeating: .signalled(0), count: 4))
     }
@@ -171,7 +171,7 @@ struct EventTests {
         #expect(proactor.receive(operation, on: handle) == .pending)
         let other = proactor.makeEvent()
         async let first = onThread { proactor.wait(for: [other], timeout: .milliseconds(100)) }
-        #expect(await eventually { proactor.waitingCount == 1 })
+        #expect(await becomesTrue { proactor.waitingCount == 1 })
         async let second = onThread { proactor.wait(for: [event], timeout: patience) }
         #expect(try await first == .timedOut)
         peer.send("x")

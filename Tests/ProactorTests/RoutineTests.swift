@@ -188,10 +188,10 @@ struct RoutineTests {
             }
             return true
         }
-        let isReady = await eventually { ready.withLock { $0 != nil } }
+        let isReady = await becomesTrue { ready.withLock { $0 != nil } }
         #expect(isReady)
         let thread = try #require(ready.withLock { $0 })
-        #expect(await eventually { thread.waitingCount == 1 })
+        #expect(await becomesTrue { thread.waitingCount == 1 })
         for _ in 0..<1000 { thread.queueRoutine { count.withLock { $0 += 1 } } }
         #expect(try await ended)
         #expect(count.withLock { $0 } == 1000)

@@ -156,7 +156,7 @@ func eventually(_ condition: () -> Bool) -> Bool {
 }
 
 /// The same in a task, whose thread others need meanwhile.
-func eventually(_ condition: () -> Bool) async -> Bool {
+func becomesTrue(_ condition: () -> Bool) async -> Bool {
     let deadline = MonotonicTime.now + patience
     while !condition() {
         if MonotonicTime.now > deadline { return false }

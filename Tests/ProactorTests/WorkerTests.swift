@@ -22,11 +22,11 @@ struct WorkerTests {
                     }
                 }
             )
-            #expect(await eventually { port.waitingCount == number + 1 })
+            #expect(await becomesTrue { port.waitingCount == number + 1 })
         }
         for count in 1...4 {
             port.post(key: 1)
-            #expect(await eventually { order.withLock { $0.count } == count })
+            #expect(await becomesTrue { order.withLock { $0.count } == count })
         }
         #expect(order.withLock { $0 } == [0, 3, 2, 1], "the one that polls, then the parked")
         gate.open()
@@ -94,9 +94,9 @@ struct WorkerTests {
         }
         for round in 0..<rounds {
             #expect(
-                await eventually { arrived.load(ordering: .sequentiallyConsistent) == 2 * round }
+                await becomesTrue { arrived.load(ordering: .sequentiallyConsistent) == 2 * round }
             )
-            if round % 2 == 0 { #expect(await eventually { port.waitingCount == 2 }) }
+            if round % 2 == 0 { #expect(await becomesTrue { port.waitingCount == 2 }) }
             port.post(key: 1)
             port.post(key: 2)
         }
@@ -157,7 +157,7 @@ struct WorkerTests {
                 }
             )
         }
-        #expect(await eventually { port.waitingCount == 4 })
+        #expect(await becomesTrue { port.waitingCount == 4 })
         port.close()
         await joined(threads)
         #expect(abandoned.load(ordering: .relaxed) == 4)
