@@ -108,9 +108,10 @@ package class EventProactor: SocketProactor, @unchecked Sendable {
     }
 
     /// Leaves the monitor, and tells every thread that waits that something has changed.
+    ///
+    /// Threads sleep only while another drives, and that one wakes them when it stops.
     final func unlockAndTell() {
         let wakes = isDriving
-        if sleepers > 0 { changed.broadcast() }
         monitor.unlock()
         if wakes { epoll.wake() }
     }

@@ -163,6 +163,22 @@ struct EventTests {
         #expect(try await outcomes == Array(repeating: .signalled(0), count: 4))
     }
 
+    @Test func `a thread that stops driving leaves it to one that waits on`() async throws {
+        let proactor = try EventProactor()
+        let (handle, peer) = try associatedPair(with: proactor)
+        let operation = Operation(capacity: 4)
+        let event = proactor.makeEvent()
+        operation.event = event
+        #expect(proactor.receive(operation, on: handle) == .pending)
+        let other = proactor.makeEvent()
+        async let first = onThread { proactor.wait(for: [other], timeout: .milliseconds(100)) }
+        #expect(await eventually { proactor.waitingCount == 1 })
+        async let second = onThread { proactor.wait(for: [event], timeout: patience) }
+        #expect(try await first == .timedOut)
+        peer.send("x")
+        #expect(try await second == .signalled(0))
+    }
+
     @Test func `an operation that borrows its buffer echoes from it`() throws {
         let proactor = try EventProactor()
         let (handle, peer) = try associatedPair(with: proactor)

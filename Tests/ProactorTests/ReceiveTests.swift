@@ -45,6 +45,22 @@ struct ReceiveTests {
         #expect(operations.map(\.text) == ["aaaa", "bbbb", "cccc", "dd"])
     }
 
+    @Test func `OV-7: a receive that could complete at once waits behind one that could not`()
+        throws
+    {
+        let port = try CompletionPort(receiveBufferSize: 4)
+        let worker = CompletionPort.Worker(of: port)
+        let (handle, peer) = try associatedPair(with: port)
+        peer.send("aaaabbbb")
+        #expect(worker.rest().isEmpty, "the edge is known")
+        let first = Operation()
+        let second = Operation(capacity: 4)
+        #expect(port.receive(first, on: handle) == .pending)
+        #expect(port.receive(second, on: handle) == .pending)
+        #expect(worker.rest().count == 2)
+        #expect(first.text == "aaaa" && second.text == "bbbb")
+    }
+
     @Test func `OV-6: an operation under way is refused, and not disturbed`() throws {
         let port = try CompletionPort()
         let worker = CompletionPort.Worker(of: port)
