@@ -24,7 +24,8 @@ struct RunTests {
     func `run goes on with a started server`(_ model: EchoServer.IOModel) async throws {
         let server = try makeServer(model)
         let endpoints = try server.start()
-        let running = Task { try await server.run() }
+        // At once: nothing else tells that it has begun.
+        let running = Task.immediate { try await server.run() }
         try await echoOnce(server)
         #expect(server.endpoints == endpoints)
         await server.shutdown(drainingFor: .zero)

@@ -171,7 +171,7 @@ struct EventTests {
         operation.event = event
         #expect(proactor.receive(operation, on: handle) == .pending)
         let other = proactor.makeEvent()
-        async let first = onThread { proactor.wait(for: [other], timeout: .milliseconds(100)) }
+        async let first = onThread { proactor.wait(for: [other], timeout: .seconds(2)) }
         #expect(await eventually { proactor.waitingCount == 1 })
         async let second = onThread { proactor.wait(for: [event], timeout: patience) }
         #expect(try await first == .timedOut)

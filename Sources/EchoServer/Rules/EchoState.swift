@@ -153,7 +153,7 @@ struct EchoState: Sendable {
         case .drain:
             isDraining = true
             return tick(now, rules)
-        case .finish: return finish(cause: .drained, now)
+        case .finish: return phase == .open ? finish(cause: .drained, now) : tick(now, rules)
         case .abort: return close(phase == .lingering ? closeCause : .aborted)
         case .tick: return tick(now, rules)
         case .received, .sent: return demand

@@ -71,6 +71,7 @@ final class AcceptSource {
     }
 
     private func offer(_ accepted: consuming AcceptedSocket, again: Bool) -> Step {
+        let departures = context.admission.departures
         let verdict = context.admission.decide(
             accepted.peer,
             local: listening.address,
@@ -91,8 +92,9 @@ final class AcceptSource {
                 return .next
             }
             held = consume accepted
-            context.admission.notifyWhenOneEnds(wakeup)
-            return .wait(until: .now + .milliseconds(100))
+            // One that ended while the question was asked would be missed otherwise.
+            let isStale = context.admission.notifyWhenOneEnds(wakeup, since: departures)
+            return .wait(until: isStale ? .now : .now + .milliseconds(100))
         }
     }
 

@@ -22,6 +22,7 @@ final class Admission: Sendable {
         var perPeer: [PeerGroup: Int] = [:]
         var statistics = EchoServer.Statistics()
         var waiting: [Wakeup] = []
+        var departures: UInt64 = 0
     }
 
     private let maximum: Int
@@ -55,9 +56,21 @@ final class Admission: Sendable {
         }
     }
 
-    /// Asks for a wake-up when a connection ends: descriptors may be free again then.
-    func notifyWhenOneEnds(_ wakeup: Wakeup) {
-        state.withLock { Self.register(wakeup, &$0) }
+    /// How many connections have ended; for ``notifyWhenOneEnds(_:since:)``.
+    var departures: UInt64 { state.withLock { $0.departures } }
+
+    /// Asks for a wake-up when a connection ends: a place, or descriptors, may be free then.
+    ///
+    /// - Parameters:
+    ///   - wakeup: what to signal, once.
+    ///   - departures: how many had ended when the caller found that it has to wait.
+    /// - Returns: whether one has ended since, so that there is nothing to wait for.
+    @discardableResult
+    func notifyWhenOneEnds(_ wakeup: Wakeup, since departures: UInt64 = .max) -> Bool {
+        state.withLock { state in
+            Self.register(wakeup, &state)
+            return state.departures > departures
+        }
     }
 
     private static func register(_ wakeup: Wakeup, _ state: inout State) {
@@ -160,6 +173,7 @@ final class Admission: Sendable {
 
     private static func leave(_ peer: Peer, _ state: inout State) -> [Wakeup] {
         state.active -= 1
+        state.departures += 1
         if let count = state.perPeer[peer.group] {
             state.perPeer[peer.group] = count > 1 ? count - 1 : nil
         }

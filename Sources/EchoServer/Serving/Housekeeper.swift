@@ -57,8 +57,8 @@ final class Housekeeper {
         guard let plan else { return .tick }
         if now >= plan.deadline { return .abort }
         guard now >= plan.finishAt else { return .drain }
-        defer { isFinishing = true }
-        return isFinishing ? .tick : .finish
+        isFinishing = true
+        return .finish
     }
 
     /// Sets the moment to look next.

@@ -136,7 +136,7 @@ final class PortService: Sendable {
         let isDraining = plan.withLock { $0 != nil }
         if connection.begin(handle, port, worker, isDraining: isDraining) { remove(connection) }
         if context.rules.idleTimeout != nil || isDraining {
-            advance(due: connection.echo.deadline(context.rules))
+            advance(due: isDraining ? .coarse : connection.echo.deadline(context.rules))
         }
     }
 

@@ -44,9 +44,8 @@ final class WorkerCore {
     /// Puts a connection into the table.
     func add(_ connection: Connection) {
         connection.address = connections.insert(connection)
-        if housekeeper.isDraining {
-            connection.demand = connection.session.handle(housekeeper.event(state.now), state)
-        }
+        // Told like the others, in the next sweep, when the model has begun with it.
+        if housekeeper.isDraining { housekeeper.consider(deadline: .coarse) }
         housekeeper.consider(connection.session.state)
     }
 
