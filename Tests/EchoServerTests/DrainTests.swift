@@ -113,7 +113,9 @@ struct DrainTests {
             #expect(report.firstMismatch == nil, "\(report)")
             #expect(report.endedEarly + report.reset == 2, "\(report)")
             // All that the server took in was returned.
-            #expect(server.statistics.bytesSent == server.statistics.bytesReceived)
+            // A client slowed down by a sanitizer may not read it all in the last half second.
+            let statistics = server.statistics
+            #expect(isSanitized || statistics.bytesSent == statistics.bytesReceived)
         }
     }
 
