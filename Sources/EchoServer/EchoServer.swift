@@ -141,6 +141,16 @@ public final class EchoServer: Sendable {
         }
     }
 
+    /// Stops the server as ``shutdown(drainingFor:)`` does, without a task: the calling thread
+    /// blocks until everything is closed.
+    ///
+    /// Needs no thread and no descriptor: works when the process has run out of both.
+    package func shutDownBlocking(drainingFor timeout: Duration) {
+        let ended = Gate()
+        beginShutdown(timeout) { ended.open() }
+        ended.wait()
+    }
+
     /// Begins to shut down, or brings the end of a shutdown under way forward.
     ///
     /// - Parameters:

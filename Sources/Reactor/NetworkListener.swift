@@ -53,10 +53,16 @@ package final class NetworkListener: SelectableSocket {
     }
 
     /// Lets the event be told again without accepting, if a connection is queued.
+    ///
+    /// See ``isWatched`` for whether that was possible.
     package func enableAccept() {
         silenced.remove(.accept)
         try? selectionChanged()
     }
+
+    /// Whether the event is going to be told, or will be enabled by a call; `false` if the kernel
+    /// has refused to watch the socket again: then call ``enableAccept()`` later.
+    package var isWatched: Bool { isWatching || silenced.contains(.accept) || isClosed }
 
     /// Makes an accepted connection a socket of the same loop that inherits the selection, whose
     /// events start at once (AS-10).

@@ -58,7 +58,7 @@ package struct Listener: ~Copyable, Sendable {
         let file = SocketFile(address)
         try systemCall("listen") { Glibc.listen(socket.number, backlog) }
         try Self.prepare(socket, family: address.family)
-        self.address = socket.localAddress ?? address
+        self.address = try socket.boundAddress()
         self.socket = socket
         self.file = file
         isInherited = false

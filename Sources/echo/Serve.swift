@@ -2,10 +2,10 @@ import ArgumentParser
 import EchoServer
 import Glibc
 import Logging
-import UnixSignals
+import Sockets
 
 /// Serves until a signal.
-struct Serve: AsyncParsableCommand {
+struct Serve: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Serve: send back what clients send (default)."
     )
@@ -13,38 +13,18 @@ struct Serve: AsyncParsableCommand {
     @OptionGroup var options: ServeOptions
     @OptionGroup var logging: LogOptions
 
-    mutating func run() async throws {
+    func run() throws {
         let configuration = try options.configuration()
         let server = try EchoServer(configuration: configuration, logger: logging.logger())
         // Before anything is opened, so that no signal is missed. A terminal that goes away is no
         // reason to stop.
         signal(SIGHUP, SIG_IGN)
-        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+        var signals = TerminationSignals()
         for endpoint in try server.start() {
             Output.write("listening on \(endpoint)\n")
         }
-        await Self.serve(server, until: signals, drainTimeout: configuration.drainTimeout)
-    }
-
-    // The first signal drains, the second ends the process the way the signal would have.
-    private static func serve(
-        _ server: EchoServer,
-        until signals: UnixSignalsSequence,
-        drainTimeout: Duration
-    ) async {
-        let watcher = Task {
-            var isDraining = false
-            for await received in signals {
-                if isDraining {
-                    signal(received.rawValue, SIG_DFL)
-                    // To the process: this thread is one of Dispatch's, which block it.
-                    kill(getpid(), received.rawValue)
-                }
-                isDraining = true
-                Task { await server.shutdown(drainingFor: drainTimeout) }
-            }
-        }
-        await server.waitUntilStopped()
-        watcher.cancel()
+        // The first signal drains, the second ends the process.
+        signals.wait()
+        server.shutDownBlocking(drainingFor: configuration.drainTimeout)
     }
 }

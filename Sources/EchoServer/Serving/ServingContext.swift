@@ -23,6 +23,17 @@ final class ServingContext: Sendable {
     /// Bytes that one operation moves at most: no more than a connection may owe.
     var operationBufferSize: Int { min(configuration.receiveBufferSize, rules.pendingLimit) }
 
+    /// Accounts for a connection that was admitted and then could not be served.
+    ///
+    /// - Parameters:
+    ///   - peer: whose connection it was.
+    ///   - error: what was lacking, if that is known.
+    ///   - isTold: whether the log has been told, or will be, by whoever goes without it.
+    func refused(_ peer: Peer, _ error: Errno?, isTold: Bool = false) {
+        admission.rejected(.resources, admitted: peer)
+        if !isTold { log.refused(peer.address, error) }
+    }
+
     /// Accounts for a connection that has ended.
     ///
     /// Called once for each admitted one.
