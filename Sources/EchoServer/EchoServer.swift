@@ -1,3 +1,4 @@
+import Glibc
 public import Logging
 import Sockets
 
@@ -86,6 +87,9 @@ public final class EchoServer: Sendable {
         }
         let sockets = try ListenerSet.open(configuration)
         do {
+            guard context.hasMemoryToStart else {
+                throw SystemError(call: "mmap", errno: Errno(rawValue: ENOMEM))
+            }
             let model = try type.init(context, sockets)
             do {
                 try model.start()

@@ -35,6 +35,9 @@ package final class NetworkListener: SelectableSocket {
     /// Where it listens; `nil` once closed.
     package var localAddress: SocketAddress? { listener?.address }
 
+    /// Whether a connection is queued.
+    package var hasQueue: Bool { listener?.hasQueue ?? false }
+
     /// Accepts the first queued connection and re-enables the event.
     ///
     /// The corresponding functions are `accept` and `WSAAccept`.

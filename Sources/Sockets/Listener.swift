@@ -101,6 +101,9 @@ package struct Listener: ~Copyable, Sendable {
     /// The descriptor's number, for waiting until it is readable.
     package var number: CInt { socket.number }
 
+    /// Whether a connection is queued.
+    package var hasQueue: Bool { socket.poll(POLLIN) }
+
     /// Accepts the first queued connection, close-on-exec.
     ///
     /// The corresponding C function is `accept4`. Any thread; the kernel gives each connection to
@@ -125,6 +128,8 @@ package struct Listener: ~Copyable, Sendable {
                 peer: peer ?? .unix("")
             )
         }
+        // The kernel looks for a descriptor before it looks at the queue.
+        if number == -Int(EMFILE) || number == -Int(ENFILE), !hasQueue { return .nothing }
         return AcceptOutcome(Errno(rawValue: CInt(-number)))
     }
 }

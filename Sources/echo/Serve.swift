@@ -14,6 +14,7 @@ struct Serve: ParsableCommand {
     @OptionGroup var logging: LogOptions
 
     func run() throws {
+        AddressSpace().share()
         let configuration = try options.configuration()
         let server = try EchoServer(configuration: configuration, logger: logging.logger())
         // Before anything is opened, so that no signal is missed. A terminal that goes away is no

@@ -1,3 +1,4 @@
+import Glibc
 import Sockets
 
 /// Accepts from one listening socket by the rules of admission: limits, the accept condition,
@@ -55,6 +56,9 @@ final class AcceptSource {
         shortage.noteServed()
         // Full: leave it queued, it is served in its turn when a place is free.
         if context.admission.isFull(notifying: wakeup) { return .wait(until: .now + .seconds(60)) }
+        if !context.hasMemoryForOneMore, listening.hasQueue {
+            return .wait(until: ranShort(Errno(rawValue: ENOMEM)))
+        }
         switch listening.accept(blocking: blocking) {
         case .accepted(let socket, let peer):
             losses = 0

@@ -147,6 +147,8 @@ private final class ListeningPort: ConnectionSource {
 
     var isOpen: Bool { !listener.isClosed }
 
+    var hasQueue: Bool { listener.hasQueue }
+
     func accept(blocking: Bool) -> AcceptOutcome { isOpen ? listener.accept() : .nothing }
 
     func close() {
