@@ -101,8 +101,11 @@ package struct Listener: ~Copyable, Sendable {
     /// The descriptor's number, for waiting until it is readable.
     package var number: CInt { socket.number }
 
-    /// Whether a connection is queued.
-    package var hasQueue: Bool { socket.poll(POLLIN) }
+    /// Whether a connection is queued; `true` also if the kernel cannot say.
+    package var hasQueue: Bool {
+        var entry = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
+        return unsafe Glibc.poll(&entry, 1, 0) != 0
+    }
 
     /// Accepts the first queued connection, close-on-exec.
     ///

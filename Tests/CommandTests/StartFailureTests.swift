@@ -5,7 +5,10 @@ import TestSupport
 import Testing
 
 /// A start that fails: one line that says why, the right exit code, and an end.
-@Suite(.timeLimit(.minutes(3)))
+@Suite(
+    .timeLimit(.minutes(3)),
+    .disabled(if: isSanitized, "a sanitizer opens files and starts threads of its own")
+)
 struct StartFailureTests {
     /// Starts a server whose calls fail from the given one on.
     ///

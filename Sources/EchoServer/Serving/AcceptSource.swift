@@ -119,12 +119,18 @@ final class AcceptSource {
         }
     }
 
+    /// Notes that the connection given away last cannot be served, for lack of something, and says
+    /// when to try again.
+    func servingFailed(_ errno: Errno) -> MonotonicTime {
+        shortage.noteUnserved()
+        return ranShort(errno)
+    }
+
     /// Notes that something needed to serve a connection is lacking, and says when to try again.
     ///
     /// Logs once an episode.
     func ranShort(_ errno: Errno) -> MonotonicTime {
         context.admission.acceptFailed()
-        shortage.noteFailure()
         if shortage.begin() { context.log.exhausted(listening.address, errno) }
         context.admission.notifyWhenOneEnds(wakeup)
         return shortage.retry()
@@ -170,8 +176,8 @@ private struct Shortage {
         isServing = false
     }
 
-    mutating func noteFailure() {
-        if isServing { awaitsSuccess = true }
+    mutating func noteUnserved() {
+        awaitsSuccess = true
         isServing = false
     }
 

@@ -139,7 +139,7 @@ private struct AcceptLoop {
             switch entries[index].source.step() {
             case .serve(let accepted):
                 if let errno = serve(accepted) {
-                    entries[index].notBefore = entries[index].source.ranShort(errno)
+                    entries[index].notBefore = entries[index].source.servingFailed(errno)
                     return
                 }
             case .next: continue
