@@ -32,14 +32,14 @@ extension Conversation {
             return "\(plan.label) received \(owner(found.name)) bytes \(place)"
                 + (found.offset == position ? "" : "; they belong at its offset \(found.offset)")
         }
+        if let offset = found?.offset, offset < position {
+            return "\(plan.label) received the bytes of offset \(offset) again \(place)"
+        }
         if surplus > 0 {
             return "\(plan.label) received \(counted(surplus, "byte")) more than the \(sent) sent"
         }
         if let offset = found?.offset, offset > position {
             return "\(plan.label) lacks \(counted(offset - position, "byte")) \(place)"
-        }
-        if let offset = found?.offset, offset < position {
-            return "\(plan.label) received the bytes of offset \(offset) again \(place)"
         }
         return
             "\(plan.label) received byte \(bytes[0]) instead of \(plan.payload[position]) \(place)"
