@@ -14,7 +14,7 @@ struct Check: ParsableCommand {
 
             Checks run one after another on connections of their own, to the first address of the \
             endpoint that answers. Each fails at its deadline, so that the whole takes no longer \
-            than all of them together. With the standard sizes some 100 MB travel in each \
+            than all of them together. With the standard sizes some 50 MB travel in each \
             direction.
 
             EXAMPLES
@@ -59,7 +59,7 @@ struct Check: ParsableCommand {
 
     @Option(
         name: .long,
-        help: ArgumentHelp("How long each check may take.", valueName: "duration"),
+        help: ArgumentHelp("How long each check may take. (default: 10s)", valueName: "duration"),
         transform: Parse.positiveDuration
     )
     var deadline: Duration = .seconds(10)
@@ -76,14 +76,20 @@ struct Check: ParsableCommand {
 
     @Option(
         name: .long,
-        help: ArgumentHelp("Bytes of a large transfer, 64KiB to 1GiB.", valueName: "size"),
+        help: ArgumentHelp(
+            "Bytes of a large transfer, 64KiB to 1GiB. (default: 16MiB)",
+            valueName: "size"
+        ),
         transform: Parse.size(ConformanceSuite.sizes)
     )
     var size = 16 << 20
 
     @Option(
         name: .long,
-        help: ArgumentHelp("Connections at once where many are meant, 2 to 1000.", valueName: "n"),
+        help: ArgumentHelp(
+            "Connections at once where many are meant, 2 to 1000. (default: 200)",
+            valueName: "count"
+        ),
         transform: Parse.count(ConformanceSuite.connectionCounts)
     )
     var connections = 200

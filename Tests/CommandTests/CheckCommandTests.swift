@@ -77,10 +77,10 @@ struct CheckCommandTests {
         let run: Int
         let size: Int
         let connections: Int
-        let deadline_seconds: Double
+        let deadlineSeconds: Double
         let passed: Int
         let failed: Int
-        let not_applicable: Int
+        let notApplicable: Int
         let checks: [Check]
     }
 
@@ -94,13 +94,15 @@ struct CheckCommandTests {
         let result = try await runCheck(flags + ["--deadline", "60s", "\(server.endpoint)"])
         #expect(result.exit == .code(1), "\(result)")
         #expect(result.errors == "")
-        let report = try JSONDecoder().decode(Report.self, from: Data(result.output.utf8))
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        let report = try decoder.decode(Report.self, from: Data(result.output.utf8))
         #expect(report.endpoint == "unix:" + name)
         #expect(report.address == report.endpoint)
         #expect((0..<512).contains(report.run))
         #expect(report.size == 65_536)
         #expect(report.connections == 4)
-        #expect(report.deadline_seconds == 60)
+        #expect(report.deadlineSeconds == 60)
         let checks = ConformanceCheck.allCases.filter { $0 != .halfClose }
         #expect(report.checks.map(\.name) == checks.map(\.rawValue))
         #expect(report.checks.map(\.meaning) == checks.map(\.meaning))
@@ -110,7 +112,7 @@ struct CheckCommandTests {
         #expect(report.failed == failed.count)
         #expect(report.checks.filter { $0.result == "passed" }.count == report.passed)
         #expect(report.checks.filter { $0.result == "not-applicable" }.map(\.name) == ["urgent"])
-        #expect(report.not_applicable == 1)
+        #expect(report.notApplicable == 1)
     }
 
     @Test func `the list needs no server`() async throws {

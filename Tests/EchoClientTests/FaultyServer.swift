@@ -198,6 +198,7 @@ private final class FaultyConnection: Sendable {
             return state.neighbour(of: index)?.send(bytes) ?? send(bytes)
         case .staleBuffer: return send(state.exchangeLast(bytes))
         case .losesBehindUrgent where isUrgent:
+            _ = state.wait(for: socket.number, POLLIN)
             _ = socket.receiveBytes()
             return send(bytes)
         case .dropsUrgent where isUrgent: return true

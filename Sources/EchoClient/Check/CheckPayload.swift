@@ -4,11 +4,11 @@ struct PayloadName: Hashable {
     static let runs = 1 << 9
     static let connections = 1 << 11
 
-    /// Which run of the suite; from 0 to ``runs``.
+    /// Which run of the suite; from 0, below ``runs``.
     let run: Int
     /// Which check.
     let check: ConformanceCheck
-    /// Which connection of the check; from 0 to ``connections``.
+    /// Which connection of the check; from 0, below ``connections``.
     let connection: Int
 
     // One seed for all runs, so that bytes of another run are recognised as well.
@@ -20,12 +20,12 @@ struct PayloadName: Hashable {
     }
 
     /// Where bytes came from that some run of the suite sent; `nil` if none did.
-    static func origin(of bytes: [UInt8], length: Int) -> (name: PayloadName, offset: Int)? {
+    static func origin(of bytes: [UInt8]) -> (name: PayloadName, offset: Int)? {
         let origin = PatternBytes.origin(
             of: bytes,
             seed: seed,
             connections: runs * connections << 4,
-            length: length
+            length: ConformanceSuite.sizes.upperBound
         )
         guard let origin else { return nil }
         let check = origin.connection >> 11 & 0xF
@@ -35,7 +35,10 @@ struct PayloadName: Hashable {
             check: ConformanceCheck.allCases[check],
             connection: origin.connection & 0x7FF
         )
-        return (name, origin.offset)
+        // Eight bytes are a name and an offset by chance now and then: the others must fit as well.
+        let expected = name.pattern.bytes(from: origin.offset, count: bytes.count)
+        let equal = zip(expected, bytes).count { $0 == $1 }
+        return equal >= min(bytes.count, 12) ? (name, origin.offset) : nil
     }
 }
 

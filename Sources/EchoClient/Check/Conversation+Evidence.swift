@@ -21,12 +21,11 @@ extension Conversation {
     ///
     /// - Parameters:
     ///   - bytes: what came, at most 32 of them.
-    ///   - surplus: how many bytes came that were not.
+    ///   - surplus: how many bytes came that were not expected at all.
+    /// - Returns: the first of what can be said: whose they are, where they belong, what they are.
     func mismatch(_ bytes: [UInt8], surplus: Int = 0) -> String {
         let name = plan.payload.name
-        // Of a run that was told to use larger payloads than any other is likely to.
-        let length = max(count, 1 << 30)
-        let found = PayloadName.origin(of: bytes, length: length)
+        let found = PayloadName.origin(of: bytes)
         let place = "at offset \(position)"
         if let found, found.name != name {
             return "\(plan.label) received \(owner(found.name)) bytes \(place)"

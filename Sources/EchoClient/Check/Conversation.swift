@@ -132,14 +132,19 @@ final class Conversation {
             pace(count, at: now)
             return unsafe take(UnsafeRawBufferPointer(rebasing: room[..<count]))
         case .endOfStream:
-            guard hasHalfClosed, isEchoed, sendError == nil else {
+            if let sendError { return .failed(endedEarly(broken(by: sendError))) }
+            guard hasHalfClosed, isEchoed else {
                 return .failed(endedEarly("was ended by the server"))
             }
             return .complete(urgentWasLost: urgentWasLost || position < plan.payload.count)
         case .failed(let error):
-            return .failed(endedEarly("was broken by the server (\(error))"))
+            return .failed(endedEarly(broken(by: sendError ?? error)))
         case .wouldBlock, .interrupted: return nil
         }
+    }
+
+    private func broken(by error: Errno) -> String {
+        "was broken by the server (\(error))"
     }
 
     private func pace(_ count: Int, at now: MonotonicTime) {
