@@ -36,7 +36,7 @@ struct CheckCommandTests {
         #expect(ipv6.output.outputLines.last == "11 passed, 0 failed")
         let unix = try await runCheck(flags + [name])
         #expect(unix.exit == .code(0), "\(unix)")
-        #expect(unix.output.outputLines.last == "10 passed, 0 failed, 1 not applicable")
+        #expect(unix.output.outputLines.last.map(String.init) == Self.allPassed)
     }
 
     @Test func `a name stands for the first of its addresses that answers`() async throws {
@@ -111,8 +111,9 @@ struct CheckCommandTests {
         #expect(failed.contains("sizes") && !failed.contains("all-bytes"), "\(failed)")
         #expect(report.failed == failed.count)
         #expect(report.checks.filter { $0.result == "passed" }.count == report.passed)
-        #expect(report.checks.filter { $0.result == "not-applicable" }.map(\.name) == ["urgent"])
-        #expect(report.notApplicable == 1)
+        let skipped = report.checks.filter { $0.result == "not-applicable" }.map(\.name)
+        #expect(skipped == (ConformanceSuite.kernelHasUnixUrgentData ? [] : ["urgent"]))
+        #expect(report.notApplicable == skipped.count)
     }
 
     @Test func `the list needs no server`() async throws {
@@ -163,6 +164,10 @@ struct CheckCommandTests {
         #expect(result.output == "")
         #expect(result.errors.outputLines.count == 1, "\(result.errors)")
     }
+
+    private static let allPassed =
+        ConformanceSuite.kernelHasUnixUrgentData
+        ? "11 passed, 0 failed" : "10 passed, 0 failed, 1 not applicable"
 
     /// The whole suite, or what a sanitizer leaves time for.
     static let scale =

@@ -154,6 +154,17 @@ struct ConformanceSuiteTests {
         )
     }
 
+    @Test func `urgent data does not apply to Unix sockets that have none`() async throws {
+        let server = try ThreadedEchoServer(on: .unix("\0echo-\(UInt64.random(in: 0 ... .max))"))
+        let address = server.address
+        let results = try await onThread {
+            var suite = suite([.urgent, .oneByte])
+            suite.hasUnixUrgentData = false
+            return try suite.run(against: address)
+        }
+        #expect(results.map(\.outcome) == [.notApplicable, .passed], "\(results)")
+    }
+
     @Test func `bytes of another run are recognised`() async throws {
         let server = try FaultyServer(.staleBuffer)
         let address = server.address
