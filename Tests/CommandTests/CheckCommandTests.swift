@@ -151,6 +151,37 @@ struct CheckCommandTests {
         )
     }
 
+    @Test func `a short queue of a Unix socket is waited for`() async throws {
+        let name = "unix:@echo-check-\(UInt64.random(in: 0 ... .max))"
+        let server = try await RunningServer(.select, ["--listen", name, "--backlog", "1"])
+        let only = ["--only", "interleaved", "--only", "churn", "--deadline", "60s"]
+        let result = try await runCheck(only + ["\(server.address)"])
+        #expect(result.exit == .code(0), "\(result)")
+    }
+
+    @Test(.enabled(if: geteuid() == 0))
+    func `a socket that others may not use, 77`() async throws {
+        let server = try await RunningServer(.select, ["--listen", "unix:" + temporaryName()])
+        guard case .unix(let path) = server.address else { return }
+        try systemCall("chmod") { unsafe chmod(path, 0o600) }
+        // The program itself must be in reach of that user.
+        let copy = temporaryName()
+        let program = try BuiltProduct.path(named: "echo")
+        #expect(try await RunningProcess("/bin/cp", [program, copy]).exit() == .code(0))
+        defer { unsafe unlink(copy) }
+        let process = try RunningProcess(
+            "/usr/bin/setpriv",
+            ["--reuid=65534", "--regid=65534", "--clear-groups", copy, "check", "unix:\(path)"]
+        )
+        let result = try await process.result()
+        #expect(result.exit == .code(77))
+        #expect(result.errors == "echo: cannot connect to unix:\(path): Permission denied\n")
+    }
+
+    private func temporaryName() -> String {
+        "/tmp/echo-check-\(UInt64.random(in: 0 ... .max))"
+    }
+
     @Test(arguments: [
         [], ["127.0.0.1:x"], ["1", "2"], ["--bogus", "1"], ["--only", "speed", "1"],
         ["--skip", "", "1"], ["--only", "urgent", "--skip", "urgent", "1"],

@@ -135,8 +135,12 @@ import Sockets
     private func finish(_ conversation: Conversation, _ end: ConversationEnd) {
         ends[conversation.index] = end
         guard case .failed(let text) = end else { return }
+        note(text)
+    }
+
+    private func note(_ failure: String) {
         report.failures += 1
-        if report.firstFailure == nil { report.firstFailure = text }
+        if report.firstFailure == nil { report.firstFailure = failure }
     }
 
     // Lets those go on that wait for each other, once nobody is missing.
@@ -156,9 +160,8 @@ import Sockets
         for conversation in culprits {
             finish(conversation, .failed(conversation.unfinished(after: limit)))
         }
-        while started < plans.count {
-            report.failures += 1
-            started += 1
+        for plan in plans[started...] {
+            note("\(plan.label) was not opened within \(limit.inSeconds)")
         }
     }
 }
