@@ -11,19 +11,19 @@ final class PortConnection: Sendable {
     private struct State {
         var echo: EchoState
         var handle = SocketHandle.none
-        /// What was received behind the send under way; on the heap only while there is any.
-        var backlog: Backlog?
-        /// What the rules have been told of the send under way.
-        var credited: UInt32 = 0
+        /// The send under way; on the heap only while there is one.
+        var sending: PendingSend?
         var isReceiving = false
-        var isSending = false
 
-        var isPending: Bool { isReceiving || isSending }
+        var isPending: Bool { isReceiving || sending != nil }
     }
 
     // Part of the state, and guarded by its lock.
-    private final class Backlog: @unchecked Sendable {
-        var bytes = EchoBuffer()
+    private final class PendingSend: @unchecked Sendable {
+        /// What the rules have been told of it.
+        var credited = 0
+        /// What was received behind it.
+        var backlog = EchoBuffer()
     }
 
     /// The most bytes of a backlog that are sent as one operation: what is sent counts when the
@@ -75,15 +75,15 @@ final class PortConnection: Sendable {
         _ worker: WorkerState
     ) -> Bool {
         state.withLock { state in
-            let isSend = packet.kind == .send
-            if isSend { state.isSending = false } else { state.isReceiving = false }
+            let sending = packet.kind == .send ? state.sending.take() : nil
+            if sending == nil { state.isReceiving = false }
             guard !state.echo.isClosed else { return !state.isPending }
             let (now, rules) = (worker.now, worker.rules)
             let demand: EchoState.Demand
             if let error = packet.error {
                 demand = state.echo.handle(.failed(error), at: now, rules)
-            } else if isSend {
-                demand = Self.sent(packet.byteCount, &state, port, worker)
+            } else if let sending {
+                demand = Self.sent(packet.byteCount, sending, &state, port, worker)
             } else if packet.byteCount > 0 {
                 demand = unsafe Self.echo(packet.bytes, &state, port, worker)
             } else {
@@ -103,12 +103,10 @@ final class PortConnection: Sendable {
         var demand = state.echo.handle(.received(bytes.count), at: worker.now, worker.rules)
         guard !discards else { return demand }
         worker.counters.received(bytes.count)
-        if state.isSending {
-            let backlog = state.backlog ?? Backlog()
-            state.backlog = backlog
-            unsafe backlog.bytes.append(bytes)
+        if let sending = state.sending {
+            unsafe sending.backlog.append(bytes)
         } else {
-            demand = unsafe send(bytes, &state, port, worker)
+            demand = unsafe send(bytes, nil, &state, port, worker)
         }
         if state.echo.isPaused, !wasPaused { worker.counters.paused() }
         return demand
@@ -117,25 +115,27 @@ final class PortConnection: Sendable {
     // A send has completed: counts it, and sends what has been received meanwhile.
     private static func sent(
         _ count: Int,
+        _ ended: PendingSend,
         _ state: inout State,
         _ port: CompletionPort,
         _ worker: WorkerState
     ) -> EchoState.Demand {
-        var demand = credit(count, &state, worker)
-        state.credited = 0
-        while let backlog = state.backlog, !state.isSending, !state.echo.isClosed {
-            let count = min(sendSize, backlog.bytes.count)
-            demand = unsafe backlog.bytes.withBytes {
-                unsafe send(UnsafeRawBufferPointer(rebasing: $0[..<count]), &state, port, worker)
+        var demand = credit(count, ended, &state, worker)
+        while !ended.backlog.isEmpty, state.sending == nil, !state.echo.isClosed {
+            let count = min(sendSize, ended.backlog.count)
+            demand = unsafe ended.backlog.withBytes {
+                let part = unsafe UnsafeRawBufferPointer(rebasing: $0[..<count])
+                return unsafe send(part, ended, &state, port, worker)
             }
-            backlog.bytes.removeFirst(count)
-            if backlog.bytes.isEmpty { state.backlog = nil }
+            ended.backlog.removeFirst(count)
         }
         return demand
     }
 
+    // If it is not done at once, `former` is used again for what is under way.
     private static func send(
         _ bytes: UnsafeRawBufferPointer,
+        _ former: PendingSend?,
         _ state: inout State,
         _ port: CompletionPort,
         _ worker: WorkerState
@@ -145,8 +145,10 @@ final class PortConnection: Sendable {
             worker.counters.sent(count)
             return state.echo.handle(.sent(count), at: worker.now, worker.rules)
         case .pending:
-            state.isSending = true
-            return credit(port.sendProgress(on: state.handle), &state, worker)
+            let sending = former ?? PendingSend()
+            sending.credited = 0
+            state.sending = sending
+            return credit(port.sendProgress(on: state.handle), sending, &state, worker)
         case .refused(let errno):
             return state.echo.handle(.failed(errno), at: worker.now, worker.rules)
         }
@@ -155,11 +157,12 @@ final class PortConnection: Sendable {
     // Counts what the kernel has taken of a send since the rules were last told.
     private static func credit(
         _ total: Int,
+        _ sending: PendingSend,
         _ state: inout State,
         _ worker: WorkerState
     ) -> EchoState.Demand {
-        let count = max(0, total - Int(state.credited))
-        state.credited += UInt32(count)
+        let count = max(0, total - sending.credited)
+        sending.credited += count
         worker.counters.sent(count)
         return state.echo.handle(.sent(count), at: worker.now, worker.rules)
     }
@@ -175,8 +178,9 @@ final class PortConnection: Sendable {
         state.withLock { state in
             // Whoever closed it, or takes its last packet, was told: nobody is told twice.
             guard !state.echo.isClosed else { return false }
-            if state.isSending {
-                _ = Self.credit(port.sendProgress(on: state.handle), &state, worker)
+            if let sending = state.sending {
+                let progress = port.sendProgress(on: state.handle)
+                _ = Self.credit(progress, sending, &state, worker)
             }
             let demand = state.echo.handle(event, at: worker.now, worker.rules)
             return Self.post(demand, &state, port, worker)
@@ -209,7 +213,7 @@ final class PortConnection: Sendable {
 
     // What is under way is indicated as aborted; only then the connection is over (OV-8).
     private static func close(_ state: inout State, _ port: CompletionPort) -> Bool {
-        state.backlog = nil
+        state.sending?.backlog.removeAll()
         if state.echo.resetsOnClose { port.withSocket(state.handle) { $0.setResetOnClose() } }
         port.close(state.handle)
         return !state.isPending
