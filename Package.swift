@@ -86,6 +86,7 @@ let package = Package(
             name: "DocumentationTests",
             dependencies: [
                 "echo",
+                "EchoClient",
                 "EchoServer",
                 "Proactor",
                 "Sockets",
