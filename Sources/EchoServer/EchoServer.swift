@@ -54,7 +54,8 @@ public final class EchoServer: Sendable {
     ///
     /// Blocks while host names are looked up.
     ///
-    /// - Returns: the addresses that are listened on, ports resolved, in the order configured.
+    /// - Returns: the addresses that are listened on, ports resolved: the inherited ones, then the
+    ///   others in the order configured.
     /// - Throws: ``Failure`` that names the endpoint and the reason; nothing stays open then, and
     ///   the server can be started again. ``Failure/Code/alreadyStarted`` the second time.
     @discardableResult
@@ -66,9 +67,11 @@ public final class EchoServer: Sendable {
     }
 
     private func start(_ lifecycle: inout Lifecycle) throws -> [Endpoint] {
-        let (model, addresses) = try makeModel()
+        let (model, sockets) = try makeModel()
+        for socket in configuration.inherited { socket.handOver() }
+        let addresses = sockets.map(\.address)
         lifecycle.started(model, addresses)
-        for address in addresses { context.log.started(address, model: configuration.model) }
+        for socket in sockets { context.log.started(socket, model: configuration.model) }
         return addresses.map { Endpoint($0) }
     }
 
@@ -79,7 +82,7 @@ public final class EchoServer: Sendable {
         }
     }
 
-    private func makeModel() throws -> (any ServingModel, [SocketAddress]) {
+    private func makeModel() throws -> (any ServingModel, [ListeningSocket]) {
         guard let type = configuration.model.implementation else {
             let name = configuration.model.rawValue
             throw Failure(.modelUnavailable, "the model \(name) is not available in this build")
@@ -94,7 +97,7 @@ public final class EchoServer: Sendable {
                 model.join()
                 throw error
             }
-            return (model, sockets.map(\.address))
+            return (model, sockets)
         } catch {
             for socket in sockets { socket.close() }
             let name = configuration.model.rawValue

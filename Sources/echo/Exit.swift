@@ -35,7 +35,8 @@ enum Exit {
     private static func code(for code: EchoServer.Failure.Code) -> Int32 {
         switch code {
         case .invalidEndpoint, .invalidConfiguration: usage
-        case .addressInUse, .addressUnavailable, .unknownHost, .modelUnavailable: unavailable
+        case .addressInUse, .addressUnavailable, .unknownHost, .modelUnavailable, .unusableSocket:
+            unavailable
         case .permissionDenied: permission
         default: system
         }

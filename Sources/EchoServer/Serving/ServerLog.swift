@@ -92,11 +92,12 @@ struct ServerLog: Sendable {
     }
 
     /// The server accepts connections.
-    func started(_ endpoint: SocketAddress, model: EchoServer.IOModel) {
-        logger.info(
-            "listening",
-            metadata: [Key.endpoint: "\(endpoint)", "model": "\(model.rawValue)"]
-        )
+    func started(_ socket: ListeningSocket, model: EchoServer.IOModel) {
+        var metadata: Logger.Metadata = [
+            Key.endpoint: "\(socket.address)", "model": "\(model.rawValue)",
+        ]
+        if let name = socket.name { metadata["socket"] = "\(name.escapedForLog)" }
+        logger.info("listening", metadata: metadata)
     }
 
     /// Shutdown has begun.
