@@ -17,7 +17,7 @@ import Sockets
 /// All members may be used from any thread or task. A server that goes away without a shutdown
 /// closes all its connections at once.
 public final class EchoServer: Sendable {
-    private let context: ServingContext
+    let context: ServingContext
     private let logger: Logger
     private let lifecycle = Locked(Lifecycle())
 
@@ -106,6 +106,16 @@ public final class EchoServer: Sendable {
                 "cannot start the model \(name): \(error)",
                 errno: (error as? any ErrnoCarrying)?.errno
             )
+        }
+    }
+
+    /// What serves, from the start until everything is closed.
+    var servingModel: (any ServingModel)? {
+        lifecycle.withLock { lifecycle in
+            switch lifecycle.phase {
+            case .running(let model, _), .stopping(let model, _): model
+            case .initial, .stopped: nil
+            }
         }
     }
 

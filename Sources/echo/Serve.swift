@@ -41,7 +41,8 @@ struct Serve: AsyncParsableCommand {
         until signals: UnixSignalsSequence,
         _ reporter: ServiceReporter
     ) async {
-        let reports = Task { await reporter.run() }
+        let report = reporter.ready()
+        let reports = Task { await reporter.run(after: report) }
         let watcher = Task {
             var isDraining = false
             for await received in signals {
@@ -51,7 +52,7 @@ struct Serve: AsyncParsableCommand {
                     kill(getpid(), received.rawValue)
                 }
                 isDraining = true
-                reporter.stopping()
+                Task { await reporter.stopping() }
                 Task { await server.shutdown(drainingFor: server.configuration.drainTimeout) }
             }
         }
