@@ -13,6 +13,7 @@ final class NotifySocket: Sendable {
     /// Opens one.
     ///
     /// - Parameter isAbstract: whether its name is not in the file system, unix(7).
+    /// - Throws: why there is none.
     init(isAbstract: Bool = false) throws {
         let folder = isAbstract ? nil : try TemporaryFolder()
         self.folder = folder
