@@ -64,33 +64,26 @@ struct EchoState: Sendable {
         case closed
     }
 
-    /// Bytes received and not yet sent back.
-    private(set) var owed = 0
     /// Bytes received in all that were to be echoed.
     private(set) var received: UInt64 = 0
     private var lastProgress: MonotonicTime
+    private var owedCount: UInt32 = 0
     private var phase = Phase.open
     private var isDraining = false
     /// Whether the high-water mark was reached and half of it is not yet fallen short of.
     private(set) var isPaused = false
     /// Why it closes or closed; meaningful once `.close` is demanded.
     private(set) var closeCause = CloseCause.peerClosed
-    // In hundredths of a second, which wrap after 497 days: it fits where there is room anyway.
-    private let began: UInt32
 
     /// A connection that begins now.
     init(at now: MonotonicTime) {
         lastProgress = now
-        began = Self.hundredths(now)
     }
 
-    /// How long it has been there, to a hundredth of a second; for up to 497 days.
-    func age(_ now: MonotonicTime) -> Duration {
-        .milliseconds(10 * Int64(Self.hundredths(now) &- began))
-    }
-
-    private static func hundredths(_ now: MonotonicTime) -> UInt32 {
-        UInt32(truncatingIfNeeded: now.nanoseconds / 10_000_000)
+    /// Bytes received and not yet sent back.
+    private(set) var owed: Int {
+        get { Int(owedCount) }
+        set { owedCount = UInt32(newValue) }
     }
 
     /// Bytes sent back in all.

@@ -166,7 +166,7 @@ final class PortService: Sendable {
             connections.removeLast()
             return connections.isEmpty
         }
-        context.ended(connection.peer, connection.echo)
+        context.ended(connection.peer, since: connection.beginning, connection.echo)
         if isLast { advance(due: .coarse) }
     }
 
