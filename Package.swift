@@ -82,9 +82,14 @@ let package = Package(
             dependencies: ["echo", "EchoClient", "EchoServer", "Sockets", "TestSupport"]
         ),
         .testTarget(
+            name: "SystemdTests",
+            dependencies: ["echo", "EchoServer", "Sockets", "TestSupport"]
+        ),
+        .testTarget(
             name: "DocumentationTests",
             dependencies: [
                 "echo",
+                "EchoClient",
                 "EchoServer",
                 "Proactor",
                 "Sockets",

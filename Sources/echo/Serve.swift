@@ -15,17 +15,38 @@ struct Serve: ParsableCommand {
 
     func run() throws {
         AddressSpace().share()
-        let configuration = try options.configuration()
-        let server = try EchoServer(configuration: configuration, logger: logging.logger())
-        // Before anything is opened, so that no signal is missed. A terminal that goes away is no
-        // reason to stop.
-        signal(SIGHUP, SIG_IGN)
-        var signals = TerminationSignals()
-        for endpoint in try server.start() {
-            Output.write("listening on \(endpoint)\n")
+        let logger = logging.logger()
+        // First: no other thread may be reading the environment.
+        let notifier = ServiceNotifier.takeFromEnvironment(logger: logger)
+        do {
+            let inherited = try EchoServer.InheritedSocket.takeFromEnvironment()
+            let configuration = try options.configuration(inheriting: inherited)
+            let server = try EchoServer(configuration: configuration, logger: logger)
+            // Before anything is opened, so that no signal is missed. A terminal that goes away is no
+            // reason to stop.
+            signal(SIGHUP, SIG_IGN)
+            var signals = TerminationSignals()
+            for endpoint in try server.start() {
+                Output.write("listening on \(endpoint)\n")
+            }
+            Self.serve(server, until: &signals, ServiceReporter(server, notifier))
+        } catch {
+            ServiceReporter.report(error, to: notifier)
+            throw error
         }
-        // The first signal drains, the second ends the process.
+    }
+
+    // The first signal drains, the second ends the process as it does by default.
+    private static func serve(
+        _ server: EchoServer,
+        until signals: inout TerminationSignals,
+        _ reporter: ServiceReporter
+    ) {
+        let report = reporter.ready()
+        let reports = Task { await reporter.run(after: report) }
         signals.wait()
-        server.shutDownBlocking(drainingFor: configuration.drainTimeout)
+        Task { await reporter.stopping() }
+        server.shutDownBlocking(drainingFor: server.configuration.drainTimeout)
+        reports.cancel()
     }
 }
