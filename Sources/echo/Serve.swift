@@ -29,7 +29,13 @@ struct Serve: ParsableCommand {
             for endpoint in try server.start() {
                 Output.write("listening on \(endpoint)\n")
             }
-            Self.serve(server, until: &signals, ServiceReporter(server, notifier))
+            // Tasks need threads and descriptors of Dispatch: none where nobody is to be told.
+            if notifier == nil {
+                signals.wait()
+                server.shutDownBlocking(drainingFor: configuration.drainTimeout)
+            } else {
+                Self.serve(server, until: &signals, ServiceReporter(server, notifier))
+            }
         } catch {
             ServiceReporter.report(error, to: notifier)
             throw error

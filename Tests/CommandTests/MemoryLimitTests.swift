@@ -32,7 +32,7 @@ struct MemoryLimitTests {
     func `clients without number, some of which never read, do not end it`(
         _ model: EchoServer.IOModel
     ) async throws {
-        let limit = try await Self.size(model) + 24 << 20
+        let limit = try await Self.size(model) + 18 << 20
         let server = try await RunningServer(model, through: ["/usr/bin/prlimit", "--as=\(limit)"])
         let client = try await TestClient(to: server.address)
         defer { client.close() }
@@ -40,7 +40,7 @@ struct MemoryLimitTests {
         let hostile = try EchoLoad(connections: 20, bytes: 1 << 40, behaviour: .neverReads)
             .start(against: server.address)
         #expect(await hostile.reaches { $0.bytesSent > 20 << 16 })
-        var load = EchoLoad(connections: 160, bytes: 200)
+        var load = EchoLoad(connections: 200, bytes: 200)
         load.staysOpen = true
         let held = try load.start(against: server.address)
         let line = try await server.process.line(from: .standardError) {

@@ -39,7 +39,7 @@ struct SystemCallFailureTests {
         ),
         Fault(
             testDescription: "descriptors, memory and buffers run out for accept",
-            rules: [EMFILE, ENFILE, ENOMEM, ENOBUFS].map { .init("accept4", $0, oneIn: 6) },
+            rules: [EMFILE, ENOBUFS].map { .init("accept4", $0, oneIn: 16) },
             isHarmless: true,
             line: "warning: cannot accept connections for now"
         ),
@@ -95,7 +95,7 @@ struct SystemCallFailureTests {
         let faults = try await InjectedFaults(fault.rules)
         let server = try await RunningServer(model, through: faults.wrapper)
         try await server.expectEcho()
-        let descriptors = server.figures.openDescriptorCount
+        let sockets = server.figures.openSocketCount
         faults.apply(true)
         for round in 0..<20 where round < 2 || faults.failures.reduce(0, +) == 0 {
             let report = try await EchoLoad(connections: 24, bytes: 40_000)
@@ -106,7 +106,7 @@ struct SystemCallFailureTests {
         #expect(faults.failures.reduce(0, +) > 0)
         faults.apply(false)
         try await server.expectEcho()
-        let settled = await eventually { server.figures.openDescriptorCount <= descriptors }
+        let settled = await eventually { server.figures.openSocketCount <= sockets }
         #expect(settled, "\(server.figures.openDescriptors)")
         let lines = server.process.lines(of: .standardError)
         if let line = fault.line { #expect(lines.contains { $0.contains(line) }, "\(lines)") }
@@ -215,5 +215,14 @@ struct SystemCallFailureTests {
         #expect(try await client.receiveToEnd().end == .finished)
         client.close()
         #expect(try await server.process.exit() == .code(0))
+    }
+}
+
+extension ProcessFigures {
+    /// How many sockets are open: what connections could leave behind.
+    ///
+    /// Dispatch opens descriptors of its own when it likes.
+    fileprivate var openSocketCount: Int {
+        openDescriptors.values.filter { $0.hasPrefix("socket:") }.count
     }
 }
