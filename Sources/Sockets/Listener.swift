@@ -119,13 +119,11 @@ package struct Listener: ~Copyable, Sendable {
             }
             return CInt(number)
         }
-        guard number < 0 else {
-            return .accepted(
-                Socket(Descriptor(adopting: CInt(number))),
-                peer: peer ?? .unix("")
-            )
-        }
-        return AcceptOutcome(Errno(rawValue: CInt(-number)))
+        guard number >= 0 else { return AcceptOutcome(Errno(rawValue: CInt(-number))) }
+        let accepted = Socket(Descriptor(adopting: CInt(number)))
+        // Inherited by TCP sockets only; kernels before 5.15 have no urgent data here.
+        if case .unix = address { try? accepted.setUrgentInline() }
+        return .accepted(accepted, peer: peer ?? .unix(""))
     }
 }
 
