@@ -19,7 +19,7 @@ enum Exit {
         if code == 0 {
             Output.write(Echo.fullMessage(for: error) + "\n")
         } else if !(error is ExitCode) {
-            Output.writeError("echo: \(message(for: error))\n")
+            Output.writeError("\(ProgramName.current): \(message(for: error))\n")
         }
         exit(code)
     }
