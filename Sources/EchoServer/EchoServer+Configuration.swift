@@ -14,6 +14,12 @@ extension EchoServer {
         /// network unless asked for.
         public var listen: [Endpoint]
 
+        /// Listening sockets that somebody else opened, served in addition to ``listen``; with
+        /// some of them, ``listen`` may be empty.
+        ///
+        /// Default: none. See ``InheritedSocket/takeFromEnvironment()``.
+        public var inherited: [InheritedSocket]
+
         /// Threads that serve connections, for ``IOModel/completionPort``; the other models have
         /// the number their definition gives.
         ///
@@ -84,6 +90,7 @@ extension EchoServer {
         public init(
             model: IOModel = .completionPort,
             listen: [Endpoint] = [.tcp("localhost", port: 5150)],
+            inherited: [InheritedSocket] = [],
             workers: Int? = nil,
             maximumConnections: Int? = nil,
             whenFull: FullPolicy = .reject,
@@ -98,6 +105,7 @@ extension EchoServer {
         ) {
             self.model = model
             self.listen = listen
+            self.inherited = inherited
             self.workers = workers
             self.maximumConnections = maximumConnections
             self.whenFull = whenFull

@@ -21,6 +21,7 @@ struct ServeOptions: ParsableArguments {
             "I/O model: \(Parse.list(EchoServer.IOModel.self)). (default: completion-port)",
             valueName: "model"
         ),
+        completion: Parse.completion(EchoServer.IOModel.self),
         transform: Parse.choice
     )
     var model: EchoServer.IOModel?
@@ -31,6 +32,7 @@ struct ServeOptions: ParsableArguments {
             "Backend: \(Parse.list(EchoServer.Backend.self)); alone, its fastest model.",
             valueName: "backend"
         ),
+        completion: Parse.completion(EchoServer.Backend.self),
         transform: Parse.choice
     )
     var backend: EchoServer.Backend?
@@ -59,6 +61,7 @@ struct ServeOptions: ParsableArguments {
                 + "(default: reject)",
             valueName: "policy"
         ),
+        completion: Parse.completion(EchoServer.Configuration.FullPolicy.self),
         transform: Parse.choice
     )
     var whenFull: EchoServer.Configuration.FullPolicy?
@@ -126,11 +129,16 @@ struct ServeOptions: ParsableArguments {
 
     /// The configuration that the flags describe.
     ///
+    /// - Parameter inherited: sockets that the service manager has passed. With some of them, and
+    ///   without `--listen`, nothing else is opened.
     /// - Throws: `ValidationError` if model and backend contradict each other.
-    func configuration() throws -> EchoServer.Configuration {
+    func configuration(
+        inheriting inherited: [EchoServer.InheritedSocket] = []
+    ) throws -> EchoServer.Configuration {
         var configuration = EchoServer.Configuration()
         configuration.model = try chosenModel() ?? configuration.model
-        if !listen.isEmpty { configuration.listen = listen }
+        configuration.inherited = inherited
+        if !listen.isEmpty || !inherited.isEmpty { configuration.listen = listen }
         configuration.workers = workers
         configuration.maximumConnections = maxConnections
         configuration.whenFull = whenFull ?? configuration.whenFull

@@ -31,6 +31,11 @@ final class OverlappedModel: ServingModel {
         groups.drain(plan)
     }
 
+    func probe(_ heartbeat: Heartbeat) {
+        acceptor.probe(heartbeat)
+        groups.probe(heartbeat)
+    }
+
     func join() {
         groups.join()
         acceptor.join()

@@ -35,6 +35,11 @@ final class OverlappedRoutineModel: ServingModel {
         groups.drain(plan)
     }
 
+    func probe(_ heartbeat: Heartbeat) {
+        acceptor.probe(heartbeat)
+        groups.probe(heartbeat)
+    }
+
     func join() {
         groups.join()
         acceptor.join()

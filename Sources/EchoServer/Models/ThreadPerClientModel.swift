@@ -53,6 +53,10 @@ final class ThreadPerClientModel: ServingModel {
         clients.drain(plan)
     }
 
+    func probe(_ heartbeat: Heartbeat) {
+        acceptor.probe(heartbeat)
+    }
+
     func join() {
         clients.join()
         acceptor.join()

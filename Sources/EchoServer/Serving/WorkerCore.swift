@@ -110,5 +110,6 @@ final class WorkerCore {
     /// Ends the account of this worker.
     func retire() {
         context.counters.retire(state.counters)
+        inbox.end()
     }
 }
