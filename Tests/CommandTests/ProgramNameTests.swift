@@ -11,7 +11,7 @@ struct ProgramNameTests {
     ) async throws -> (output: String, errors: String) {
         let folder = try TemporaryFolder()
         let program = folder.path(name)
-        #expect(symlink(try BuiltProduct.path(named: "echo"), program) == 0)
+        #expect(unsafe symlink(try BuiltProduct.path(named: "echo"), program) == 0)
         let result = try await RunningProcess(program, arguments).result()
         return (String(decoding: result.output, as: UTF8.self), result.errors)
     }
