@@ -83,6 +83,10 @@ let package = Package(
             dependencies: ["echo", "EchoClient", "EchoServer", "Sockets", "TestSupport"]
         ),
         .testTarget(
+            name: "SystemdTests",
+            dependencies: ["echo", "EchoServer", "Sockets", "TestSupport"]
+        ),
+        .testTarget(
             name: "DocumentationTests",
             dependencies: [
                 "echo",

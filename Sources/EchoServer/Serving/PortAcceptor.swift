@@ -173,7 +173,9 @@ private final class PostedListener: ConnectionSource {
     func post() {
         guard isOpen, !operation.isPending else { return }
         isPosted = true
-        if case .refused = port.accept(operation, on: handle) { (isOpen, isPosted) = (false, false) }
+        if case .refused = port.accept(operation, on: handle) {
+            (isOpen, isPosted) = (false, false)
+        }
     }
 
     func accept(blocking: Bool) -> AcceptOutcome {

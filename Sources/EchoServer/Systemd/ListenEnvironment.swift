@@ -17,7 +17,8 @@ extension EchoServer.InheritedSocket {
     public static func takeFromEnvironment() throws -> [EchoServer.InheritedSocket] {
         let environment = ListenEnvironment.take()
         let names = try environment.names(for: getpid())
-        let numbers = ListenEnvironment.firstDescriptor..<ListenEnvironment.firstDescriptor
+        let numbers =
+            ListenEnvironment.firstDescriptor..<ListenEnvironment.firstDescriptor
             + CInt(names.count)
         for number in numbers { _ = fcntl(number, F_SETFD, FD_CLOEXEC) }
         return try zip(numbers, names).map { number, name in
