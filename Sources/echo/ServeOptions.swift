@@ -131,6 +131,7 @@ struct ServeOptions: ParsableArguments {
     ///
     /// - Parameter inherited: sockets that the service manager has passed. With some of them, and
     ///   without `--listen`, nothing else is opened.
+    /// - Returns: what is to be served, and how.
     /// - Throws: `ValidationError` if model and backend contradict each other.
     func configuration(
         inheriting inherited: [EchoServer.InheritedSocket] = []

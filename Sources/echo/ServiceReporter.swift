@@ -10,9 +10,9 @@ struct ServiceReporter: Sendable {
 
     /// The status is told at most so often.
     private static let statusInterval: Duration = .seconds(3)
-    /// While draining, the manager is told so often that it goes on …
+    /// How often the manager is told that draining goes on.
     private static let extensionInterval: Duration = .seconds(3)
-    /// … and may give up when it has heard nothing for so long.
+    /// The manager may give up when it has heard nothing for so long.
     private static let extensionLength: Duration = .seconds(15)
 
     /// Reports about a server that has started.

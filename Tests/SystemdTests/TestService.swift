@@ -27,6 +27,7 @@ struct TestService: Sendable {
     ///   - arguments: those of the program.
     ///   - options: lines of the service's section.
     ///   - sockets: socket units, by a suffix of the name, and the lines of their section.
+    /// - Throws: `SystemError` if a unit file cannot be written.
     func install(
         _ arguments: [String],
         options: [String] = [],
