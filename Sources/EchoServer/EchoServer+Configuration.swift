@@ -65,8 +65,8 @@ extension EchoServer {
         /// Bytes that one connection may owe its peer; above, it is not read until less than half
         /// is owed (high-water and low-water marks).
         ///
-        /// From 64 to 1 GiB; default 64 KiB. The proactor models receive only when nothing is owed, so
-        /// that they owe no more than the smaller of this and ``receiveBufferSize``.
+        /// From 64 to 1 GiB; default 64 KiB. A thread that blocks in `send` does not receive: with
+        /// ``IOModel/threadPerClient`` a connection owes no more than ``receiveBufferSize``.
         public var pendingLimit: Int
 
         /// Connections the kernel queues on each endpoint before they are accepted; it clamps the
