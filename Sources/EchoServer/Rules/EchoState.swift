@@ -74,22 +74,10 @@ struct EchoState: Sendable {
     private(set) var isPaused = false
     /// Why it closes or closed; meaningful once `.close` is demanded.
     private(set) var closeCause = CloseCause.peerClosed
-    // In hundredths of a second, which wrap after 497 days: it fits where there is room anyway.
-    private let began: UInt32
 
     /// A connection that begins now.
     init(at now: MonotonicTime) {
         lastProgress = now
-        began = Self.hundredths(now)
-    }
-
-    /// How long it has been there, to a hundredth of a second; for up to 497 days.
-    func age(_ now: MonotonicTime) -> Duration {
-        .milliseconds(10 * Int64(Self.hundredths(now) &- began))
-    }
-
-    private static func hundredths(_ now: MonotonicTime) -> UInt32 {
-        UInt32(truncatingIfNeeded: now.nanoseconds / 10_000_000)
     }
 
     /// Bytes received and not yet sent back.

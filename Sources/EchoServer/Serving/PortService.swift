@@ -84,8 +84,7 @@ final class PortService: Sendable {
     ///
     /// Any thread.
     func probe(_ heartbeat: Heartbeat) {
-        roll.ask(heartbeat)
-        port.post(key: Key.roll)
+        if roll.ask(heartbeat) { port.post(key: Key.roll) }
     }
 
     /// How long a worker may wait for packets.
@@ -166,7 +165,7 @@ final class PortService: Sendable {
             connections.removeLast()
             return connections.isEmpty
         }
-        context.ended(connection.peer, connection.echo)
+        context.ended(connection.peer, since: connection.beginning, connection.echo)
         if isLast { advance(due: .coarse) }
     }
 

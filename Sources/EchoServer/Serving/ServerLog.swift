@@ -30,14 +30,14 @@ struct ServerLog: Sendable {
     }
 
     /// A connection has ended.
-    func closed(_ peer: Peer, _ state: EchoState) {
+    func closed(_ peer: Peer, since beginning: Beginning, _ state: EchoState) {
         guard logsConnections else { return }
         logger.debug(
             "connection closed",
             metadata: [
                 Key.peer: "\(peer.address.description.escapedForLog)",
                 Key.cause: "\(EchoServer.CloseReason(state.closeCause).rawValue)",
-                Key.duration: "\(state.age(.coarse).hundredths)",
+                Key.duration: "\(beginning.age(at: .coarse).hundredths)",
                 Key.received: "\(state.received)",
                 Key.sent: "\(state.sent)",
             ]
