@@ -90,6 +90,7 @@ let package = Package(
             name: "DocumentationTests",
             dependencies: [
                 "echo",
+                "EchoClient",
                 "EchoServer",
                 "Proactor",
                 "Sockets",
