@@ -52,7 +52,8 @@ struct Serve: AsyncParsableCommand {
                     kill(getpid(), received.rawValue)
                 }
                 isDraining = true
-                Task { await reporter.stopping() }
+                reporter.stopping()
+                Task { await reporter.extendStopping() }
                 Task { await server.shutdown(drainingFor: server.configuration.drainTimeout) }
             }
         }
