@@ -126,10 +126,10 @@ package struct Listener: ~Copyable, Sendable {
             return CInt(number)
         }
         guard number < 0 else {
-            return .accepted(
-                Socket(Descriptor(adopting: CInt(number))),
-                peer: peer ?? .unix("")
-            )
+            let accepted = Socket(Descriptor(adopting: CInt(number)))
+            // Inherited by TCP sockets only; kernels before 5.15 have no urgent data here.
+            if case .unix = address { try? accepted.setUrgentInline() }
+            return .accepted(accepted, peer: peer ?? .unix(""))
         }
         // The kernel looks for a descriptor before it looks at the queue.
         if number == -Int(EMFILE) || number == -Int(ENFILE), !hasQueue { return .nothing }

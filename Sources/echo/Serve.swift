@@ -51,7 +51,8 @@ struct Serve: ParsableCommand {
         let report = reporter.ready()
         let reports = Task { await reporter.run(after: report) }
         signals.wait()
-        Task { await reporter.stopping() }
+        reporter.stopping()
+        Task { await reporter.extendStopping() }
         server.shutDownBlocking(drainingFor: server.configuration.drainTimeout)
         reports.cancel()
     }

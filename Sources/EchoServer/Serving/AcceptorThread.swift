@@ -78,8 +78,7 @@ final class AcceptorThread: Sendable {
     ///
     /// Any thread.
     func probe(_ heartbeat: Heartbeat) {
-        pulse.ask(heartbeat)
-        wakeup.signal()
+        if pulse.ask(heartbeat) { wakeup.signal() }
     }
 
     /// Waits until the thread has ended.

@@ -84,8 +84,7 @@ final class PortService: Sendable {
     ///
     /// Any thread.
     func probe(_ heartbeat: Heartbeat) {
-        roll.ask(heartbeat)
-        port.post(key: Key.roll)
+        if roll.ask(heartbeat) { port.post(key: Key.roll) }
     }
 
     /// How long a worker may wait for packets.
