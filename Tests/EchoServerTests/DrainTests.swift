@@ -9,10 +9,11 @@ struct DrainTests {
     @Test(arguments: EchoServer.IOModel.allCases)
     func `40 clients mid-stream lose no byte`(_ model: EchoServer.IOModel) async throws {
         // A client that the machine holds up for the quiet period is rightly ended: then again.
-        for attempt in 1...3 {
+        let bytes = isSanitized ? 200_000 : 800_000
+        for attempt in 1...8 {
             let report = try await withServer(model) { server, address in
                 let stream = EchoLoad.Behaviour.lockstep(size: 4000)
-                let running = try EchoLoad(connections: 40, bytes: 800_000, behaviour: stream)
+                let running = try EchoLoad(connections: 40, bytes: bytes, behaviour: stream)
                     .start(against: address)
                 #expect(await running.reaches { $0.bytesVerified > 100_000 })
                 await server.shutdown(drainingFor: .seconds(20))
@@ -23,7 +24,7 @@ struct DrainTests {
                 return report
             }
             if report.isComplete { return }
-            #expect(attempt < 3, "\(report)")
+            #expect(attempt < 8, "\(report)")
         }
     }
 
@@ -101,22 +102,25 @@ struct DrainTests {
     func `a client that never stops sending gets back a clean beginning`(
         _ model: EchoServer.IOModel
     ) async throws {
-        try await withServer(model) { server, address in
-            let running = try EchoLoad(connections: 2, bytes: 1 << 40).start(against: address)
-            #expect(await running.reaches { $0.bytesVerified > 1_000_000 })
-            let start = MonotonicTime.now
-            await server.shutdown(drainingFor: .seconds(2))
-            let span = MonotonicTime.now - start
-            #expect(span > .seconds(1), "ended early, after \(span)")
-            #expect(span < patience)
-            let report = try await running.report()
-            #expect(report.firstMismatch == nil, "\(report)")
-            #expect(report.endedEarly + report.reset == 2, "\(report)")
-            // All that the server took in was returned.
-            // A client slowed down by a sanitizer may not read it all in the last half second.
-            let statistics = server.statistics
-            #expect(isSanitized || statistics.bytesSent == statistics.bytesReceived)
+        // All that the server took in is returned, if the client reads it in time: one that the
+        // machine holds up for the last half second does not. Then again.
+        for _ in 1...8 {
+            let counts = try await withServer(model) { server, address in
+                let running = try EchoLoad(connections: 2, bytes: 1 << 40).start(against: address)
+                #expect(await running.reaches { $0.bytesVerified > 1_000_000 })
+                let start = MonotonicTime.now
+                await server.shutdown(drainingFor: .seconds(2))
+                let span = MonotonicTime.now - start
+                #expect(span > .seconds(1), "ended early, after \(span)")
+                #expect(span < patience)
+                let report = try await running.report()
+                #expect(report.firstMismatch == nil, "\(report)")
+                #expect(report.endedEarly + report.reset == 2, "\(report)")
+                return server.statistics
+            }
+            if counts.bytesSent == counts.bytesReceived { return }
         }
+        Issue.record("something was kept back each time")
     }
 
     @Test(arguments: EchoServer.IOModel.allCases)
@@ -146,7 +150,14 @@ struct DrainTests {
         try await withServer(model) { server, address in
             let running = try EchoLoad(connections: 3, bytes: 1 << 40, behaviour: .neverReads)
                 .start(against: address)
-            #expect(await running.stalls())
+            // A thread that blocks in `send` does not know that it does.
+            let isStuck = await eventually {
+                let counts = server.statistics
+                guard model == .threadPerClient else { return counts.backPressureEpisodes >= 3 }
+                let stalls = await running.stalls()
+                return stalls && counts.bytesReceived > counts.bytesSent
+            }
+            #expect(isStuck)
             let start = MonotonicTime.now
             await server.shutdown(drainingFor: .milliseconds(500))
             #expect(MonotonicTime.now - start < patience)

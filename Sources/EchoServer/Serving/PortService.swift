@@ -145,7 +145,7 @@ final class PortService: Sendable {
         do throws(SystemError) {
             handle = try port.associate(accepted.socket, key: connection.key, options: options)
         } catch {
-            return context.admission.rejected(.resources, admitted: connection.peer)
+            return context.refused(connection.peer, error.errno)
         }
         connections.withLock { connections in
             unsafe connection.index = UInt32(connections.count)
