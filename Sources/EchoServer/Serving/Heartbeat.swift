@@ -7,7 +7,7 @@ import Synchronization
 /// one that hangs anywhere does not. Any thread.
 final class Heartbeat: Sendable {
     /// How many wait for one loop at most.
-    static let unansweredLimit = 64
+    static let unansweredLimit = 256
 
     private let missing = Atomic(1)
     private let completion: @Sendable () -> Void
@@ -44,16 +44,17 @@ final class Pulse: Sendable {
     ///
     /// Any thread.
     ///
-    /// - Returns: whether to wake the loop.
+    /// - Returns: whether to wake the loop; not if that was done for an earlier heartbeat, and it has
+    ///   not answered yet.
     func ask(_ heartbeat: Heartbeat) -> Bool {
         state.withLock { state in
             guard !state.isOver else { return false }
             heartbeat.expect()
-            // One that hangs is not asked for ever: without its answer the others come to nothing.
-            guard state.asked.count < Heartbeat.unansweredLimit else { return false }
+            // One that hangs is asked for ever: who asked first does not wait any more.
+            if state.asked.count >= Heartbeat.unansweredLimit { state.asked.removeFirst() }
             state.asked.append(heartbeat)
             isAsked.store(true, ordering: .releasing)
-            return true
+            return state.asked.count == 1
         }
     }
 

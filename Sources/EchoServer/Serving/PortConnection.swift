@@ -32,8 +32,6 @@ final class PortConnection: Sendable {
 
     /// Who is at the other end.
     let peer: Peer
-    /// When it began.
-    let beginning: Beginning
     private let state: Locked<State>
     /// Where the service keeps it; the service's lock guards it.
     nonisolated(unsafe) var index: UInt32 = 0
@@ -41,7 +39,6 @@ final class PortConnection: Sendable {
     /// A connection that begins now.
     init(peer: Peer, at now: MonotonicTime) {
         self.peer = peer
-        beginning = Beginning(at: now)
         state = Locked(State(echo: EchoState(at: now)))
     }
 

@@ -30,15 +30,16 @@ final class PortRoll: Sendable {
 
     /// Asks, unless the workers have ended.
     ///
-    /// - Returns: whether to post a packet.
+    /// - Returns: whether to post a packet; not if one is on its way.
     func ask(_ heartbeat: Heartbeat) -> Bool {
         let standing = port.standing
         return state.withLock { state in
             guard !state.isOver else { return false }
             heartbeat.expect()
-            guard state.questions.count < Heartbeat.unansweredLimit else { return false }
+            let isFirst = !state.questions.contains { !$0.isTaken }
+            if state.questions.count >= Heartbeat.unansweredLimit { state.questions.removeFirst() }
             state.questions.append(Question(heartbeat: heartbeat, asked: standing))
-            return true
+            return isFirst
         }
     }
 

@@ -33,6 +33,8 @@ final class PortService: Sendable {
     private let plan = Locked<DrainPlan?>(nil)
     private let reception: Locked<HandedOver<Reception>>
     private let connections = Locked<[PortConnection]>([])
+    // Apart from the connections, and only if it is to be logged: there is no room in them.
+    private let beginnings = Locked<[ObjectIdentifier: Beginning]>([:])
     // The moment to keep house, in nanoseconds.
     private let due = Atomic<Int64>(.max)
 
@@ -149,6 +151,10 @@ final class PortService: Sendable {
             unsafe connection.index = UInt32(connections.count)
             connections.append(connection)
         }
+        if context.log.logsConnections {
+            let beginning = Beginning(at: worker.now)
+            beginnings.withLock { $0[ObjectIdentifier(connection)] = beginning }
+        }
         let isDraining = plan.withLock { $0 != nil }
         if connection.begin(handle, port, worker, isDraining: isDraining) { remove(connection) }
         if context.rules.idleTimeout != nil || isDraining {
@@ -165,8 +171,14 @@ final class PortService: Sendable {
             connections.removeLast()
             return connections.isEmpty
         }
-        context.ended(connection.peer, since: connection.beginning, connection.echo)
+        context.ended(connection.peer, since: takeBeginning(connection), connection.echo)
         if isLast { advance(due: .coarse) }
+    }
+
+    private func takeBeginning(_ connection: PortConnection) -> Beginning {
+        guard context.log.logsConnections else { return Beginning(at: .coarse) }
+        return beginnings.withLock { $0.removeValue(forKey: ObjectIdentifier(connection)) }
+            ?? Beginning(at: .coarse)
     }
 
     // Brings the moment to keep house forward.

@@ -21,7 +21,8 @@ struct ServerLog: Sendable {
     }
 
     private let logger: Logger
-    private let logsConnections: Bool
+    /// Whether the end of each connection is told.
+    let logsConnections: Bool
     private let refusals = Occasions()
 
     /// Says things to a logger.
