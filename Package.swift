@@ -93,7 +93,10 @@ let package = Package(
         ),
         .testTarget(
             name: "CommandTests",
-            dependencies: ["echo", "EchoClient", "EchoServer", "Sockets", "TestSupport"]
+            dependencies: [
+                "echo", "EchoClient", "EchoServer", "Sockets", "TestSupport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]
         ),
         .testTarget(
             name: "DocumentationTests",

@@ -1,5 +1,5 @@
 import Glibc
-package import Reactor
+import Reactor
 package import Sockets
 import Synchronization
 

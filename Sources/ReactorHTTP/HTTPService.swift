@@ -14,7 +14,7 @@ final class HTTPService {
     private let http: OpaquePointer
     private let handler: Handler
     private let connections: HTTPConnections
-    private var listeners: [OpaquePointer] = []
+    private var listeners: [AcceptSwitch] = []
     private var timer: LoopTimer?
     private var isPaused = false
 
@@ -47,7 +47,7 @@ final class HTTPService {
     }
 
     deinit {
-        for listener in unsafe listeners { HTTPServices.remove(unsafe listener) }
+        for listener in listeners { HTTPServices.remove(listener.identity) }
         timer = nil
         // Its connections as well, of which ``connections`` keeps only the shells.
         unsafe evhttp_free(http)
@@ -66,8 +66,8 @@ final class HTTPService {
             let listener = unsafe evhttp_bound_socket_get_listener(bound)
         else { throw Self.noMemory }
         _ = copy.release()
-        unsafe listeners.append(listener)
-        unsafe HTTPServices.add(listener, self)
+        listeners.append(unsafe AcceptSwitch(listener: listener))
+        HTTPServices.add(UInt(bitPattern: listener), self)
         unsafe evconnlistener_set_error_cb(listener, acceptingFailed)
     }
 
@@ -75,7 +75,7 @@ final class HTTPService {
     fileprivate func pause() {
         guard !isPaused else { return }
         isPaused = true
-        for listener in unsafe listeners { unsafe _ = evconnlistener_disable(listener) }
+        for listener in listeners { listener.turnOff() }
         scheduleSweep()
     }
 
@@ -97,14 +97,14 @@ final class HTTPService {
         connections.sweep()
         if isPaused, !connections.isFull {
             isPaused = false
-            for listener in unsafe listeners { unsafe _ = evconnlistener_enable(listener) }
+            for listener in listeners { listener.turnOn() }
         }
         if isPaused || connections.count > 0 { scheduleSweep() }
     }
 
     fileprivate func answer(_ request: OpaquePointer) {
         let method = unsafe evhttp_request_get_command(request)
-        guard unsafe method == EVHTTP_REQ_GET || method == EVHTTP_REQ_HEAD else {
+        guard method == EVHTTP_REQ_GET || method == EVHTTP_REQ_HEAD else {
             let refusal = HTTPResponse(status: 405, "only GET and HEAD are served here\n")
             unsafe send(refusal, ["Allow": "GET, HEAD"], to: request)
             return
@@ -137,22 +137,38 @@ final class HTTPService {
     }
 }
 
+/// Turns the accepting of one `evconnlistener` on and off.
+@safe
+private struct AcceptSwitch {
+    let listener: OpaquePointer
+
+    var identity: UInt { unsafe UInt(bitPattern: listener) }
+
+    func turnOn() {
+        unsafe _ = evconnlistener_enable(listener)
+    }
+
+    func turnOff() {
+        unsafe _ = evconnlistener_disable(listener)
+    }
+}
+
 /// The services by their listeners: libevent gives the callback of a failed accept call nothing
 /// else of ours.
 private enum HTTPServices {
     private static let all = Locked<[UInt: UInt]>([:])
 
-    static func add(_ listener: OpaquePointer, _ service: HTTPService) {
+    static func add(_ listener: UInt, _ service: HTTPService) {
         let reference = unsafe UInt(bitPattern: Unmanaged.passUnretained(service).toOpaque())
-        all.withLock { $0[unsafe UInt(bitPattern: listener)] = reference }
+        all.withLock { $0[listener] = reference }
     }
 
-    static func remove(_ listener: OpaquePointer) {
-        all.withLock { $0[unsafe UInt(bitPattern: listener)] = nil }
+    static func remove(_ listener: UInt) {
+        all.withLock { $0[listener] = nil }
     }
 
-    static func service(of listener: OpaquePointer) -> HTTPService? {
-        let bits = all.withLock { $0[unsafe UInt(bitPattern: listener)] }
+    static func service(of listener: UInt) -> HTTPService? {
+        let bits = all.withLock { $0[listener] }
         guard let bits, let pointer = unsafe UnsafeMutableRawPointer(bitPattern: bits) else {
             return nil
         }
@@ -175,5 +191,5 @@ private func opening(
 
 private func acceptingFailed(_ listener: OpaquePointer?, _: UnsafeMutableRawPointer?) {
     guard let listener = unsafe listener else { return }
-    unsafe HTTPServices.service(of: listener)?.pause()
+    HTTPServices.service(of: UInt(bitPattern: listener))?.pause()
 }

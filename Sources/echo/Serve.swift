@@ -12,10 +12,23 @@ struct Serve: AsyncParsableCommand {
 
     @OptionGroup var options: ServeOptions
     @OptionGroup var logging: LogOptions
+    @OptionGroup var monitoring: MetricsOptions
+    @OptionGroup var settings: ConfigurationOptions
 
     mutating func run() async throws {
+        let origins = try await Settings(completing: &self)
         let configuration = try options.configuration()
-        let server = try EchoServer(configuration: configuration, logger: logging.logger())
+        if settings.checkConfig {
+            Output.write(origins.text(self))
+            return
+        }
+        let logger = logging.logger()
+        origins.warn(logger)
+        let server = try EchoServer(configuration: configuration, logger: logger)
+        let metrics = try monitoring.metrics.map { endpoint in
+            try MetricsServer(server, on: endpoint, logger: logger)
+        }
+        defer { metrics?.stop() }
         // Before anything is opened, so that no signal is missed. A terminal that goes away is no
         // reason to stop.
         signal(SIGHUP, SIG_IGN)

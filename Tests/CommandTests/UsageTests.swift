@@ -31,6 +31,7 @@ struct UsageTests {
         ("--busy-poll", ["x", "1"]),
         ("--log-level", ["", "loud"]),
         ("--log-format", ["", "xml"]),
+        ("--metrics", ["", "x:y", "70000"]),
     ].flatMap { flag, values in values.map { BadFlag(flag: flag, value: $0) } }
 
     @Test(arguments: badFlags)
