@@ -31,6 +31,9 @@ final class HTTPConnections {
     /// How many there are, as far as is known: those that have ended count until ``sweep()``.
     var count: Int { entries.count }
 
+    /// Whether there may be no more after the next one.
+    var isNearlyFull: Bool { entries.count + 1 >= limits.connections }
+
     /// Whether there may be no more.
     var isFull: Bool { entries.count >= limits.connections }
 

@@ -100,7 +100,7 @@ private final class Shared: Sendable {
     private static func systemError(_ error: any Error) -> SystemError {
         switch error {
         case let error as SystemError: error
-        case let error as ReactorError: SystemError(call: "event_base_new", errno: error.errno)
+        case let error as ReactorError: SystemError(call: "evhttp_new", errno: error.errno)
         default: SystemError(call: "evhttp_new", errno: Errno(rawValue: EIO))
         }
     }

@@ -80,8 +80,9 @@ final class HTTPService {
     }
 
     fileprivate func open(on base: OpaquePointer?) -> OpaquePointer? {
+        // Not after it: a new buffer looks like a freed one until evhttp has it.
+        if connections.isNearlyFull { connections.sweep() }
         let buffer = unsafe connections.open(on: base)
-        if connections.isFull { connections.sweep() }
         if connections.isFull { pause() }
         scheduleSweep()
         return unsafe buffer
@@ -131,6 +132,11 @@ final class HTTPService {
         }
         defer { unsafe evbuffer_free(buffer) }
         var body = response.body
+        if unsafe evhttp_request_get_command(request) == EVHTTP_REQ_HEAD {
+            // It would send the content. The length is that of the answer to GET, RFC 9110 9.3.2.
+            unsafe _ = evhttp_add_header(headers, "Content-Length", "\(body.utf8.count)")
+            body = ""
+        }
         body.withUTF8 { bytes in unsafe _ = evbuffer_add(buffer, bytes.baseAddress, bytes.count) }
         // Without a reason phrase of ours it writes the standard one.
         unsafe evhttp_send_reply(request, CInt(clamping: response.status), nil, buffer)

@@ -120,7 +120,7 @@ struct SettingsTests {
         ("workers = \"1\" 2", ":1: unexpected text after the closing quote"),
         ("#\nworkers = 0", ":2: The value '0' is invalid for '--workers <n>': it must be"),
         ("listen = x:y", ":1: The value 'x:y' is invalid for '--listen <endpoint>'"),
-        ("model =", ":1: The value '' is invalid for '--model <model>'"),
+        ("model =", ":1: Missing value for '--model <model>'"),
     ])
     func `a mistake in a file is named with file, line and key, 64`(
         _ text: String,

@@ -1,3 +1,4 @@
+import CoreMetrics
 import EchoServer
 import Logging
 import ServiceLifecycle
@@ -33,6 +34,11 @@ func usesServer() async throws {
     await server.shutdown()
     await server.shutdown(drainingFor: .seconds(1))
     _ = try EchoServer()
+    _ = try EchoServer(
+        configuration: configuration,
+        logger: nil,
+        metricsFactory: NOOPMetricsHandler.instance
+    )
     sends(server)
 }
 
@@ -119,6 +125,20 @@ func usesStatistics(_ statistics: EchoServer.Statistics) {
         }
     }
     sends(statistics)
+}
+
+func usesMetrics() {
+    for metric in EchoServer.Metric.allCases {
+        switch metric {
+        case .connectionsAccepted, .connectionsActive, .connectionsRejected, .connectionsDeferred,
+            .connectionsClosed, .bytesReceived, .bytesSent, .acceptFailures, .backPressureEpisodes:
+            let facts: (String, String, Bool, String?) = (
+                metric.rawValue, metric.summary, metric.isGauge, metric.dimension
+            )
+            _ = facts
+        }
+        codes(metric)
+    }
 }
 
 private func sends(_: some Sendable) {}

@@ -1,14 +1,17 @@
 import CoreMetrics
 import Synchronization
 
-/// The smallest metrics backend there is: it adds up. A service would use one that exports.
+/// The smallest metrics backend there is: it adds up.
+///
+/// A service would use one that exports.
 final class MemoryMetrics: MetricsFactory {
     private let sums = Mutex<[String: Double]>([:])
 
     /// Name, dimensions and value of all that is not zero.
     var lines: [String] {
         sums.withLock { sums in
-            sums.filter { $0.value != 0 }.sorted { $0.key < $1.key }.map { "\($0.key) = \($0.value)" }
+            sums.filter { $0.value != 0 }.sorted { $0.key < $1.key }
+                .map { "\($0.key) = \($0.value)" }
         }
     }
 

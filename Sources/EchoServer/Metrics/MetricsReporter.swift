@@ -20,12 +20,11 @@ final class MetricsReporter: Sendable {
     /// How often the backend is told, at most.
     static let interval: Duration = .seconds(1)
 
-    /// Begins to report.
+    /// Begins to report; `nil` if the backend is the one that does nothing.
     ///
     /// - Parameters:
     ///   - factory: the backend.
     ///   - context: whose counts to tell.
-    /// - Returns: `nil` if the backend is the one that does nothing.
     /// - Throws: if there is no descriptor or thread to be had.
     init?(_ factory: any MetricsFactory, _ context: ServingContext) throws(SystemError) {
         guard !(factory is NOOPMetricsHandler) else { return nil }
