@@ -16,35 +16,45 @@ struct Serve: AsyncParsableCommand {
     @OptionGroup var settings: ConfigurationOptions
 
     mutating func run() async throws {
-        let origins = try await Settings(completing: &self)
-        let configuration = try options.configuration()
-        if settings.checkConfig {
-            Output.write(origins.text(self))
-            return
+        // First: no other thread may be reading the environment.
+        let notifier = ServiceNotifier.takeFromEnvironment(logger: logging.logger())
+        do {
+            let inherited = try EchoServer.InheritedSocket.takeFromEnvironment()
+            let origins = try await Settings(completing: &self)
+            let configuration = try options.configuration(inheriting: inherited)
+            if settings.checkConfig {
+                Output.write(origins.text(self))
+                return
+            }
+            let logger = logging.logger()
+            origins.warn(logger)
+            let server = try EchoServer(configuration: configuration, logger: logger)
+            let metrics = try monitoring.metrics.map { endpoint in
+                try MetricsServer(server, on: endpoint, logger: logger)
+            }
+            defer { metrics?.stop() }
+            // Before anything is opened, so that no signal is missed. A terminal that goes away is no
+            // reason to stop.
+            signal(SIGHUP, SIG_IGN)
+            let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+            for endpoint in try server.start() {
+                Output.write("listening on \(endpoint)\n")
+            }
+            await Self.serve(server, until: signals, ServiceReporter(server, notifier))
+        } catch {
+            ServiceReporter.report(error, to: notifier)
+            throw error
         }
-        let logger = logging.logger()
-        origins.warn(logger)
-        let server = try EchoServer(configuration: configuration, logger: logger)
-        let metrics = try monitoring.metrics.map { endpoint in
-            try MetricsServer(server, on: endpoint, logger: logger)
-        }
-        defer { metrics?.stop() }
-        // Before anything is opened, so that no signal is missed. A terminal that goes away is no
-        // reason to stop.
-        signal(SIGHUP, SIG_IGN)
-        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
-        for endpoint in try server.start() {
-            Output.write("listening on \(endpoint)\n")
-        }
-        await Self.serve(server, until: signals, drainTimeout: configuration.drainTimeout)
     }
 
     // The first signal drains, the second ends the process the way the signal would have.
     private static func serve(
         _ server: EchoServer,
         until signals: UnixSignalsSequence,
-        drainTimeout: Duration
+        _ reporter: ServiceReporter
     ) async {
+        let report = reporter.ready()
+        let reports = Task { await reporter.run(after: report) }
         let watcher = Task {
             var isDraining = false
             for await received in signals {
@@ -54,10 +64,12 @@ struct Serve: AsyncParsableCommand {
                     kill(getpid(), received.rawValue)
                 }
                 isDraining = true
-                Task { await server.shutdown(drainingFor: drainTimeout) }
+                Task { await reporter.stopping() }
+                Task { await server.shutdown(drainingFor: server.configuration.drainTimeout) }
             }
         }
         await server.waitUntilStopped()
         watcher.cancel()
+        reports.cancel()
     }
 }
