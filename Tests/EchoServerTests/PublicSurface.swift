@@ -54,7 +54,7 @@ func usesInheritedSockets() throws {
     let sockets: [EchoServer.InheritedSocket] = try EchoServer.InheritedSocket.takeFromEnvironment()
     let socket = try EchoServer.InheritedSocket(descriptor: 3)
     let named = try EchoServer.InheritedSocket(descriptor: 4, name: "echo")
-    let texts: [String] = [socket.name, "\(named)", "\(named.endpoint)"]
+    let texts: [String] = [socket.name, named.description, "\(named.endpoint)"]
     let code = EchoServer.Failure.Code.unusableSocket
     let configuration = EchoServer.Configuration(listen: [], inherited: sockets + [socket, named])
     _ = (texts, code, configuration)
