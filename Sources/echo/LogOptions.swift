@@ -10,6 +10,7 @@ struct LogOptions: ParsableArguments {
                 + "(default: info)",
             valueName: "level"
         ),
+        completion: Parse.completion(Logger.Level.self),
         transform: Parse.choice
     )
     var logLevel: Logger.Level?
@@ -20,6 +21,7 @@ struct LogOptions: ParsableArguments {
             "Form of log lines on standard error: text or json. (default: text)",
             valueName: "format"
         ),
+        completion: Parse.completion(LineLogHandler.Format.self),
         transform: Parse.choice
     )
     var logFormat: LineLogHandler.Format?

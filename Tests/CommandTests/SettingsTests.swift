@@ -41,7 +41,7 @@ struct SettingsTests {
         )
         let environment = ["ECHO_WORKERS": "3", "ECHO_BACKLOG": "33", "ECHO_CONFIG": file.path]
         var serve = try Serve.parse(["--workers", "4"])
-        let settings = try await Settings(completing: &serve, environment: environment)
+        let settings = try Settings(completing: &serve, environment: environment)
         #expect(serve.options.workers == 4)
         #expect(serve.options.backlog == 33)
         #expect(serve.options.maxConnections == 222)
@@ -65,10 +65,10 @@ struct SettingsTests {
         let lines = texts.map { "\($0) = \($1)" }.joined(separator: "\n")
         let file = try TemporaryFile(lines)
         var fromFile = try Serve.parse(["--config", file.path])
-        _ = try await Settings(completing: &fromFile, environment: [:])
+        _ = try Settings(completing: &fromFile, environment: [:])
         var fromEnvironment = try Serve.parse([])
         let variables = Setting.all.map { ($0.variable, texts[$0.key] ?? "") }
-        _ = try await Settings(
+        _ = try Settings(
             completing: &fromEnvironment,
             environment: Dictionary(uniqueKeysWithValues: variables)
         )
@@ -82,20 +82,20 @@ struct SettingsTests {
     @Test func `an endpoint list in the environment is separated by commas`() async throws {
         var serve = try Serve.parse([])
         let environment = ["ECHO_LISTEN": "127.0.0.1:1, unix:/tmp/x"]
-        _ = try await Settings(completing: &serve, environment: environment)
+        _ = try Settings(completing: &serve, environment: environment)
         #expect(serve.options.listen.map(\.description) == ["127.0.0.1:1", "unix:/tmp/x"])
     }
 
     @Test func `a nearer model or backend overrides both of a farther level`() async throws {
         let file = try TemporaryFile("model = select\n")
         var serve = try Serve.parse(["--backend", "proactor", "--config", file.path])
-        _ = try await Settings(completing: &serve, environment: [:])
+        _ = try Settings(completing: &serve, environment: [:])
         #expect(try serve.options.configuration().model == .completionPort)
         var other = try Serve.parse(["--config", file.path])
-        _ = try await Settings(completing: &other, environment: ["ECHO_BACKEND": "threads"])
+        _ = try Settings(completing: &other, environment: ["ECHO_BACKEND": "threads"])
         #expect(try other.options.configuration().model == .threadPerClient)
         var same = try Serve.parse(["--config", file.path])
-        _ = try await Settings(completing: &same, environment: [:])
+        _ = try Settings(completing: &same, environment: [:])
         #expect(try same.options.configuration().model == .select)
     }
 
@@ -105,7 +105,7 @@ struct SettingsTests {
             "ECHO_WORKERS": "", "ECHO_WROKERS": "1", "ECHO_PORT_7_TCP": "x", "ECHO": "1",
             "ECHO_SERVICE_HOST": "x",
         ]
-        let settings = try await Settings(completing: &serve, environment: environment)
+        let settings = try Settings(completing: &serve, environment: environment)
         #expect(serve.options.workers == nil)
         #expect(settings.unknownVariables == ["ECHO_WROKERS"])
     }

@@ -1,3 +1,4 @@
+import Glibc
 import Sockets
 
 /// Accepts from one listening socket by the rules of admission: limits, the accept condition,
@@ -25,6 +26,9 @@ final class AcceptSource {
     private let canServe: @Sendable (CInt) -> Bool
     private var held: AcceptedSocket?
     private var shortage = Shortage()
+    private var losses = 0
+    /// Connections lost in a row before it is not taken for their fault any more.
+    private static let lossLimit = 64
 
     /// - Parameters:
     ///   - listening: the socket.
@@ -49,25 +53,40 @@ final class AcceptSource {
     /// Accepts one connection, if there is one and the rules allow it.
     func step() -> Step {
         if let held = held.take() { return offer(held, again: true) }
+        shortage.noteServed()
         // Full: leave it queued, it is served in its turn when a place is free.
         if context.admission.isFull(notifying: wakeup) { return .wait(until: .now + .seconds(60)) }
+        if !context.hasMemoryForOneMore, listening.hasQueue {
+            return .wait(until: ranShort(Errno(rawValue: ENOMEM)))
+        }
         switch listening.accept(blocking: blocking) {
         case .accepted(let socket, let peer):
+            losses = 0
             let user = context.admission.tracksPeers ? socket.unixPeerID(peer) : nil
             let accepted = AcceptedSocket(socket: socket, peer: Peer(address: peer, userID: user))
             return offer(accepted, again: false)
         case .nothing:
+            losses = 0
             endShortage()
             return .empty
-        case .lost:
-            context.admission.acceptFailed()
-            return .next
+        case .lost(let errno): return lost(errno)
         case .exhausted(let errno): return .wait(until: ranShort(errno))
         case .failed(let errno):
             context.log.listenerFailed(listening.address, errno)
             listening.close()
             return .empty
         }
+    }
+
+    // A call that fails each time, because a security policy or a filter forbids it for example,
+    // leaves the connection queued: trying at once for ever would use all of the processor (PF-3).
+    private func lost(_ errno: Errno) -> Step {
+        losses += 1
+        guard losses >= Self.lossLimit else {
+            context.admission.acceptFailed()
+            return .next
+        }
+        return .wait(until: ranShort(errno))
     }
 
     private func offer(_ accepted: consuming AcceptedSocket, again: Bool) -> Step {
@@ -79,7 +98,9 @@ final class AcceptSource {
             again: again
         )
         switch verdict {
-        case .accept: return .serve(accepted)
+        case .accept:
+            shortage.isServing = true
+            return .serve(accepted)
         case .reject(let reason):
             accepted.socket.setResetOnClose()
             context.log.rejected(accepted.peer.address, reason)
@@ -96,6 +117,13 @@ final class AcceptSource {
             let isStale = context.admission.notifyWhenOneEnds(wakeup, since: departures)
             return .wait(until: isStale ? .now : .now + .milliseconds(100))
         }
+    }
+
+    /// Notes that the connection given away last cannot be served, for lack of something, and says
+    /// when to try again.
+    func servingFailed(_ errno: Errno) -> MonotonicTime {
+        shortage.noteUnserved()
+        return ranShort(errno)
     }
 
     /// Notes that something needed to serve a connection is lacking, and says when to try again.
@@ -130,12 +158,28 @@ final class AcceptSource {
 /// An episode of failing to accept for lack of descriptors, memory or threads.
 ///
 /// It ends when the queue was found empty, not at the first success: otherwise each connection that
-/// ends would end one episode and begin another.
+/// ends would end one episode and begin another. If it was a connection already accepted that could
+/// not be served, the queue's being empty says nothing until another one has been served.
 private struct Shortage {
     private var since: MonotonicTime?
     private var failures = 0
+    private var awaitsSuccess = false
+
+    /// Whether a connection has been given away to be served, and no failure has been told since.
+    var isServing = false
 
     var isOngoing: Bool { since != nil }
+
+    /// What was given away before is being served.
+    mutating func noteServed() {
+        if isServing { awaitsSuccess = false }
+        isServing = false
+    }
+
+    mutating func noteUnserved() {
+        awaitsSuccess = true
+        isServing = false
+    }
 
     mutating func begin() -> Bool {
         failures += 1
@@ -150,7 +194,7 @@ private struct Shortage {
     }
 
     mutating func end() -> (span: Duration, failures: Int)? {
-        guard let start = since else { return nil }
+        guard let start = since, !awaitsSuccess else { return nil }
         defer {
             since = nil
             failures = 0

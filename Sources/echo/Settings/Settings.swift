@@ -4,7 +4,6 @@ import EchoServer
 import Glibc
 import Logging
 import Sockets
-import SystemPackage
 
 /// Completes the flags of `serve` from the environment and a file.
 ///
@@ -36,7 +35,7 @@ struct Settings: Sendable {
     init(
         completing serve: inout Serve,
         environment: [String: String] = Self.environment()
-    ) async throws {
+    ) throws {
         for setting in Setting.all where !setting.values(serve).isEmpty {
             origins[setting.key] = Origin(level: .commandLine, name: "command line")
         }
@@ -45,7 +44,7 @@ struct Settings: Sendable {
             EnvironmentVariablesProvider(environmentVariables: variables).prefixKeys(with: "echo")
         ]
         if let path = serve.settings.config ?? variables["ECHO_CONFIG"] {
-            providers.append(try await Self.file(path))
+            providers.append(try Self.file(path))
         }
         try take(from: providers, into: &serve)
         let known = Set(Setting.all.map(\.variable)).union(["ECHO_CONFIG"])
@@ -93,12 +92,10 @@ struct Settings: Sendable {
         if backend.level < model.level { origins["model"] = nil }
     }
 
-    private static func file(_ path: String) async throws -> any ConfigProvider {
-        // The provider's own errors do not tell these apart.
-        do {
-            _ = Descriptor(
-                adopting: try systemCall("open") { unsafe open(path, O_RDONLY | O_CLOEXEC) }
-            )
+    private static func file(_ path: String) throws -> SettingsFile {
+        let bytes: [UInt8]
+        do throws(SystemError) {
+            bytes = try contents(path)
         } catch {
             throw CommandError(
                 exitCode: error.errno.rawValue == EACCES ? Exit.permission : Exit.usage,
@@ -106,16 +103,27 @@ struct Settings: Sendable {
             )
         }
         let keys = Dictionary(uniqueKeysWithValues: Setting.all.map { ($0.key, $0.isRepeatable) })
-        do {
-            return try await FileProvider<SettingsFile>(
-                parsingOptions: .init(path: path, keys: keys),
-                filePath: FilePath(path)
-            )
-        } catch let flaw as SettingsFile.Flaw {
-            throw CommandError(exitCode: Exit.usage, message: flaw.message)
+        do throws(SettingsFile.Flaw) {
+            return try SettingsFile(bytes, path: path, keys: keys)
         } catch {
-            throw CommandError(exitCode: Exit.usage, message: "cannot read \(path): \(error)")
+            throw CommandError(exitCode: Exit.usage, message: error.message)
         }
+    }
+
+    // At most so much of it: a file of settings is small, and /dev/zero is none.
+    private static func contents(_ path: String) throws(SystemError) -> [UInt8] {
+        let file = Descriptor(
+            adopting: try systemCall("open") { unsafe open(path, O_RDONLY | O_CLOEXEC) }
+        )
+        let number = file.rawValue
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 64 * 1024)
+        while bytes.count < 1 << 20 {
+            let count = try systemCall("read") { unsafe read(number, &buffer, buffer.count) }
+            if count == 0 { return bytes }
+            bytes += buffer[..<count]
+        }
+        throw SystemError(call: "read", errno: Errno(rawValue: EFBIG))
     }
 
     /// The environment of the process.
@@ -177,7 +185,7 @@ private final class Witness: AccessReporter {
             last.withLock { $0 = nil }
             return
         }
-        let isFile = found.providerName.hasPrefix("FileProvider")
+        let isFile = found.providerName == SettingsFile.name
         last.withLock {
             $0 = Settings.Origin(level: isFile ? .file : .environment, name: lookup.encodedKey)
         }

@@ -1,24 +1,14 @@
 import Configuration
 
-/// A configuration file: a `FileConfigSnapshot` of swift-configuration.
+/// A configuration file: a provider for swift-configuration, read once.
 ///
 /// Lines `KEY = VALUE`; empty lines and comments, from `#` at the beginning of a line or after a
 /// space to its end. A value may stand in double quotes, for spaces at its ends or ` #` in it. A key
 /// stands there once, unless it may be repeated.
 ///
-/// The snapshots that come with swift-configuration are for JSON, which has no comments and whose
-/// reader needs all of Foundation, and YAML.
-struct SettingsFile: FileConfigSnapshot {
-    /// How to read it.
-    struct Options: FileParsingOptions {
-        /// The file's name, for errors.
-        var path: String
-        /// The keys there are, and whether they may be repeated.
-        var keys: [String: Bool]
-
-        static let `default` = Options(path: "", keys: [:])
-    }
-
+/// Those that come with swift-configuration are for JSON, which has no comments and whose reader
+/// needs all of Foundation, and YAML.
+struct SettingsFile: ConfigSnapshot, ConfigProvider {
     /// What is wrong with the file.
     struct Flaw: Error {
         /// One line, with the file's name and the number of the line.
@@ -30,25 +20,35 @@ struct SettingsFile: FileConfigSnapshot {
         var values: [String]
     }
 
-    let providerName: String
+    /// What tells it from other providers.
+    static let name = "SettingsFile"
+
+    let providerName = Self.name
     private let path: String
+    private let keys: [String: Bool]
     private var entries: [String: Entry] = [:]
 
-    init(data: RawSpan, providerName: String, parsingOptions options: Options) throws {
-        self.providerName = providerName
-        path = options.path
-        let bytes = unsafe data.withUnsafeBytes { unsafe [UInt8]($0) }
+    /// Reads the contents of a file.
+    ///
+    /// - Parameters:
+    ///   - bytes: the contents.
+    ///   - path: the file's name, for errors.
+    ///   - keys: the keys there are, and whether they may be repeated.
+    /// - Throws: ``Flaw``.
+    init(_ bytes: [UInt8], path: String, keys: [String: Bool]) throws(Flaw) {
+        self.path = path
+        self.keys = keys
         guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw Flaw(message: "\(options.path): not a text in UTF-8")
+            throw Flaw(message: "\(path): not a text in UTF-8")
         }
         // Also "\r\n", which is one character.
         let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
         for (index, line) in lines.enumerated() {
             do throws(LineFlaw) {
                 guard let (key, value) = try Self.parse(line) else { continue }
-                try add(key, value, line: index + 1, options)
+                try add(key, value, line: index + 1)
             } catch {
-                throw Flaw(message: "\(options.path):\(index + 1): \(error.message)")
+                throw Flaw(message: "\(path):\(index + 1): \(error.message)")
             }
         }
     }
@@ -60,10 +60,9 @@ struct SettingsFile: FileConfigSnapshot {
     private mutating func add(
         _ key: String,
         _ value: String,
-        line: Int,
-        _ options: Options
+        line: Int
     ) throws(LineFlaw) {
-        guard let isRepeatable = options.keys[key] else {
+        guard let isRepeatable = keys[key] else {
             throw LineFlaw(message: "unknown key \"\(key)\"")
         }
         guard let entry = entries[key] else {
@@ -134,6 +133,28 @@ struct SettingsFile: FileConfigSnapshot {
         )
     }
 
-    var description: String { "SettingsFile[\(path), \(entries.count) keys]" }
-    var debugDescription: String { description }
+    func fetchValue(forKey key: AbsoluteConfigKey, type: ConfigType) async throws -> LookupResult {
+        try value(forKey: key, type: type)
+    }
+
+    func snapshot() -> any ConfigSnapshot { self }
+
+    // It never changes.
+    func watchValue<Return: ~Copyable>(
+        forKey key: AbsoluteConfigKey,
+        type: ConfigType,
+        updatesHandler: (
+            _ updates: ConfigUpdatesAsyncSequence<Result<LookupResult, any Error>, Never>
+        ) async throws -> Return
+    ) async throws -> Return {
+        try await watchValueFromValue(forKey: key, type: type, updatesHandler: updatesHandler)
+    }
+
+    func watchSnapshot<Return: ~Copyable>(
+        updatesHandler: (
+            _ updates: ConfigUpdatesAsyncSequence<any ConfigSnapshot, Never>
+        ) async throws -> Return
+    ) async throws -> Return {
+        try await watchSnapshotFromSnapshot(updatesHandler: updatesHandler)
+    }
 }
