@@ -10,7 +10,9 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: []),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.6.0"),
     ],
     targets: [
@@ -20,9 +22,16 @@ let package = Package(
             pkgConfig: "libevent_core",
             providers: [.apt(["libevent-dev"])]
         ),
+        .systemLibrary(
+            name: "CLibeventHTTP",
+            path: "Modules/CLibeventHTTP",
+            pkgConfig: "libevent_extra",
+            providers: [.apt(["libevent-dev"])]
+        ),
         .systemLibrary(name: "CLinux", path: "Modules/CLinux"),
         .target(name: "Sockets", dependencies: ["CLinux"]),
         .target(name: "Reactor", dependencies: ["CLibevent", "CLinux", "Sockets"]),
+        .target(name: "ReactorHTTP", dependencies: ["CLibeventHTTP", "Reactor", "Sockets"]),
         .target(name: "Proactor", dependencies: ["CLinux", "Sockets"]),
         .target(
             name: "EchoServer",
@@ -30,6 +39,7 @@ let package = Package(
                 "Proactor",
                 "Reactor",
                 "Sockets",
+                .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]
@@ -40,8 +50,10 @@ let package = Package(
             dependencies: [
                 "EchoClient",
                 "EchoServer",
+                "ReactorHTTP",
                 "Sockets",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
@@ -57,7 +69,7 @@ let package = Package(
         ),
         .testTarget(
             name: "ReactorTests",
-            dependencies: ["CLinux", "Reactor", "Sockets", "TestSupport"]
+            dependencies: ["CLinux", "Reactor", "ReactorHTTP", "Sockets", "TestSupport"]
         ),
         .testTarget(
             name: "ProactorTests",
@@ -71,6 +83,7 @@ let package = Package(
                 "EchoServer",
                 "Sockets",
                 "TestSupport",
+                .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "InMemoryLogging", package: "swift-log"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -79,7 +92,10 @@ let package = Package(
         ),
         .testTarget(
             name: "CommandTests",
-            dependencies: ["echo", "EchoClient", "EchoServer", "Sockets", "TestSupport"]
+            dependencies: [
+                "echo", "EchoClient", "EchoServer", "Sockets", "TestSupport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]
         ),
         .testTarget(
             name: "SystemdTests",
@@ -94,6 +110,7 @@ let package = Package(
                 "Proactor",
                 "Sockets",
                 "TestSupport",
+                .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),

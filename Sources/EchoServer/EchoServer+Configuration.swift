@@ -1,7 +1,7 @@
 extension EchoServer {
     /// Every setting of a server.
     ///
-    /// Read once, by ``EchoServer/init(configuration:logger:)``.
+    /// Read once, by ``EchoServer/init(configuration:logger:metricsFactory:)``.
     public struct Configuration: Sendable {
         /// How input and output are done.
         ///

@@ -1,5 +1,5 @@
 import Glibc
-import Sockets
+package import Sockets
 
 extension EchoServer {
     /// Why a server could not do what was asked: one line for a person, a code for a program, and
@@ -43,13 +43,15 @@ extension EchoServer {
         /// The kernel's error number, as in errno(3).
         public let errorNumber: Int32?
 
-        init(_ code: Code, _ message: String, errno: Errno? = nil) {
+        /// A failure, for the command too.
+        package init(_ code: Code, _ message: String, errno: Errno? = nil) {
             self.code = code
             self.message = message
             errorNumber = errno?.rawValue
         }
 
-        init(listeningOn endpoint: String, _ error: SystemError) {
+        /// Why an address cannot be listened on.
+        package init(listeningOn endpoint: String, _ error: SystemError) {
             let code: Code =
                 switch error.errno.rawValue {
                 case EADDRINUSE: .addressInUse

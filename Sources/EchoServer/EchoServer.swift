@@ -1,3 +1,4 @@
+public import CoreMetrics
 import Glibc
 public import Logging
 import Sockets
@@ -21,6 +22,8 @@ public final class EchoServer: Sendable {
     let context: ServingContext
     private let logger: Logger
     private let lifecycle = Locked(Lifecycle())
+    private let metricsFactory: any MetricsFactory
+    private let reporter = Locked<MetricsReporter?>(nil)
 
     /// Makes a server; nothing is opened yet.
     ///
@@ -28,9 +31,16 @@ public final class EchoServer: Sendable {
     ///   - configuration: all settings.
     ///   - logger: where the server says what an operator should know. Without one it is silent.
     ///     Its level is read here.
+    ///   - metricsFactory: the metrics backend that is told every ``Metric`` while the server
+    ///     runs. Without one it is that of `MetricsSystem`, as it is now.
     /// - Throws: ``Failure`` if a setting is out of range.
-    public init(configuration: Configuration = Configuration(), logger: Logger? = nil) throws {
+    public init(
+        configuration: Configuration = Configuration(),
+        logger: Logger? = nil,
+        metricsFactory: (any MetricsFactory)? = nil
+    ) throws {
         try configuration.validate()
+        self.metricsFactory = metricsFactory ?? MetricsSystem.factory
         self.logger = logger ?? Logger(label: "EchoServer") { _ in SwiftLogNoOpLogHandler() }
         context = ServingContext(configuration, logger: self.logger)
     }
@@ -38,8 +48,12 @@ public final class EchoServer: Sendable {
     deinit {
         if case .running(let model, _) = lifecycle.withLock({ $0.phase }) {
             model.drain(.immediate)
+            let reporter = reporter.withLock { $0.take() }
             // Threads must be waited for, and some models interrupt theirs while they wait.
-            try? Thread(name: "shutdown") { model.join() }.detach()
+            try? Thread(name: "shutdown") {
+                model.join()
+                reporter?.stop()
+            }.detach()
         }
     }
 
@@ -68,7 +82,15 @@ public final class EchoServer: Sendable {
     }
 
     private func start(_ lifecycle: inout Lifecycle) throws -> [Endpoint] {
-        let (model, sockets) = try makeModel()
+        let reporter = try makeReporter()
+        let (model, sockets): (any ServingModel, [ListeningSocket])
+        do {
+            (model, sockets) = try makeModel()
+        } catch {
+            reporter?.stop()
+            throw error
+        }
+        self.reporter.withLock { $0 = reporter }
         for socket in configuration.inherited { socket.handOver() }
         let addresses = sockets.map(\.address)
         lifecycle.started(model, addresses)
@@ -80,6 +102,14 @@ public final class EchoServer: Sendable {
     func startForRun() throws {
         try lifecycle.withLock { lifecycle in
             if try lifecycle.beginRun() { _ = try start(&lifecycle) }
+        }
+    }
+
+    private func makeReporter() throws -> MetricsReporter? {
+        do {
+            return try MetricsReporter(metricsFactory, context)
+        } catch {
+            throw Failure(.system, "cannot report metrics: \(error)", errno: error.errno)
         }
     }
 
@@ -191,6 +221,7 @@ public final class EchoServer: Sendable {
     private func finish(_ model: any ServingModel) {
         let end: @Sendable () -> Void = { [self] in
             model.join()
+            reporter.withLock { $0.take() }?.stop()
             context.log.stopped(context.statistics)
             for waiter in lifecycle.withLock({ $0.finish() }) { waiter() }
         }

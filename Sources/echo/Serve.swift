@@ -12,20 +12,32 @@ struct Serve: ParsableCommand {
 
     @OptionGroup var options: ServeOptions
     @OptionGroup var logging: LogOptions
+    @OptionGroup var monitoring: MetricsOptions
+    @OptionGroup var settings: ConfigurationOptions
 
-    func run() throws {
+    mutating func run() throws {
         AddressSpace().share()
-        let logger = logging.logger()
         // First: no other thread may be reading the environment.
-        let notifier = ServiceNotifier.takeFromEnvironment(logger: logger)
+        let notifier = ServiceNotifier.takeFromEnvironment(logger: logging.logger())
         do {
             let inherited = try EchoServer.InheritedSocket.takeFromEnvironment()
+            let origins = try Settings(completing: &self)
             let configuration = try options.configuration(inheriting: inherited)
+            if settings.checkConfig {
+                Output.write(origins.text(self))
+                return
+            }
+            let logger = logging.logger()
+            origins.warn(logger)
             let server = try EchoServer(configuration: configuration, logger: logger)
             // Before anything is opened, so that no signal is missed. A terminal that goes away is no
             // reason to stop.
             signal(SIGHUP, SIG_IGN)
             var signals = TerminationSignals()
+            let metrics = try monitoring.metrics.map { endpoint in
+                try MetricsServer(server, on: endpoint, logger: logger)
+            }
+            defer { metrics?.stop() }
             for endpoint in try server.start() {
                 Output.write("listening on \(endpoint)\n")
             }

@@ -31,6 +31,7 @@ struct UsageTests {
         ("--busy-poll", ["x", "1"]),
         ("--log-level", ["", "loud"]),
         ("--log-format", ["", "xml"]),
+        ("--metrics", ["", "x:y", "70000"]),
     ].flatMap { flag, values in
         // Starting a program takes a sanitizer seconds: one value for each flag is enough for it.
         (isSanitized ? values.suffix(1) : values[...]).map { BadFlag(flag: flag, value: $0) }

@@ -1,7 +1,11 @@
+import CoreMetrics
 import EchoServer
 import Foundation
+import ServiceLifecycle
 import TestSupport
 import Testing
+
+@testable import echo
 
 @Suite(.timeLimit(.minutes(1)))
 struct ExampleTests {
@@ -46,6 +50,56 @@ struct ExampleTests {
     }
 
     @Test
+    func `The example of a service group with another service ends as well`()
+        async throws
+    {
+        struct Sleeper: Service {
+            func run() async throws { try? await gracefulShutdown() }
+        }
+        let folder = try ScratchFolder()
+        let path = folder.path("echo.sock")
+        let group = Task {
+            try await Examples.serviceGroup(.init(listen: [.unix(path)]), beside: Sleeper())
+        }
+        #expect(await eventually { canConnect(toUnixSocket: path) })
+        group.cancel()
+        _ = try await withDeadline(patience, "the service group") { await group.result }
+        #expect(!canConnect(toUnixSocket: path))
+    }
+
+    @Test
+    func `The example of a metrics backend gives a server that starts`() async throws {
+        let configuration = EchoServer.Configuration(listen: [.tcp("127.0.0.1", port: 0)])
+        let server = try Examples.metrics(configuration, NOOPMetricsHandler.instance)
+        #expect(try server.start().count == 1)
+        await server.shutdown(drainingFor: .zero)
+    }
+
+    @Test
+    func `The tables of metrics and of settings are complete`() throws {
+        let folder = "Sources/EchoServer/EchoServer.docc"
+        let metrics = try Document("\(folder)/Metrics.md")
+        for metric in EchoServer.Metric.allCases {
+            let row = metrics.tableRows.first { $0.first == "`\(metric.rawValue)`" }
+            #expect(row?.dropFirst().first?.hasPrefix(metric.isGauge ? "gauge" : "counter") == true)
+        }
+        for reason in EchoServer.RejectionReason.allCases.map(\.rawValue)
+            + EchoServer.CloseReason.allCases.map(\.rawValue)
+        {
+            #expect(metrics.text.contains("`\(reason)`"), "\(reason)")
+        }
+        let configuration = try Document("\(folder)/Configuration.md").text
+        for property in Mirror(reflecting: EchoServer.Configuration()).children {
+            let name = try #require(property.label)
+            #expect(configuration.contains("``EchoServer/Configuration/\(name)``"), "\(name)")
+        }
+        for setting in Setting.all {
+            #expect(configuration.contains("`\(setting.key)`"), "\(setting.key)")
+            #expect(configuration.contains("`\(setting.variable)`"), "\(setting.variable)")
+        }
+    }
+
+    @Test
     func `The example of an accept condition gives a server that starts`() async throws {
         let server = try Examples.acceptCondition()
         #expect(try server.start().count == 1)
@@ -64,7 +118,7 @@ struct ExampleTests {
 
     private static let needs = [
         ("EchoServer", "EchoServer"), ("Logging", "Logger("), ("ServiceLifecycle", "ServiceGroup("),
-        ("UnixSignals", ".sigterm"),
+        ("UnixSignals", ".sigterm"), ("CoreMetrics", "metricsFactory:"),
     ]
 
     // A block's imports, and the rest.

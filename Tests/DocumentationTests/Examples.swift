@@ -1,6 +1,7 @@
 // The code of the documents: each block of Swift stands here between two marks, so that it is
 // compiled with the tests, and is run by them. `ExampleTests` compares the two.
 
+import CoreMetrics
 import EchoServer
 import Logging
 import Proactor
@@ -42,6 +43,33 @@ enum Examples {
         )
         try await group.run()
         // end
+    }
+
+    static func serviceGroup(
+        _ configuration: EchoServer.Configuration,
+        beside other: any Service
+    ) async throws {
+        // example
+        let logger = Logger(label: "my-service")
+        let echo = try EchoServer(configuration: configuration, logger: logger)
+        for endpoint in try echo.start() { print("listening on \(endpoint)") }
+        let group = ServiceGroup(
+            services: [other, echo],
+            gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: logger
+        )
+        try await group.run()
+        // end
+    }
+
+    static func metrics(
+        _ configuration: EchoServer.Configuration,
+        _ backend: any MetricsFactory
+    ) throws -> EchoServer {
+        // example
+        let server = try EchoServer(configuration: configuration, metricsFactory: backend)
+        // end
+        return server
     }
 
     static func acceptCondition() throws -> EchoServer {

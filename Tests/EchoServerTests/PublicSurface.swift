@@ -1,3 +1,4 @@
+import CoreMetrics
 import EchoServer
 import Logging
 import ServiceLifecycle
@@ -35,6 +36,11 @@ func usesServer() async throws {
     await server.shutdown()
     await server.shutdown(drainingFor: .seconds(1))
     _ = try EchoServer()
+    _ = try EchoServer(
+        configuration: configuration,
+        logger: nil,
+        metricsFactory: NOOPMetricsHandler.instance
+    )
     sends(server)
 }
 
@@ -48,7 +54,7 @@ func usesInheritedSockets() throws {
     let sockets: [EchoServer.InheritedSocket] = try EchoServer.InheritedSocket.takeFromEnvironment()
     let socket = try EchoServer.InheritedSocket(descriptor: 3)
     let named = try EchoServer.InheritedSocket(descriptor: 4, name: "echo")
-    let texts: [String] = [socket.name, "\(named)", "\(named.endpoint)"]
+    let texts: [String] = [socket.name, named.description, "\(named.endpoint)"]
     let code = EchoServer.Failure.Code.unusableSocket
     let configuration = EchoServer.Configuration(listen: [], inherited: sockets + [socket, named])
     _ = (texts, code, configuration)
@@ -133,6 +139,20 @@ func usesStatistics(_ statistics: EchoServer.Statistics) {
         }
     }
     sends(statistics)
+}
+
+func usesMetrics() {
+    for metric in EchoServer.Metric.allCases {
+        switch metric {
+        case .connectionsAccepted, .connectionsActive, .connectionsRejected, .connectionsDeferred,
+            .connectionsClosed, .bytesReceived, .bytesSent, .acceptFailures, .backPressureEpisodes:
+            let facts: (String, String, Bool, String?) = (
+                metric.rawValue, metric.summary, metric.isGauge, metric.dimension
+            )
+            _ = facts
+        }
+        codes(metric)
+    }
 }
 
 private func sends(_: some Sendable) {}

@@ -23,6 +23,7 @@ final class Admission: Sendable {
         var statistics = EchoServer.Statistics()
         var waiting: [Wakeup] = []
         var departures: UInt64 = 0
+        var signal: ActivitySignal?
         var changes: UInt64 = 0
         var observers: [@Sendable () -> Void] = []
     }
@@ -157,6 +158,7 @@ final class Admission: Sendable {
                 state.active += 1
                 state.statistics.accepted += 1
                 if tracksPeers { state.perPeer[peer.group, default: 0] += 1 }
+                state.signal?.tell()
                 return .accept
             default: return Self.count(verdict, &state, again)
             }
@@ -173,6 +175,7 @@ final class Admission: Sendable {
         case .reject(let reason): state.statistics.rejected[reason, default: 0] += 1
         case .defer: if !again { state.statistics.deferred += 1 }
         }
+        state.signal?.tell()
         return verdict
     }
 
@@ -190,7 +193,10 @@ final class Admission: Sendable {
 
     /// Counts an accept call that failed.
     func acceptFailed() {
-        state.withLock { $0.statistics.acceptFailures += 1 }
+        state.withLock { state in
+            state.statistics.acceptFailures += 1
+            state.signal?.tell()
+        }
     }
 
     /// Counts a connection that has ended, and wakes whoever waits for a free place.
@@ -205,11 +211,17 @@ final class Admission: Sendable {
     private static func leave(_ peer: Peer, _ state: inout State) -> [Wakeup] {
         state.active -= 1
         state.departures += 1
+        state.signal?.tell()
         if let count = state.perPeer[peer.group] {
             state.perPeer[peer.group] = count > 1 ? count - 1 : nil
         }
         defer { state.waiting = [] }
         return state.waiting
+    }
+
+    /// Has what is counted from now on told to somebody who waits for it.
+    func notify(_ signal: ActivitySignal) {
+        state.withLock { $0.signal = signal }
     }
 
     /// The counts of connections now.

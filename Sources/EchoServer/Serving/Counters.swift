@@ -8,26 +8,33 @@ final class Counters: Sendable {
     private let bytesReceived = Atomic<UInt64>(0)
     private let bytesSent = Atomic<UInt64>(0)
     private let pauses = Atomic<UInt64>(0)
+    private let signal: ActivitySignal?
+
+    /// Counters that tell somebody that they count, if somebody waits for that.
+    init(_ signal: ActivitySignal?) {
+        self.signal = signal
+    }
 
     /// Counts bytes received that are to be echoed.
     func received(_ count: Int) {
-        Self.add(count, to: bytesReceived)
+        add(count, to: bytesReceived)
     }
 
     /// Counts bytes sent back.
     func sent(_ count: Int) {
-        Self.add(count, to: bytesSent)
+        add(count, to: bytesSent)
     }
 
     /// Counts a connection that reached the high-water mark.
     func paused() {
-        Self.add(1, to: pauses)
+        add(1, to: pauses)
     }
 
     @inline(__always)
-    private static func add(_ count: Int, to counter: borrowing Atomic<UInt64>) {
+    private func add(_ count: Int, to counter: borrowing Atomic<UInt64>) {
         let sum = counter.load(ordering: .relaxed) &+ UInt64(truncatingIfNeeded: count)
         counter.store(sum, ordering: .relaxed)
+        signal?.tell()
     }
 
     fileprivate func add(to totals: inout CounterTotals) {
@@ -49,15 +56,23 @@ final class CounterGroup: Sendable {
     private struct State {
         var live: [Counters] = []
         var retired = CounterTotals()
+        var signal: ActivitySignal?
     }
 
     private let state = Locked(State())
 
     /// New counters, for a new thread.
     func add() -> Counters {
-        let counters = Counters()
-        state.withLock { $0.live.append(counters) }
-        return counters
+        state.withLock { state in
+            let counters = Counters(state.signal)
+            state.live.append(counters)
+            return counters
+        }
+    }
+
+    /// Has what is counted from now on told to somebody who waits for it.
+    func notify(_ signal: ActivitySignal) {
+        state.withLock { $0.signal = signal }
     }
 
     /// Keeps the sums of a thread that has ended, and forgets its counters.

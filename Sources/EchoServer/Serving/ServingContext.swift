@@ -62,6 +62,14 @@ final class ServingContext: Sendable {
         log.closed(peer, since: beginning, state)
     }
 
+    /// Has everything that is counted from now on told to somebody who waits for it.
+    ///
+    /// Before any thread serves.
+    func notify(_ signal: ActivitySignal) {
+        counters.notify(signal)
+        admission.notify(signal)
+    }
+
     /// A snapshot of all counts.
     var statistics: EchoServer.Statistics {
         var statistics = admission.statistics

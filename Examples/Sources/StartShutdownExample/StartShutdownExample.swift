@@ -1,0 +1,18 @@
+import EchoServer
+
+/// An echo endpoint in a program that has its own idea of when it ends: here, when its standard
+/// input does.
+@main
+struct StartShutdownExample {
+    static func main() async throws {
+        let server = try EchoServer(
+            configuration: .init(model: .asyncSelect, listen: [.tcp("127.0.0.1", port: 0)])
+        )
+        for endpoint in try server.start() { print("listening on \(endpoint)") }
+        while readLine() != nil {
+            print("serving \(server.statistics.active) clients")
+        }
+        await server.shutdown(drainingFor: .seconds(2))
+        print("served \(server.statistics.accepted) clients")
+    }
+}

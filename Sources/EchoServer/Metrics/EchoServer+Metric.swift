@@ -1,0 +1,108 @@
+extension EchoServer {
+    /// What a server tells a metrics backend, by swift-metrics and in the Prometheus text format.
+    ///
+    /// The raw value is the name there. Counters only grow; they begin with zero when the server
+    /// is made.
+    public enum Metric: String, CaseIterable, Sendable, Codable {
+        /// Connections accepted and served.
+        ///
+        /// Counter.
+        case connectionsAccepted = "echo_connections_accepted_total"
+        /// Connections being served.
+        ///
+        /// Gauge.
+        case connectionsActive = "echo_connections_active"
+        /// Connections turned away, by ``RejectionReason`` in the dimension `reason`.
+        ///
+        /// Counter.
+        case connectionsRejected = "echo_connections_rejected_total"
+        /// Connections held back, first in line, before they were admitted.
+        ///
+        /// Counter.
+        case connectionsDeferred = "echo_connections_deferred_total"
+        /// Connections ended, by ``CloseReason`` in the dimension `cause`.
+        ///
+        /// Counter.
+        case connectionsClosed = "echo_connections_closed_total"
+        /// Bytes received that were to be echoed.
+        ///
+        /// Counter.
+        case bytesReceived = "echo_bytes_received_total"
+        /// Bytes sent back.
+        ///
+        /// Counter.
+        case bytesSent = "echo_bytes_sent_total"
+        /// Accept calls that failed.
+        ///
+        /// Counter.
+        case acceptFailures = "echo_accept_failures_total"
+        /// Times that a connection owed so much that it was not read for a while.
+        ///
+        /// Counter.
+        case backPressureEpisodes = "echo_back_pressure_episodes_total"
+
+        /// One line that says what is counted.
+        public var summary: String {
+            switch self {
+            case .connectionsAccepted: "Connections accepted and served."
+            case .connectionsActive: "Connections being served."
+            case .connectionsRejected: "Connections turned away, by reason."
+            case .connectionsDeferred: "Connections held back before they were admitted."
+            case .connectionsClosed: "Connections ended, by cause."
+            case .bytesReceived: "Bytes received that were to be echoed."
+            case .bytesSent: "Bytes sent back."
+            case .acceptFailures: "Accept calls that failed."
+            case .backPressureEpisodes:
+                "Times that a connection owed so much that it was not read for a while."
+            }
+        }
+
+        /// Whether it goes up and down; a counter otherwise.
+        public var isGauge: Bool { self == .connectionsActive }
+
+        /// The dimension by which it is divided; `nil` if it is one number.
+        public var dimension: String? {
+            switch self {
+            case .connectionsRejected: "reason"
+            case .connectionsClosed: "cause"
+            default: nil
+            }
+        }
+    }
+}
+
+/// One number of a metric.
+package struct MetricSample: Sendable, Equatable {
+    /// The value of the metric's dimension; `nil` if it has none.
+    package let dimensionValue: String?
+    /// The number.
+    package let value: UInt64
+}
+
+extension EchoServer.Metric {
+    /// Its numbers in a snapshot, zeros included: always as many, in the same order.
+    package func samples(of statistics: EchoServer.Statistics) -> [MetricSample] {
+        switch self {
+        case .connectionsAccepted: Self.one(statistics.accepted)
+        case .connectionsActive: Self.one(UInt64(max(statistics.active, 0)))
+        case .connectionsRejected: Self.each(statistics.rejected)
+        case .connectionsDeferred: Self.one(statistics.deferred)
+        case .connectionsClosed: Self.each(statistics.closed)
+        case .bytesReceived: Self.one(statistics.bytesReceived)
+        case .bytesSent: Self.one(statistics.bytesSent)
+        case .acceptFailures: Self.one(statistics.acceptFailures)
+        case .backPressureEpisodes: Self.one(statistics.backPressureEpisodes)
+        }
+    }
+
+    private static func one(_ value: UInt64) -> [MetricSample] {
+        [MetricSample(dimensionValue: nil, value: value)]
+    }
+
+    private static func each<Reason>(_ counts: [Reason: UInt64]) -> [MetricSample]
+    where Reason: RawRepresentable<String> & CaseIterable {
+        Reason.allCases.map { reason in
+            MetricSample(dimensionValue: reason.rawValue, value: counts[reason] ?? 0)
+        }
+    }
+}

@@ -1,0 +1,75 @@
+import CoreMetrics
+import Sockets
+import Synchronization
+
+/// Tells a metrics backend what a server counts.
+///
+/// A thread of its own adds up what the serving threads have counted, once a second while
+/// something changes, and tells the backend the differences. Echoing thereby costs no more than it
+/// does without metrics, and a backend that is slow delays nobody. When nothing changes any more
+/// the thread sleeps until something is counted.
+final class MetricsReporter: Sendable {
+    private let signal: ActivitySignal
+    private let thread: Thread
+    private let isStopping: Flag
+
+    private final class Flag: Sendable {
+        let value = Atomic<Bool>(false)
+    }
+
+    /// How often the backend is told, at most.
+    static let interval: Duration = .seconds(1)
+
+    /// Begins to report; `nil` if the backend is the one that does nothing.
+    ///
+    /// - Parameters:
+    ///   - factory: the backend.
+    ///   - context: whose counts to tell.
+    /// - Throws: if there is no descriptor or thread to be had.
+    init?(_ factory: any MetricsFactory, _ context: ServingContext) throws(SystemError) {
+        guard !(factory is NOOPMetricsHandler) else { return nil }
+        let (signal, flag) = (try ActivitySignal(), Flag())
+        self.signal = signal
+        isStopping = flag
+        // Before any serving thread has its counters.
+        context.notify(signal)
+        thread = try Thread(name: "metrics") {
+            Self.report(factory, context, signal) { flag.value.load(ordering: .acquiring) }
+        }
+    }
+
+    /// Tells the last counts, and ends.
+    ///
+    /// Called once, when nothing is counted any more.
+    func stop() {
+        isStopping.value.store(true, ordering: .releasing)
+        signal.wake()
+        thread.join()
+    }
+
+    private static func report(
+        _ factory: any MetricsFactory,
+        _ context: ServingContext,
+        _ signal: ActivitySignal,
+        until isStopping: () -> Bool
+    ) {
+        var handlers = MetricHandlers(factory)
+        var told = EchoServer.Statistics()
+        var quietRounds = 0
+        while true {
+            let isLast = isStopping()
+            let statistics = context.statistics
+            if statistics != told {
+                handlers.tell(statistics)
+                told = statistics
+                quietRounds = 0
+            } else {
+                quietRounds += 1
+                signal.expect()
+            }
+            if isLast { break }
+            // The second look finds what was being counted while the first one was taken.
+            signal.sleep(atMost: quietRounds < 2 ? interval : nil)
+        }
+    }
+}

@@ -1,0 +1,107 @@
+import Glibc
+import Reactor
+package import Sockets
+import Synchronization
+
+/// A small HTTP server on a loop and a thread of its own: libevent's, with limits.
+///
+/// For a handful of short texts, such as metrics and health. Answers `GET` and `HEAD`, one request
+/// for each connection. Without requests it uses no CPU, and neither when descriptors run out.
+/// Any thread.
+package final class HTTPServer: Sendable {
+    /// The addresses that are listened on, ports resolved.
+    package let addresses: [SocketAddress]
+    private let thread: Thread
+    private let shared: Shared
+
+    /// Opens the addresses and serves until ``stop()``.
+    ///
+    /// - Parameters:
+    ///   - wanted: where to listen; those with port 0 share one port, which the kernel chooses.
+    ///   - limits: what clients may not exceed.
+    ///   - handler: answers a request, by its path; on the server's thread, so it must be quick.
+    /// - Throws: ``BindError`` that says which address cannot be listened on.
+    package init(
+        listeningOn wanted: [SocketAddress],
+        limits: HTTPLimits = HTTPLimits(),
+        handler: @escaping @Sendable (_ path: String) -> HTTPResponse
+    ) throws(BindError) {
+        let listeners = try HTTPListener.open(wanted)
+        addresses = listeners.map(\.address)
+        shared = Shared()
+        do {
+            let ready = try Wakeup()
+            thread = try Thread(name: "http") { [shared] in
+                shared.run(listeners, limits, handler, ready)
+            }
+            while shared.outcome == nil { ready.wait(atMost: .seconds(1)) }
+        } catch {
+            throw BindError(address: wanted.first ?? .unix(""), error: error)
+        }
+        if case .failure(let error) = shared.outcome {
+            thread.join()
+            throw BindError(address: wanted.first ?? .unix(""), error: error)
+        }
+    }
+
+    /// Ends it, with its connections; waits until it has ended.
+    ///
+    /// To be called once, and not from the handler.
+    package func stop() {
+        shared.stop()
+        thread.join()
+    }
+
+    /// An address cannot be listened on.
+    package struct BindError: Error {
+        /// Which one.
+        package let address: SocketAddress
+        /// Why.
+        package let error: SystemError
+    }
+}
+
+/// What the server's thread and others share.
+private final class Shared: Sendable {
+    private let isStopping = Atomic<Bool>(false)
+    private let state = Locked<Result<LoopWaker, SystemError>?>(nil)
+
+    /// Whether it serves; `nil` while that is not known.
+    var outcome: Result<LoopWaker, SystemError>? { state.withLock { $0 } }
+
+    func stop() {
+        isStopping.store(true, ordering: .releasing)
+        if case .success(let waker) = outcome { waker.wake() }
+    }
+
+    func run(
+        _ listeners: [HTTPListener],
+        _ limits: HTTPLimits,
+        _ handler: @escaping HTTPService.Handler,
+        _ ready: Wakeup
+    ) {
+        do {
+            let loop = try EventLoop()
+            let service = try HTTPService(loop, listeners.map(\.number), limits, handler)
+            loop.onWake = { [unowned loop, isStopping = self] in
+                if isStopping.isStopping.load(ordering: .acquiring) { loop.stop() }
+            }
+            let waker = loop.waker
+            state.withLock { $0 = .success(waker) }
+            ready.signal()
+            withExtendedLifetime((service, listeners)) { loop.run() }
+        } catch {
+            let reason = Self.systemError(error)
+            state.withLock { $0 = .failure(reason) }
+            ready.signal()
+        }
+    }
+
+    private static func systemError(_ error: any Error) -> SystemError {
+        switch error {
+        case let error as SystemError: error
+        case let error as ReactorError: SystemError(call: "evhttp_new", errno: error.errno)
+        default: SystemError(call: "evhttp_new", errno: Errno(rawValue: EIO))
+        }
+    }
+}

@@ -1,0 +1,56 @@
+import EchoServer
+import Logging
+import ReactorHTTP
+import Sockets
+
+/// Serves the metrics of an echo server, and whether it is well, over HTTP.
+struct MetricsServer: Sendable {
+    private let http: HTTPServer
+
+    /// Begins to serve.
+    ///
+    /// - Throws: `EchoServer.Failure` that names the endpoint and the reason.
+    init(_ server: EchoServer, on endpoint: EchoServer.Endpoint, logger: Logger) throws {
+        let addresses: [SocketAddress]
+        do {
+            addresses = try Endpoint(parsing: "\(endpoint)").resolve()
+        } catch {
+            throw EchoServer.Failure(.unknownHost, "cannot listen on \(endpoint): \(error)")
+        }
+        do throws(HTTPServer.BindError) {
+            http = try HTTPServer(listeningOn: addresses) { path in
+                Self.answer(path, server)
+            }
+        } catch {
+            throw EchoServer.Failure(listeningOn: "\(error.address)", error.error)
+        }
+        for address in http.addresses {
+            logger.info("serving metrics", metadata: ["endpoint": "\(address)"])
+        }
+    }
+
+    /// Ends it.
+    ///
+    /// To be called once.
+    func stop() {
+        http.stop()
+    }
+
+    private static func answer(_ path: String, _ server: EchoServer) -> HTTPResponse {
+        switch path {
+        case "/metrics":
+            return HTTPResponse(
+                contentType: PrometheusText.contentType,
+                PrometheusText.page(server.statistics)
+            )
+        case "/healthz":
+            return HTTPResponse("ok\n")
+        case "/readyz":
+            // Endpoints are named from the start to the beginning of the shutdown.
+            return server.endpoints.isEmpty
+                ? HTTPResponse(status: 503, "not accepting\n") : HTTPResponse("ready\n")
+        default:
+            return HTTPResponse(status: 404, "there are /metrics, /healthz and /readyz\n")
+        }
+    }
+}

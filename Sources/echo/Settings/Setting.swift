@@ -1,0 +1,108 @@
+import EchoServer
+
+/// A flag of `serve` that may also stand in the configuration file and in the environment.
+struct Setting: Sendable {
+    /// The flag's name without dashes; also the key in the file.
+    let key: String
+    /// Whether it may be given several times.
+    let isRepeatable: Bool
+    /// What it is if it is not given, as a value or in words.
+    let standard: @Sendable (Serve) -> String
+    /// Its values as the flag takes them; none if it was not given.
+    let values: @Sendable (Serve) -> [String]
+    /// Takes it over from another parse of the command.
+    let take: @Sendable (inout Serve, Serve) -> Void
+
+    /// Its name in the environment.
+    var variable: String {
+        "ECHO_" + key.uppercased().map { $0 == "-" ? "_" : String($0) }.joined()
+    }
+
+    private init<Value>(
+        _ key: String,
+        _ property: any WritableKeyPath<Serve, Value?> & Sendable,
+        _ standard: String,
+        _ text: @escaping @Sendable (Value) -> String
+    ) {
+        self.key = key
+        self.standard = { _ in standard }
+        isRepeatable = false
+        values = { $0[keyPath: property].map { [text($0)] } ?? [] }
+        take = { $0[keyPath: property] = $1[keyPath: property] }
+    }
+
+    private init<Value>(
+        _ key: String,
+        list property: any WritableKeyPath<Serve, [Value]> & Sendable,
+        _ standard: String
+    ) {
+        self.key = key
+        self.standard = { _ in standard }
+        isRepeatable = true
+        values = { $0[keyPath: property].map { "\($0)" } }
+        take = { $0[keyPath: property] = $1[keyPath: property] }
+    }
+
+    // The same, with a default that depends on the model.
+    private init<Value>(
+        _ key: String,
+        _ property: any WritableKeyPath<Serve, Value?> & Sendable,
+        _ standard: @escaping @Sendable (EchoServer.IOModel) -> String,
+        _ text: @escaping @Sendable (Value) -> String
+    ) {
+        self.key = key
+        self.standard = { serve in
+            standard((try? serve.options.configuration().model) ?? .completionPort)
+        }
+        isRepeatable = false
+        values = { $0[keyPath: property].map { [text($0)] } ?? [] }
+        take = { $0[keyPath: property] = $1[keyPath: property] }
+    }
+
+    private static func name(_ value: some RawRepresentable<String>) -> String { value.rawValue }
+    private static func number(_ value: Int) -> String { "\(value)" }
+
+    /// All of them, in the order of the help.
+    static let all: [Setting] = [
+        Setting("listen", list: \.options.listen, "localhost:5150"),
+        Setting("model", \.options.model, { $0.rawValue }, name),
+        Setting("backend", \.options.backend, { $0.backend.rawValue }, name),
+        Setting("workers", \.options.workers, "one per processor", number),
+        Setting("max-connections", \.options.maxConnections, "no limit", number),
+        Setting("when-full", \.options.whenFull, "reject", name),
+        Setting("max-per-peer", \.options.maxPerPeer, "no limit", number),
+        Setting("idle-timeout", \.options.idleTimeout, "never", Quantity.text),
+        Setting("drain-timeout", \.options.drainTimeout, "5s", Quantity.text),
+        Setting("pending-limit", \.options.pendingLimit, "64KiB", Quantity.text),
+        Setting("backlog", \.options.backlog, "4096", number),
+        Setting("busy-poll", \.options.busyPoll, "0s", Quantity.text),
+        Setting("log-level", \.logging.logLevel, "info", name),
+        Setting("log-format", \.logging.logFormat, "text", name),
+        Setting("metrics", \.monitoring.metrics, "nowhere") { "\($0)" },
+    ]
+}
+
+/// Writes quantities the way flags take them.
+enum Quantity {
+    /// A span of time in the largest unit that needs no fraction.
+    static func text(_ duration: Duration) -> String {
+        let (seconds, attoseconds) = duration.components
+        let microseconds = attoseconds / 1_000_000_000_000
+        guard microseconds == 0 else {
+            let all = seconds * 1_000_000 + microseconds
+            return all % 1000 == 0 ? "\(all / 1000)ms" : "\(all)us"
+        }
+        if seconds > 0, seconds % 3600 == 0 { return "\(seconds / 3600)h" }
+        if seconds > 0, seconds % 60 == 0 { return "\(seconds / 60)m" }
+        return "\(seconds)s"
+    }
+
+    /// A number of bytes in the largest unit that needs no fraction.
+    static func text(_ bytes: Int) -> String {
+        for (unit, size) in [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)]
+        where bytes > 0 && bytes % size == 0 {
+            return "\(bytes / size)\(unit)"
+        }
+        return "\(bytes)"
+    }
+}

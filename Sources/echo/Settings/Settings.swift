@@ -1,0 +1,193 @@
+import ArgumentParser
+import Configuration
+import EchoServer
+import Glibc
+import Logging
+import Sockets
+
+/// Completes the flags of `serve` from the environment and a file.
+///
+/// The command line comes first, then the environment, then the file, then the defaults. Values are
+/// read through swift-configuration, and understood as the flags of the same name are.
+struct Settings: Sendable {
+    /// Where the value of a setting comes from.
+    struct Origin: Sendable, Equatable {
+        /// How near it is: a nearer level overrides the others.
+        enum Level: Int, Sendable, Comparable {
+            case commandLine, environment, file
+
+            static func < (lhs: Level, rhs: Level) -> Bool { lhs.rawValue < rhs.rawValue }
+        }
+
+        let level: Level
+        /// `command line`, the variable, or file and line.
+        let name: String
+    }
+
+    /// The origins of those that were given, by key.
+    private(set) var origins: [String: Origin] = [:]
+    /// Variables that look like settings and are none.
+    private(set) var unknownVariables: [String] = []
+
+    /// Completes the flags.
+    ///
+    /// - Throws: `CommandError` that names file and line or variable, key and reason.
+    init(
+        completing serve: inout Serve,
+        environment: [String: String] = Self.environment()
+    ) throws {
+        for setting in Setting.all where !setting.values(serve).isEmpty {
+            origins[setting.key] = Origin(level: .commandLine, name: "command line")
+        }
+        let variables = environment.filter { !$0.value.isEmpty }
+        var providers: [any ConfigProvider] = [
+            EnvironmentVariablesProvider(environmentVariables: variables).prefixKeys(with: "echo")
+        ]
+        if let path = serve.settings.config ?? variables["ECHO_CONFIG"] {
+            providers.append(try Self.file(path))
+        }
+        try take(from: providers, into: &serve)
+        let known = Set(Setting.all.map(\.variable)).union(["ECHO_CONFIG"])
+        unknownVariables = variables.keys.sorted().filter { name in
+            // Those two kinds are what Kubernetes tells about a service named `echo`.
+            name.hasPrefix("ECHO_") && !known.contains(name)
+                && !name.hasPrefix("ECHO_PORT") && !name.hasPrefix("ECHO_SERVICE_")
+        }
+    }
+
+    private mutating func take(
+        from providers: [any ConfigProvider],
+        into serve: inout Serve
+    ) throws {
+        let witness = Witness()
+        let reader = ConfigReader(providers: providers, accessReporter: witness)
+        var found: [(setting: Setting, values: [String])] = []
+        for setting in Setting.all where origins[setting.key] == nil {
+            let key = ConfigKey([setting.key])
+            let values =
+                setting.isRepeatable
+                ? reader.stringArray(forKey: key) : reader.string(forKey: key).map { [$0] }
+            guard let values, let origin = witness.origin else { continue }
+            origins[setting.key] = origin
+            found.append((setting, values))
+        }
+        settleModel()
+        for (setting, values) in found {
+            guard let origin = origins[setting.key] else { continue }
+            do {
+                setting.take(&serve, try Serve.parse(values.map { "--\(setting.key)=\($0)" }))
+            } catch {
+                throw CommandError(
+                    exitCode: Exit.usage,
+                    message: "\(origin.name): \(Serve.message(for: error))"
+                )
+            }
+        }
+    }
+
+    // Either of the two stands for both: what is nearer overrides both of what is farther.
+    private mutating func settleModel() {
+        guard let model = origins["model"], let backend = origins["backend"] else { return }
+        if model.level < backend.level { origins["backend"] = nil }
+        if backend.level < model.level { origins["model"] = nil }
+    }
+
+    private static func file(_ path: String) throws -> SettingsFile {
+        let bytes: [UInt8]
+        do throws(SystemError) {
+            bytes = try contents(path)
+        } catch {
+            throw CommandError(
+                exitCode: error.errno.rawValue == EACCES ? Exit.permission : Exit.usage,
+                message: "cannot read \(path): \(error.errno)"
+            )
+        }
+        let keys = Dictionary(uniqueKeysWithValues: Setting.all.map { ($0.key, $0.isRepeatable) })
+        do throws(SettingsFile.Flaw) {
+            return try SettingsFile(bytes, path: path, keys: keys)
+        } catch {
+            throw CommandError(exitCode: Exit.usage, message: error.message)
+        }
+    }
+
+    // At most so much of it: a file of settings is small, and /dev/zero is none.
+    private static func contents(_ path: String) throws(SystemError) -> [UInt8] {
+        let file = Descriptor(
+            adopting: try systemCall("open") { unsafe open(path, O_RDONLY | O_CLOEXEC) }
+        )
+        let number = file.rawValue
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 64 * 1024)
+        while bytes.count < 1 << 20 {
+            let count = try systemCall("read") { unsafe read(number, &buffer, buffer.count) }
+            if count == 0 { return bytes }
+            bytes += buffer[..<count]
+        }
+        throw SystemError(call: "read", errno: Errno(rawValue: EFBIG))
+    }
+
+    /// The environment of the process.
+    static func environment() -> [String: String] {
+        var variables: [String: String] = [:]
+        var entry = unsafe environ
+        while let text = unsafe entry.pointee {
+            let parts = unsafe String(cString: text).split(
+                separator: "=",
+                maxSplits: 1,
+                omittingEmptySubsequences: false
+            )
+            if parts.count == 2 { variables[String(parts[0])] = String(parts[1]) }
+            unsafe entry += 1
+        }
+        return variables
+    }
+}
+
+extension Settings {
+    /// Says which variables look like settings and are none.
+    func warn(_ logger: Logger) {
+        for variable in unknownVariables {
+            logger.warning("unknown variable ignored", metadata: ["variable": "\(variable)"])
+        }
+    }
+
+    /// All settings as a configuration file, with their origins as comments.
+    func text(_ serve: Serve) -> String {
+        let lines = Setting.all.flatMap { setting -> [(String, String)] in
+            let values = setting.values(serve)
+            guard let origin = origins[setting.key], !values.isEmpty else {
+                return [("# \(setting.key) = \(setting.standard(serve))", "default")]
+            }
+            return values.map { value in
+                let needsQuotes = value.contains(" ") || value.contains("#")
+                return ("\(setting.key) = " + (needsQuotes ? "\"\(value)\"" : value), origin.name)
+            }
+        }
+        let width = lines.map(\.0.count).max() ?? 0
+        return lines.map { line, origin in
+            line + String(repeating: " ", count: width - line.count + 2) + "# \(origin)\n"
+        }.joined()
+    }
+}
+
+/// Notes where the last value that was read came from.
+private final class Witness: AccessReporter {
+    private let last = Locked<Settings.Origin?>(nil)
+
+    var origin: Settings.Origin? { last.withLock { $0 } }
+
+    func report(_ event: AccessEvent) {
+        let found = event.providerResults.first { result in
+            guard case .success(let lookup) = result.result else { return false }
+            return lookup.value != nil
+        }
+        guard let found, case .success(let lookup) = found.result else {
+            last.withLock { $0 = nil }
+            return
+        }
+        let isFile = found.providerName == SettingsFile.name
+        last.withLock {
+            $0 = Settings.Origin(level: isFile ? .file : .environment, name: lookup.encodedKey)
+        }
+    }
+}

@@ -1,0 +1,153 @@
+import EchoServer
+import Foundation
+import Glibc
+import Sockets
+import TestSupport
+import Testing
+
+@testable import echo
+
+/// `--metrics`, asked as a monitor asks.
+@Suite(.timeLimit(.minutes(1)), .serialized)
+struct MetricsTests {
+    @Test(arguments: EchoServer.IOModel.allCases)
+    func `promtool accepts the page, and its numbers are those of the load`(
+        _ model: EchoServer.IOModel
+    ) async throws {
+        let (server, metrics) = try await Self.start(model)
+        try await server.expectEcho()
+        let page = Locked("")
+        let settled = await eventually {
+            guard let answer = try? await HTTPExchange("/metrics", with: metrics) else {
+                return false
+            }
+            page.withLock { $0 = answer.body }
+            return answer.status == 200
+                && answer.fields["content-type"] == PrometheusText.contentType
+                && Self.value("echo_connections_active", in: answer.body) == "0"
+        }
+        let text = page.withLock { $0 }
+        #expect(settled, "\(text)")
+        let expected = [
+            "echo_connections_accepted_total": "3",
+            "echo_connections_closed_total{cause=\"peer-closed\"}": "3",
+            "echo_connections_rejected_total{reason=\"full\"}": "0",
+            "echo_bytes_received_total": "150000", "echo_bytes_sent_total": "150000",
+            "echo_accept_failures_total": "0",
+        ]
+        for (name, value) in expected { #expect(Self.value(name, in: text) == value, "\(name)") }
+        try await Self.expectPromtoolAccepts(text)
+        try await server.expectExit()
+    }
+
+    @Test func `promtool complains about a page that is wrong`() async throws {
+        await #expect(throws: (any Error).self) {
+            try await Self.expectPromtoolAccepts("# TYPE x counter\nx{ 1\n")
+        }
+    }
+
+    @Test func `every metric is on the page, described`() throws {
+        let page = PrometheusText.page(try EchoServer().statistics)
+        for metric in EchoServer.Metric.allCases {
+            #expect(page.contains("# HELP \(metric.rawValue) \(metric.summary)\n"))
+            let type = metric.isGauge ? "gauge" : "counter"
+            #expect(page.contains("# TYPE \(metric.rawValue) \(type)\n"))
+        }
+    }
+
+    @Test func `it is ready while it accepts, and not while it drains`() async throws {
+        let (server, metrics) = try await Self.start(.completionPort, ["--drain-timeout", "10m"])
+        #expect(try await HTTPExchange("/healthz", with: metrics).status == 200)
+        #expect(try await HTTPExchange("/readyz", with: metrics).status == 200)
+        #expect(try await HTTPExchange("/", with: metrics).status == 404)
+        // Never quiet, so that the shutdown lasts.
+        let load = try EchoLoad(connections: 1, bytes: 1 << 40).start(against: server.address)
+        #expect(await load.reaches { $0.bytesVerified > 1000 })
+        server.process.send(signal: SIGTERM)
+        let drains = await eventually {
+            (try? await HTTPExchange("/readyz", with: metrics))?.status == 503
+        }
+        #expect(drains)
+        #expect(try await HTTPExchange("/healthz", with: metrics).status == 200)
+        load.stop()
+        #expect(try await server.process.exit() == .code(0))
+    }
+
+    @Test func `an address in use is named, 69`() async throws {
+        let taken = try Listener(.loopback(port: 0))
+        let result = try await runEcho(["--listen", "127.0.0.1:0", "--metrics", "\(taken.address)"])
+        #expect(result.exit == .code(69))
+        #expect(result.output == "")
+        #expect(
+            result.errors == "echo: cannot listen on \(taken.address): Address already in use\n"
+        )
+    }
+
+    @Test func `an unknown host is named, 69`() async throws {
+        let result = try await runEcho(
+            ["--listen", "127.0.0.1:0", "--metrics", "no-such-host.invalid:1"]
+        )
+        #expect(result.exit == .code(69))
+        #expect(result.errors.hasPrefix("echo: cannot listen on no-such-host.invalid:1: "))
+        #expect(result.errors.outputLines.count == 1)
+    }
+
+    @Test func `PF-3: without descriptors it uses no CPU, and answers when there are some`()
+        async throws
+    {
+        let limit = ["/usr/bin/prlimit", "--nofile=64"]
+        let (server, metrics) = try await Self.start(.completionPort, through: limit)
+        var load = EchoLoad(connections: 100, bytes: 100)
+        load.staysOpen = true
+        let running = try load.start(against: server.address)
+        _ = try await server.process.line(from: .standardError) { $0.contains("cannot accept") }
+        let waiting = try await TestClient(to: metrics)
+        defer { waiting.close() }
+        try await waiting.send(Array("GET /healthz HTTP/1.1\r\n\r\n".utf8))
+        try await letPass(.milliseconds(300))
+        let before = server.figures.cpuTime
+        try await letPass(.seconds(2))
+        let used = server.figures.cpuTime - before
+        #expect(used < .milliseconds(200), "\(used)")
+        running.stop()
+        let answer = String(decoding: try await waiting.receiveToEnd().bytes, as: UTF8.self)
+        #expect(answer.hasPrefix("HTTP/1.1 200 OK\r\n"))
+        try await server.expectExit()
+    }
+
+    // A server, and where its metrics are.
+    private static func start(
+        _ model: EchoServer.IOModel,
+        _ arguments: [String] = [],
+        through wrapper: [String] = []
+    ) async throws -> (RunningServer, SocketAddress) {
+        let flags = ["--metrics", "127.0.0.1:0"] + arguments
+        let server = try await RunningServer(model, flags, through: wrapper)
+        let line = try await server.process.line(from: .standardError) {
+            $0.contains("serving metrics endpoint=")
+        }
+        let text = try #require(line.split(separator: "endpoint=").last)
+        let address = try #require(try Endpoint(parsing: String(text)).resolve().first)
+        return (server, address)
+    }
+
+    private static func value(_ name: String, in page: String) -> String? {
+        page.outputLines.first { $0.hasPrefix(name + " ") }.map {
+            String($0.dropFirst(name.count + 1))
+        }
+    }
+
+    // Where Scripts/install-packages puts it.
+    private static func expectPromtoolAccepts(_ page: String) async throws {
+        let promtool = URL(filePath: #filePath).deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent()
+            .appending(path: ".build/tools/promtool").path()
+        let process = try RunningProcess(promtool, ["check", "metrics"], input: .pipe)
+        try await process.write(page)
+        process.closeInput()
+        let result = try await process.result()
+        struct Complaint: Error { let text: String }
+        let output = String(decoding: result.output, as: UTF8.self) + result.errors
+        guard result.exit == .code(0), output.isEmpty else { throw Complaint(text: output) }
+    }
+}
