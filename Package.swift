@@ -51,6 +51,17 @@ let package = Package(
             dependencies: ["CLinux", "EchoClient", "Sockets"],
             path: "Tests/TestSupport"
         ),
+        .executableTarget(
+            name: "fault-run",
+            dependencies: [
+                "CLinux",
+                "EchoServer",
+                "Sockets",
+                "TestSupport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Tests/FaultRun"
+        ),
         .testTarget(name: "SocketsTests", dependencies: ["CLinux", "Sockets", "TestSupport"]),
         .testTarget(
             name: "EchoClientTests",
@@ -80,7 +91,9 @@ let package = Package(
         ),
         .testTarget(
             name: "CommandTests",
-            dependencies: ["echo", "EchoClient", "EchoServer", "Sockets", "TestSupport"]
+            dependencies: [
+                "echo", "EchoClient", "EchoServer", "Sockets", "TestSupport", "fault-run",
+            ]
         ),
         .testTarget(
             name: "DocumentationTests",

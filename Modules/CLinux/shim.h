@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <linux/netlink.h>
@@ -21,6 +22,8 @@ int accept4(int socket, struct sockaddr *address, socklen_t *length, int flags);
 int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
 int pipe2(int descriptors[2], int flags);
 int unshare(int flags);
+int prlimit(pid_t pid, enum __rlimit_resource resource, const struct rlimit *new_limit,
+            struct rlimit *old_limit);
 int pthread_setname_np(pthread_t thread, const char *name);
 int __libc_current_sigrtmin(void);
 int __libc_current_sigrtmax(void);
