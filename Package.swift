@@ -54,7 +54,6 @@ let package = Package(
         .executableTarget(
             name: "fault-run",
             dependencies: [
-                "CLinux",
                 "EchoServer",
                 "Sockets",
                 "TestSupport",

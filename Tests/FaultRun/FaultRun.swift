@@ -25,8 +25,13 @@ struct FaultRun: AsyncParsableCommand {
     var crowd = 10_000
     @Option(help: "The server to run; the one built beside this program if not given.")
     var server: String?
+    @Flag(help: "Leave out the costs of rest, and the crowd.") var faultsOnly = false
     @Flag(help: "Do not judge latencies: for a machine that does other things as well.")
     var untimed = false
+
+    // The server of a test: what it does wrong, and the Unix socket that it listens on as well.
+    @Option(help: .hidden) var serveWrongly: String?
+    @Option(help: .hidden) var socket = ""
 
     func validate() throws {
         guard seconds > 0, clients > 0, crowd >= 10 else {
@@ -39,6 +44,7 @@ struct FaultRun: AsyncParsableCommand {
 
     func run() async throws {
         signal(SIGPIPE, SIG_IGN)
+        if let fault = serveWrongly { return try await WrongServer.run(fault, unixPath: socket) }
         let program = try server ?? BuiltProduct.path(named: "echo")
         let descriptors = raiseDescriptorLimit()
         guard descriptors > crowd + clients + 200 else {
@@ -55,20 +61,21 @@ struct FaultRun: AsyncParsableCommand {
                 span: .seconds(seconds),
                 clients: clients,
                 crowd: crowd,
-                isTimed: !untimed
+                isTimed: !untimed,
+                isComplete: !faultsOnly
             )
             let report = await run.report()
             say("\(model.rawValue): \(report.failures.isEmpty ? "ok" : "FAILED")")
             for failure in report.failures { say("  \(failure)") }
             reports.append(report)
         }
-        say(ReportTables(reports).text)
+        say(ReportTables(reports, areComplete: !faultsOnly).text)
         if reports.contains(where: { !$0.failures.isEmpty }) { throw ExitCode(1) }
     }
 }
 
-// At once, also where the output is a file.
-private func say(_ text: String) {
+/// Prints at once, also where the output is a file.
+func say(_ text: String) {
     print(text)
     fflush(nil)
 }

@@ -4,13 +4,19 @@ import Sockets
 /// The tables that a run ends with.
 struct ReportTables {
     private let reports: [ModelReport]
+    private let areComplete: Bool
 
-    init(_ reports: [ModelReport]) {
+    init(_ reports: [ModelReport], areComplete: Bool) {
         self.reports = reports
+        self.areComplete = areComplete
     }
 
     /// All tables, with what their columns mean.
     var text: String {
+        areComplete ? "\(ofFaults)\n\(ofRest)" : ofFaults
+    }
+
+    private var ofFaults: String {
         """
 
         Under faults (latency: the background load's, without the time that the server was stopped)
@@ -18,6 +24,11 @@ struct ReportTables {
 
         The faults
         \(faults)
+        """
+    }
+
+    private var ofRest: String {
+        """
 
         CPU used in 2 s of rest
         \(resting)

@@ -31,7 +31,8 @@ struct RestingCosts: Sendable {
         let held = try await hold(idleConnections, on: subject)
         defer { held.stop() }
         let episodes = subject.logCount(of: "cannot accept")
-        let old = try subject.limitDescriptors(to: UInt(subject.figures.openDescriptorCount))
+        let pid = subject.process.pid
+        let old = try limitDescriptors(of: pid, to: subject.figures.openDescriptorCount)
         let waiting = try EchoLoad(connections: waitingConnections, bytes: 1000)
             .start(against: subject.address)
         guard await eventually({ subject.logCount(of: "cannot accept") > episodes }) else {
@@ -39,7 +40,7 @@ struct RestingCosts: Sendable {
         }
         try await letPass(.milliseconds(300))
         let used = try await subject.cpuTime(over: span)
-        try subject.limitDescriptors(to: old)
+        try limitDescriptors(of: pid, to: old)
         let report = try await waiting.report()
         guard report.isComplete else {
             throw Failed(description: "not all were served once there were descriptors: \(report)")

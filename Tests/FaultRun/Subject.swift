@@ -1,4 +1,3 @@
-import CLinux
 import EchoServer
 import Glibc
 import Sockets
@@ -59,20 +58,6 @@ final class Subject: Sendable {
             count = now
         }
         return count
-    }
-
-    /// Bounds the descriptors that it may have (`RLIMIT_NOFILE`, prlimit(2)).
-    ///
-    /// - Returns: the bound until now.
-    @discardableResult
-    func limitDescriptors(to count: UInt) throws(SystemError) -> UInt {
-        var old = rlimit()
-        let resource = __rlimit_resource(RLIMIT_NOFILE.rawValue)
-        let pid = process.pid
-        try systemCall("prlimit") { unsafe prlimit(pid, resource, nil, &old) }
-        var new = rlimit(rlim_cur: count, rlim_max: old.rlim_max)
-        try systemCall("prlimit") { unsafe prlimit(pid, resource, &new, nil) }
-        return old.rlim_cur
     }
 
     /// The processor time that it uses in a span.

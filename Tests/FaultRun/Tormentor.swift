@@ -95,9 +95,9 @@ final class Tormentor: Sendable {
     ) throws {
         let open = subject.figures.openDescriptorCount
         let fewer = Int.random(in: 0...20, using: &random)
-        let limit = try subject.limitDescriptors(to: UInt(max(open - fewer, 8)))
+        let limit = try limitDescriptors(of: subject.process.pid, to: max(open - fewer, 8))
         _ = letPass(milliseconds)
-        try subject.limitDescriptors(to: limit)
+        try limitDescriptors(of: subject.process.pid, to: limit)
         totals.shortages += 1
     }
 

@@ -103,9 +103,17 @@ final class AcceptSource {
     /// Logs once an episode.
     func ranShort(_ errno: Errno) -> MonotonicTime {
         context.admission.acceptFailed()
-        if shortage.begin() { context.log.exhausted(listening.address, errno) }
+        if shortage.failed(at: .now) { context.log.exhausted(listening.address, errno) }
         context.admission.notifyWhenOneEnds(wakeup)
-        return shortage.retry()
+        return .now + shortage.pause
+    }
+
+    /// Takes back a connection that cannot be served for now, and says when to try again: it stays
+    /// first in line, as if it had not been accepted (SEL-10).
+    func takeBack(_ accepted: consuming AcceptedSocket, _ errno: Errno) -> MonotonicTime {
+        context.admission.revoke(accepted.peer)
+        held = consume accepted
+        return ranShort(errno)
     }
 
     /// Whether descriptors, memory or threads were lacking when it last tried, and the queue has
@@ -122,40 +130,8 @@ final class AcceptSource {
 
     /// The queue was found empty: what was lacking is there again.
     func endShortage() {
-        guard let ended = shortage.end() else { return }
+        guard let ended = shortage.end(at: .now) else { return }
         context.log.recovered(listening.address, after: ended.span, failures: ended.failures)
-    }
-}
-
-/// An episode of failing to accept for lack of descriptors, memory or threads.
-///
-/// It ends when the queue was found empty, not at the first success: otherwise each connection that
-/// ends would end one episode and begin another.
-private struct Shortage {
-    private var since: MonotonicTime?
-    private var failures = 0
-
-    var isOngoing: Bool { since != nil }
-
-    mutating func begin() -> Bool {
-        failures += 1
-        guard since == nil else { return false }
-        since = .now
-        return true
-    }
-
-    // Doubles from 50 ms to a second.
-    func retry() -> MonotonicTime {
-        .now + .milliseconds(min(1000, 50 << min(failures - 1, 5)))
-    }
-
-    mutating func end() -> (span: Duration, failures: Int)? {
-        guard let start = since else { return nil }
-        defer {
-            since = nil
-            failures = 0
-        }
-        return (.now - start, failures)
     }
 }
 
