@@ -1,4 +1,4 @@
-package import CLinux
+import CLinux
 import Glibc
 package import Sockets
 
@@ -11,11 +11,12 @@ package import Sockets
 /// - Returns: the bound until now.
 /// - Throws: `SystemError`, for example `EPERM` above what may be had.
 @discardableResult
-package func limitDescriptors(of pid: pid_t, to count: Int) throws(SystemError) -> Int {
-    var old = rlimit()
-    let resource = __rlimit_resource(RLIMIT_NOFILE.rawValue)
-    try systemCall("prlimit") { unsafe prlimit(pid, resource, nil, &old) }
-    var new = rlimit(rlim_cur: rlim_t(clamping: count), rlim_max: old.rlim_max)
-    try systemCall("prlimit") { unsafe prlimit(pid, resource, &new, nil) }
-    return Int(clamping: old.rlim_cur)
+package func limitDescriptors(of pid: CInt, to count: Int) throws(SystemError) -> Int {
+    var limit = clinux_rlimit()
+    let resource = CInt(RLIMIT_NOFILE.rawValue)
+    try systemCall("prlimit") { unsafe clinux_prlimit(pid, resource, nil, &limit) }
+    let old = Int(clamping: limit.current)
+    limit.current = UInt64(clamping: count)
+    try systemCall("prlimit") { unsafe clinux_prlimit(pid, resource, &limit, nil) }
+    return old
 }
