@@ -95,9 +95,14 @@ let package = Package(
             ]
         ),
         .testTarget(
+            name: "SystemdTests",
+            dependencies: ["echo", "EchoServer", "Sockets", "TestSupport"]
+        ),
+        .testTarget(
             name: "DocumentationTests",
             dependencies: [
                 "echo",
+                "EchoClient",
                 "EchoServer",
                 "Proactor",
                 "Sockets",

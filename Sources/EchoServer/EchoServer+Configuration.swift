@@ -14,6 +14,12 @@ extension EchoServer {
         /// network unless asked for.
         public var listen: [Endpoint]
 
+        /// Listening sockets that somebody else opened, served in addition to ``listen``; with
+        /// some of them, ``listen`` may be empty.
+        ///
+        /// Default: none. See ``InheritedSocket/takeFromEnvironment()``.
+        public var inherited: [InheritedSocket]
+
         /// Threads that serve connections, for ``IOModel/completionPort``; the other models have
         /// the number their definition gives.
         ///
@@ -59,8 +65,8 @@ extension EchoServer {
         /// Bytes that one connection may owe its peer; above, it is not read until less than half
         /// is owed (high-water and low-water marks).
         ///
-        /// From 64 to 1 GiB; default 64 KiB. The proactor models receive only when nothing is owed, so
-        /// that they owe no more than the smaller of this and ``receiveBufferSize``.
+        /// From 64 to 1 GiB; default 64 KiB. A thread that blocks in `send` does not receive: with
+        /// ``IOModel/threadPerClient`` a connection owes no more than ``receiveBufferSize``.
         public var pendingLimit: Int
 
         /// Connections the kernel queues on each endpoint before they are accepted; it clamps the
@@ -84,6 +90,7 @@ extension EchoServer {
         public init(
             model: IOModel = .completionPort,
             listen: [Endpoint] = [.tcp("localhost", port: 5150)],
+            inherited: [InheritedSocket] = [],
             workers: Int? = nil,
             maximumConnections: Int? = nil,
             whenFull: FullPolicy = .reject,
@@ -98,6 +105,7 @@ extension EchoServer {
         ) {
             self.model = model
             self.listen = listen
+            self.inherited = inherited
             self.workers = workers
             self.maximumConnections = maximumConnections
             self.whenFull = whenFull

@@ -80,14 +80,29 @@ extension EchoServer.Endpoint: CustomStringConvertible {
 }
 
 extension String {
-    /// The text with control characters replaced by their escapes, so that it stays one line.
+    /// The text with everything escaped that could move the cursor, end the line or mislead about
+    /// the order of characters, so that it stays one line and shows what it holds.
     package var escapedForLog: String {
         unicodeScalars.reduce(into: "") { text, scalar in
-            if scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) {
+            if scalar.misleadsInLog {
                 text += scalar.escaped(asASCII: true)
             } else {
                 text.unicodeScalars.append(scalar)
             }
+        }
+    }
+}
+
+extension Unicode.Scalar {
+    /// Whether a log must not hold it as it is.
+    package var misleadsInLog: Bool {
+        if isASCII { return value < 0x20 || value == 0x7F }
+        switch properties.generalCategory {
+        case .control, .lineSeparator, .paragraphSeparator: return true
+        // Joiners belong to the spelling of some scripts; the other format characters, such as those
+        // that reverse the direction of writing, serve to mislead.
+        case .format: return value != 0x200C && value != 0x200D
+        default: return false
         }
     }
 }

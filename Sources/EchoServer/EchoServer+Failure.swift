@@ -24,6 +24,8 @@ extension EchoServer {
             public static let addressUnavailable = Code(description: "addressUnavailable")
             /// Listening there is not permitted (`EACCES`, `EPERM`).
             public static let permissionDenied = Code(description: "permissionDenied")
+            /// An inherited descriptor is not a listening stream socket, or another server has it.
+            public static let unusableSocket = Code(description: "unusableSocket")
             /// The I/O model is not part of this build.
             public static let modelUnavailable = Code(description: "modelUnavailable")
             /// The server was started before.

@@ -17,7 +17,7 @@ import Sockets
 /// All members may be used from any thread or task. A server that goes away without a shutdown
 /// closes all its connections at once.
 public final class EchoServer: Sendable {
-    private let context: ServingContext
+    let context: ServingContext
     private let logger: Logger
     private let lifecycle = Locked(Lifecycle())
 
@@ -54,7 +54,8 @@ public final class EchoServer: Sendable {
     ///
     /// Blocks while host names are looked up.
     ///
-    /// - Returns: the addresses that are listened on, ports resolved, in the order configured.
+    /// - Returns: the addresses that are listened on, ports resolved: the inherited ones, then the
+    ///   others in the order configured.
     /// - Throws: ``Failure`` that names the endpoint and the reason; nothing stays open then, and
     ///   the server can be started again. ``Failure/Code/alreadyStarted`` the second time.
     @discardableResult
@@ -66,9 +67,11 @@ public final class EchoServer: Sendable {
     }
 
     private func start(_ lifecycle: inout Lifecycle) throws -> [Endpoint] {
-        let (model, addresses) = try makeModel()
+        let (model, sockets) = try makeModel()
+        for socket in configuration.inherited { socket.handOver() }
+        let addresses = sockets.map(\.address)
         lifecycle.started(model, addresses)
-        for address in addresses { context.log.started(address, model: configuration.model) }
+        for socket in sockets { context.log.started(socket, model: configuration.model) }
         return addresses.map { Endpoint($0) }
     }
 
@@ -79,7 +82,7 @@ public final class EchoServer: Sendable {
         }
     }
 
-    private func makeModel() throws -> (any ServingModel, [SocketAddress]) {
+    private func makeModel() throws -> (any ServingModel, [ListeningSocket]) {
         guard let type = configuration.model.implementation else {
             let name = configuration.model.rawValue
             throw Failure(.modelUnavailable, "the model \(name) is not available in this build")
@@ -94,7 +97,7 @@ public final class EchoServer: Sendable {
                 model.join()
                 throw error
             }
-            return (model, sockets.map(\.address))
+            return (model, sockets)
         } catch {
             for socket in sockets { socket.close() }
             let name = configuration.model.rawValue
@@ -103,6 +106,16 @@ public final class EchoServer: Sendable {
                 "cannot start the model \(name): \(error)",
                 errno: (error as? any ErrnoCarrying)?.errno
             )
+        }
+    }
+
+    /// What serves, from the start until everything is closed.
+    var servingModel: (any ServingModel)? {
+        lifecycle.withLock { lifecycle in
+            switch lifecycle.phase {
+            case .running(let model, _), .stopping(let model, _): model
+            case .initial, .stopped: nil
+            }
         }
     }
 

@@ -8,10 +8,13 @@ extension CompletionPort {
     /// until that worker dequeues again or for as long as they are kept
     /// (``Worker/keep(_:)``). Never completes before it returns.
     ///
+    /// - Parameters:
+    ///   - handle: where from.
+    ///   - limit: the most bytes to take, at least 1; by default what the buffer holds.
     /// - Returns: ``Submission/pending``, or why it was refused.
     @discardableResult
-    package func receive(on handle: SocketHandle) -> Submission {
-        arm(.receive, on: handle)
+    package func receive(on handle: SocketHandle, atMost limit: Int = .max) -> Submission {
+        arm(.receive, on: handle, atMost: UInt32(clamping: max(1, limit)))
     }
 
     /// Posts a wait until something can be received (OV-11).
@@ -21,7 +24,7 @@ extension CompletionPort {
     /// - Returns: ``Submission/pending``, or why it was refused.
     @discardableResult
     package func waitReadable(on handle: SocketHandle) -> Submission {
-        arm(.readable, on: handle)
+        arm(.readable, on: handle, atMost: 0)
     }
 
     /// Sends; what the kernel does not take at once is copied and sent later.
@@ -35,11 +38,16 @@ extension CompletionPort {
         unsafe sendAnonymously(bytes, on: handle)
     }
 
-    private func arm(_ kind: SocketState.Armed, on handle: SocketHandle) -> Submission {
+    private func arm(
+        _ kind: SocketState.Armed,
+        on handle: SocketHandle,
+        atMost limit: UInt32
+    ) -> Submission {
         table.withState(handle) { state -> Submission in
             // One at a time without an object; the order of several would need a queue.
             guard !state.hasPendingReceive else { return .busy }
             state.armed = kind
+            state.armedLimit = limit
             state.pendingCount += 1
             if state.isReceiveReady { requeue(&state, handle) }
             return .pending

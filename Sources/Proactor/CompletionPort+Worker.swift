@@ -22,6 +22,8 @@ extension CompletionPort {
         let port: CompletionPort
         let edges = EdgeBuffer()
         let condition = Condition()
+        /// Where the port counts its turns.
+        let place: Int
         // Guarded by the port's monitor.
         var isParked = false
         var isRunning = false
@@ -35,6 +37,10 @@ extension CompletionPort {
         /// It belongs to one port at a time (CP-2).
         package init(of port: CompletionPort) {
             self.port = port
+            place = port.monitor.withLock {
+                port.turns.append(0)
+                return port.turns.count - 1
+            }
             unsafe current = port.buffers.take()
             unsafe lent = []
             WorkerThread.join(port)

@@ -22,6 +22,8 @@ package final class CompletionPort: SocketProactor, @unchecked Sendable {
     private var isWakePending = false
     private var takenSincePoll = 0
     private(set) var isClosed = false
+    /// See ``Standing/turns``.
+    var turns: [UInt64] = []
 
     /// Opens a port.
     ///
@@ -209,12 +211,14 @@ package final class CompletionPort: SocketProactor, @unchecked Sendable {
 
     private func startRunning(_ worker: Worker) {
         worker.isRunning = true
+        turns[worker.place] &+= 1
         running += 1
     }
 
     private func stopRunning(_ worker: Worker) {
         guard worker.isRunning else { return }
         worker.isRunning = false
+        turns[worker.place] &+= 1
         running -= 1
     }
 

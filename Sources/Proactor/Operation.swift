@@ -18,6 +18,8 @@ import Synchronization
     package var event: OverlappedEvent?
     /// Runs after its completion, if it is used with an ``AlertableThread``.
     package var routine: CompletionRoutine?
+    /// For the user: the most bytes that a receive into a borrowed buffer takes, at least 1.
+    package var receiveLimit = Int.max
     /// The socket it was last posted on.
     package internal(set) var socket = SocketHandle.none
     /// What it was last posted as.

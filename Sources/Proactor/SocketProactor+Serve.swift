@@ -46,7 +46,8 @@ extension SocketProactor {
                 return false
             }
             kind = .receive
-            count = unsafe Self.receive(&state, start, buffer.count)
+            let room = min(buffer.count, Int(state.armedLimit))
+            count = unsafe Self.receive(&state, start, room)
             if count == -Int(EAGAIN) { return false }
             unsafe lease = start
         } else if !isEdge, !Self.pollReadable(&state) {
@@ -85,7 +86,7 @@ extension SocketProactor {
         var start = unsafe operation.buffer.baseAddress
         let borrows = unsafe start == nil
         if borrows {
-            room = buffers.bufferSize
+            room = max(1, min(buffers.bufferSize, operation.receiveLimit))
             unsafe start = buffers.take()
         }
         guard let start = unsafe start else { return nil }

@@ -41,6 +41,8 @@ struct SocketState {
     var sends = OperationQueue()
     var listener: ListenerReference?
     var pendingCount: UInt16 = 0
+    /// The most bytes that the receive without an object takes.
+    var armedLimit: UInt32 = 0
 
     init() {}
 

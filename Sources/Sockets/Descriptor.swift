@@ -38,6 +38,13 @@ package struct Descriptor: ~Copyable, Sendable {
         try systemCall("fcntl") { fcntl(rawValue, F_SETFD, FD_CLOEXEC) }
     }
 
+    /// Another descriptor of the same open file, close-on-exec.
+    ///
+    /// The corresponding C function is `fcntl` with `F_DUPFD_CLOEXEC`.
+    package func duplicate() throws(SystemError) -> Descriptor {
+        Descriptor(adopting: try systemCall("fcntl") { fcntl(rawValue, F_DUPFD_CLOEXEC, 0) })
+    }
+
     /// Sets or clears `O_NONBLOCK`.
     package func setNonBlocking(_ enabled: Bool) throws(SystemError) {
         let flags = try systemCall("fcntl") { fcntl(rawValue, F_GETFL) }

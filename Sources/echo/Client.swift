@@ -55,7 +55,8 @@ struct Client: ParsableCommand {
 }
 
 extension ConnectError {
-    fileprivate var exitCode: Int32 {
+    /// The exit code that tells of it.
+    var exitCode: Int32 {
         switch reason {
         case .permissionDenied: Exit.permission
         case .other: Exit.system

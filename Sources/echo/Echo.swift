@@ -16,16 +16,17 @@ struct Echo: AsyncParsableCommand {
               echo models                           what there is to choose from
               echo client 127.0.0.1:5150            talk to an echo server
               echo client 127.0.0.1:5150 < file     send a file and print what comes back
+              echo check 127.0.0.1:7                check that a server echoes as it must
 
             ENDPOINTS are written PORT (of localhost), HOST:PORT, [IPv6]:PORT, *:PORT (every \
             address), unix:PATH or unix:@NAME (abstract). Port 0 lets the kernel choose.
 
             SIGNALS: SIGTERM and SIGINT drain and exit with 0; a second one ends at once.
 
-            EXIT CODES: 0 success; 64 wrong usage; 69 cannot serve or connect there; 71 the \
+            EXIT CODES: 0 success; 1 a check failed; 64 wrong usage; 69 cannot serve or connect there; 71 the \
             operating system failed; 77 permission denied.
             """,
-        subcommands: [Serve.self, Client.self, Models.self],
+        subcommands: [Serve.self, Client.self, Check.self, Models.self],
         defaultSubcommand: Serve.self
     )
 }

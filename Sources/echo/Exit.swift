@@ -19,7 +19,7 @@ enum Exit {
         if code == 0 {
             Output.write(Echo.fullMessage(for: error) + "\n")
         } else if !(error is ExitCode) {
-            Output.writeError("echo: \(message(for: error))\n")
+            Output.writeError("\(Journal.errorPrefix)echo: \(message(for: error))\n")
         }
         exit(code)
     }
@@ -35,7 +35,8 @@ enum Exit {
     private static func code(for code: EchoServer.Failure.Code) -> Int32 {
         switch code {
         case .invalidEndpoint, .invalidConfiguration: usage
-        case .addressInUse, .addressUnavailable, .unknownHost, .modelUnavailable: unavailable
+        case .addressInUse, .addressUnavailable, .unknownHost, .modelUnavailable, .unusableSocket:
+            unavailable
         case .permissionDenied: permission
         default: system
         }

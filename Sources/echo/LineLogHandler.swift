@@ -6,18 +6,22 @@ import Logging
 struct LineLogHandler: LogHandler {
     /// How a line looks.
     enum Format: String, CaseIterable, Sendable {
-        /// `2026-01-31T12:00:00.000Z info: listening endpoint=127.0.0.1:5150`
+        /// `2026-01-31T12:00:00.000Z info: listening endpoint=127.0.0.1:5150`, and for the journal
+        /// `<6>listening endpoint=127.0.0.1:5150`: it has time and level apart.
         case text
         /// `{"time":"…","level":"info","message":"listening","endpoint":"127.0.0.1:5150"}`
         case json
     }
 
     let format: Format
+    /// Whether the lines go to the journal.
+    let isForJournal: Bool
     var logLevel = Logger.Level.info
     var metadata: Logger.Metadata = [:]
 
-    init(format: Format) {
+    init(format: Format, isForJournal: Bool = Journal.isConnected) {
         self.format = format
+        self.isForJournal = isForJournal
     }
 
     subscript(metadataKey key: String) -> Logger.MetadataValue? {
@@ -33,13 +37,14 @@ struct LineLogHandler: LogHandler {
             case .text: text(event, fields)
             case .json: json(event, fields)
             }
-        Output.writeError(line + "\n")
+        Output.writeError((isForJournal ? Journal.prefix(event.level) : "") + line + "\n")
     }
 
     private typealias Fields = [(key: String, value: Logger.MetadataValue)]
 
     private func text(_ event: LogEvent, _ fields: Fields) -> String {
-        var line = "\(Timestamp.now) \(event.level): \(event.message.description.escapedForLog)"
+        var line = isForJournal ? "" : "\(Timestamp.now) \(event.level): "
+        line += event.message.description.escapedForLog
         for (key, value) in fields {
             line += " \(key)=\(Self.quotedIfNeeded("\(value)"))"
         }
@@ -66,9 +71,11 @@ struct LineLogHandler: LogHandler {
             case "\"": quoted += "\\\""
             case "\\": quoted += "\\\\"
             case "\n": quoted += "\\n"
-            case _ where scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value):
-                let digits = String(scalar.value, radix: 16)
-                quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            case _ where scalar.misleadsInLog:
+                for unit in UTF16.encode(scalar) ?? UTF16.EncodedScalar() {
+                    let digits = String(unit, radix: 16)
+                    quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+                }
             default: quoted.unicodeScalars.append(scalar)
             }
         }

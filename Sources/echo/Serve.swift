@@ -14,24 +14,35 @@ struct Serve: AsyncParsableCommand {
     @OptionGroup var logging: LogOptions
 
     mutating func run() async throws {
-        let configuration = try options.configuration()
-        let server = try EchoServer(configuration: configuration, logger: logging.logger())
-        // Before anything is opened, so that no signal is missed. A terminal that goes away is no
-        // reason to stop.
-        signal(SIGHUP, SIG_IGN)
-        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
-        for endpoint in try server.start() {
-            Output.write("listening on \(endpoint)\n")
+        let logger = logging.logger()
+        // First: no other thread may be reading the environment.
+        let notifier = ServiceNotifier.takeFromEnvironment(logger: logger)
+        do {
+            let inherited = try EchoServer.InheritedSocket.takeFromEnvironment()
+            let configuration = try options.configuration(inheriting: inherited)
+            let server = try EchoServer(configuration: configuration, logger: logger)
+            // Before anything is opened, so that no signal is missed. A terminal that goes away is no
+            // reason to stop.
+            signal(SIGHUP, SIG_IGN)
+            let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+            for endpoint in try server.start() {
+                Output.write("listening on \(endpoint)\n")
+            }
+            await Self.serve(server, until: signals, ServiceReporter(server, notifier))
+        } catch {
+            ServiceReporter.report(error, to: notifier)
+            throw error
         }
-        await Self.serve(server, until: signals, drainTimeout: configuration.drainTimeout)
     }
 
     // The first signal drains, the second ends the process the way the signal would have.
     private static func serve(
         _ server: EchoServer,
         until signals: UnixSignalsSequence,
-        drainTimeout: Duration
+        _ reporter: ServiceReporter
     ) async {
+        let report = reporter.ready()
+        let reports = Task { await reporter.run(after: report) }
         let watcher = Task {
             var isDraining = false
             for await received in signals {
@@ -41,10 +52,12 @@ struct Serve: AsyncParsableCommand {
                     kill(getpid(), received.rawValue)
                 }
                 isDraining = true
-                Task { await server.shutdown(drainingFor: drainTimeout) }
+                Task { await reporter.stopping() }
+                Task { await server.shutdown(drainingFor: server.configuration.drainTimeout) }
             }
         }
         await server.waitUntilStopped()
         watcher.cancel()
+        reports.cancel()
     }
 }

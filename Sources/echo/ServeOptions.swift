@@ -126,11 +126,17 @@ struct ServeOptions: ParsableArguments {
 
     /// The configuration that the flags describe.
     ///
+    /// - Parameter inherited: sockets that the service manager has passed. With some of them, and
+    ///   without `--listen`, nothing else is opened.
+    /// - Returns: what is to be served, and how.
     /// - Throws: `ValidationError` if model and backend contradict each other.
-    func configuration() throws -> EchoServer.Configuration {
+    func configuration(
+        inheriting inherited: [EchoServer.InheritedSocket] = []
+    ) throws -> EchoServer.Configuration {
         var configuration = EchoServer.Configuration()
         configuration.model = try chosenModel() ?? configuration.model
-        if !listen.isEmpty { configuration.listen = listen }
+        configuration.inherited = inherited
+        if !listen.isEmpty || !inherited.isEmpty { configuration.listen = listen }
         configuration.workers = workers
         configuration.maximumConnections = maxConnections
         configuration.whenFull = whenFull ?? configuration.whenFull

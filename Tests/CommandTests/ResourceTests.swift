@@ -42,11 +42,14 @@ struct ResourceTests {
         #expect(await load.stalls())
         let grown = server.figures.residentBytes - before
         #expect(isSanitized || grown < 16 << 20, "\(grown) bytes")
-        let start = server.figures.cpuTime
-        try await letPass(.seconds(1))
-        let used = server.figures.cpuTime - start
-        // The kernel still probes the closed windows; spinning would take the whole second.
-        #expect(isSanitized || used < .milliseconds(100), "\(used)")
+        // The kernel still probes the closed windows; spinning would take every second whole. The
+        // first may see the last of the sending, where the machine held the clients up.
+        let isQuiet = try await eventually {
+            let start = server.figures.cpuTime
+            try await letPass(.seconds(1))
+            return server.figures.cpuTime - start < .milliseconds(100)
+        }
+        #expect(isQuiet)
         load.stop()
         try await server.expectEcho()
     }

@@ -55,6 +55,18 @@ enum Examples {
         return server
     }
 
+    static func inheritedSockets() async throws {
+        // example
+        var configuration = EchoServer.Configuration()
+        configuration.inherited = try EchoServer.InheritedSocket.takeFromEnvironment()
+        if !configuration.inherited.isEmpty { configuration.listen = [] }
+        let server = try EchoServer(configuration: configuration)
+        try server.start()
+        if await server.isResponsive(within: .seconds(1)) { print("every loop turns") }
+        await server.shutdown(drainingFor: .seconds(5))
+        // end
+    }
+
     static func failure(_ configuration: EchoServer.Configuration) throws {
         // example
         do {

@@ -9,10 +9,11 @@ struct DrainTests {
     @Test(arguments: EchoServer.IOModel.allCases)
     func `40 clients mid-stream lose no byte`(_ model: EchoServer.IOModel) async throws {
         // A client that the machine holds up for the quiet period is rightly ended: then again.
-        for attempt in 1...3 {
+        let bytes = isSanitized ? 200_000 : 800_000
+        for attempt in 1...8 {
             let report = try await withServer(model) { server, address in
                 let stream = EchoLoad.Behaviour.lockstep(size: 4000)
-                let running = try EchoLoad(connections: 40, bytes: 800_000, behaviour: stream)
+                let running = try EchoLoad(connections: 40, bytes: bytes, behaviour: stream)
                     .start(against: address)
                 #expect(await running.reaches { $0.bytesVerified > 100_000 })
                 await server.shutdown(drainingFor: .seconds(20))
@@ -23,7 +24,7 @@ struct DrainTests {
                 return report
             }
             if report.isComplete { return }
-            #expect(attempt < 3, "\(report)")
+            #expect(attempt < 8, "\(report)")
         }
     }
 
@@ -46,7 +47,7 @@ struct DrainTests {
             #expect(try await silent.receiveToEnd().end == .finished)
             silent.close()
             try await withDeadline { await shutdown.value }
-            #expect(MonotonicTime.now - start < .seconds(5))
+            #expect(MonotonicTime.now - start < patience)
             #expect(server.statistics.closed == [.drained: 2])
         }
     }
@@ -61,7 +62,7 @@ struct DrainTests {
             #expect(try await client.exchange([1]) == [1])
             let start = MonotonicTime.now
             await server.shutdown(drainingFor: .seconds(60))
-            #expect(MonotonicTime.now - start < .seconds(5))
+            #expect(MonotonicTime.now - start < patience)
             #expect(server.statistics.closed == [.drained: 1])
             #expect(try await client.receiveToEnd().end == .finished)
         }
@@ -108,7 +109,7 @@ struct DrainTests {
             await server.shutdown(drainingFor: .seconds(2))
             let span = MonotonicTime.now - start
             #expect(span > .seconds(1), "ended early, after \(span)")
-            #expect(span < .seconds(10))
+            #expect(span < patience)
             let report = try await running.report()
             #expect(report.firstMismatch == nil, "\(report)")
             #expect(report.endedEarly + report.reset == 2, "\(report)")
@@ -132,7 +133,7 @@ struct DrainTests {
             #expect(await busy.reaches { $0.bytesVerified > 1_000_000 })
             let start = MonotonicTime.now
             await server.shutdown(drainingFor: .zero)
-            #expect(MonotonicTime.now - start < .seconds(2))
+            #expect(MonotonicTime.now - start < patience)
             #expect(server.statistics.closed == [.aborted: 15])
             #expect(try await held.report().endedByServer == 10)
             #expect(try await busy.report().firstMismatch == nil)
@@ -146,10 +147,17 @@ struct DrainTests {
         try await withServer(model) { server, address in
             let running = try EchoLoad(connections: 3, bytes: 1 << 40, behaviour: .neverReads)
                 .start(against: address)
-            #expect(await running.stalls())
+            // A thread that blocks in `send` does not know that it does.
+            let isStuck = await eventually {
+                let counts = server.statistics
+                guard model == .threadPerClient else { return counts.backPressureEpisodes >= 3 }
+                let stalls = await running.stalls()
+                return stalls && counts.bytesReceived > counts.bytesSent
+            }
+            #expect(isStuck)
             let start = MonotonicTime.now
             await server.shutdown(drainingFor: .milliseconds(500))
-            #expect(MonotonicTime.now - start < .seconds(5))
+            #expect(MonotonicTime.now - start < patience)
             #expect(server.statistics.closed == [.aborted: 3])
             // Cut short, and to be seen as such: not an end that looks complete.
             #expect(try await running.report().reset == 3)

@@ -8,7 +8,7 @@ struct RulesStep: CustomStringConvertible {
     let event: EchoState.Event
     let now: MonotonicTime
 
-    var description: String { "\(event) at \((now.nanoseconds - 1 << 40) / 1_000_000) ms" }
+    var description: String { "\(event) at \((now.nanoseconds - 1 << 60) / 1_000_000) ms" }
 }
 
 /// The echo rules of one connection together with what an observer knows about it: enough to say
@@ -29,7 +29,7 @@ struct RulesNode {
     var isClosed: Bool { demand == .close }
     var owed: Int { received - sent }
 
-    private static let start = MonotonicTime(nanoseconds: 1 << 40)
+    private static let start = MonotonicTime(nanoseconds: 1 << 60)
 
     /// Equal for nodes that cannot be told apart by anything that happens later: whatever the rules
     /// store and the observer knows, with time only relative to the present.
@@ -47,7 +47,7 @@ struct RulesNode {
                 for place in start..<min(start + 8, bytes.count) {
                     word |= unsafe Int64(bytes[place]) << Int64((place - start) * 8)
                 }
-                // No count is that large, and every moment is.
+                // No count and no other word of the state is that large, and every moment is.
                 words.append(word >= Self.start.nanoseconds ? word - now.nanoseconds : word)
             }
         }

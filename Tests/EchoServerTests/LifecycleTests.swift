@@ -9,6 +9,7 @@ private final class IdleModel: ServingModel {
     init(_ context: ServingContext, _ sockets: [ListeningSocket]) throws {}
     func start() throws {}
     func drain(_ plan: DrainPlan) {}
+    func probe(_ heartbeat: Heartbeat) {}
     func join() {}
 }
 

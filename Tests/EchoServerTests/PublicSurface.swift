@@ -26,6 +26,8 @@ func usesServer() async throws {
     let endpoints: [EchoServer.Endpoint] = try server.start()
     _ = endpoints == server.endpoints
     _ = server.configuration.model
+    let isResponsive: Bool = await server.isResponsive()
+    _ = await server.isResponsive(within: .seconds(1)) == isResponsive
     usesStatistics(server.statistics)
     let service: any Service = server
     try await service.run()
@@ -42,10 +44,22 @@ func usesAdmission(_ request: EchoServer.AdmissionRequest) -> EchoServer.Admissi
     return request.activeConnections + request.activeConnectionsOfPeer > 10 ? .defer : .accept
 }
 
+func usesInheritedSockets() throws {
+    let sockets: [EchoServer.InheritedSocket] = try EchoServer.InheritedSocket.takeFromEnvironment()
+    let socket = try EchoServer.InheritedSocket(descriptor: 3)
+    let named = try EchoServer.InheritedSocket(descriptor: 4, name: "echo")
+    let texts: [String] = [socket.name, "\(named)", "\(named.endpoint)"]
+    let code = EchoServer.Failure.Code.unusableSocket
+    let configuration = EchoServer.Configuration(listen: [], inherited: sockets + [socket, named])
+    _ = (texts, code, configuration)
+    sends(socket)
+}
+
 func usesConfiguration() {
     var configuration = EchoServer.Configuration()
     configuration.model = .select
     configuration.listen = [.tcp("localhost", port: 7)]
+    configuration.inherited = []
     configuration.workers = nil
     configuration.maximumConnections = nil
     configuration.whenFull = .reject

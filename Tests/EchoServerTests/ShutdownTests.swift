@@ -35,7 +35,7 @@ struct ShutdownTests {
             #expect(server.statistics.active == 3)
             await server.shutdown(drainingFor: .milliseconds(100))
             try await withDeadline { await long.value }
-            #expect(MonotonicTime.now - start < .seconds(10))
+            #expect(MonotonicTime.now - start < patience)
             let report = try await load.report()
             #expect(report.firstMismatch == nil, "\(report)")
         }
@@ -53,7 +53,7 @@ struct ShutdownTests {
             #expect(await eventually { server.endpoints.isEmpty })
             await server.shutdown(drainingFor: .seconds(600))
             await short.value
-            #expect(MonotonicTime.now - start < .seconds(10))
+            #expect(MonotonicTime.now - start < patience)
             load.stop()
         }
     }

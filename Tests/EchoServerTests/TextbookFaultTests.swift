@@ -88,13 +88,13 @@ struct TextbookFaultTests {
     @Test(arguments: EchoServer.IOModel.allCases)
     func `SB-5: what a send did not take is sent later`(_ model: EchoServer.IOModel) async throws {
         try await withServer(model) {
-            $0.pendingLimit = 8 << 20
+            $0.pendingLimit = 16 << 20
         } _: { _, address in
             let client = try await TestClient(to: address, receiveBuffer: 4096)
             defer { client.close() }
-            // Nothing is read until all is sent: more than one socket's buffers take. Those of
-            // libevent owe up to the limit; the others only a buffer, so the sockets hold the rest.
-            let size = model.backend == .libevent ? 6 << 20 : 4 << 20
+            // Nothing is read until all is sent: more than the sockets' buffers take. A thread that
+            // blocks while it sends owes one buffer only, so that the sockets must hold the rest.
+            let size = model == .threadPerClient ? 4 << 20 : 8 << 20
             let bytes = PatternBytes(seed: 5).bytes(count: size)
             try await client.send(bytes)
             client.shutdownSending()

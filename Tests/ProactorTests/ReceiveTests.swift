@@ -32,6 +32,22 @@ struct ReceiveTests {
         }
     }
 
+    @Test func `a receive takes no more than its limit, the next one the rest`() throws {
+        let port = try CompletionPort()
+        let worker = CompletionPort.Worker(of: port)
+        let (handle, peer) = try associatedPair(with: port)
+        peer.send("aaabbcccc")
+        #expect(port.receive(on: handle, atMost: 3) == .pending)
+        #expect(worker.next()?.text == "aaa")
+        let operation = Operation()
+        operation.receiveLimit = 2
+        #expect(port.receive(operation, on: handle) == .pending)
+        #expect(worker.next()?.byteCount == 2)
+        #expect(operation.text == "bb")
+        #expect(port.receive(on: handle) == .pending)
+        #expect(worker.next()?.text == "cccc")
+    }
+
     @Test func `OV-7: buffers are filled in the order of posting`() throws {
         let port = try CompletionPort()
         let worker = CompletionPort.Worker(of: port)

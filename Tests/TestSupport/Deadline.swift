@@ -9,7 +9,7 @@ package struct DeadlineExceeded: Error, CustomStringConvertible {
 
 /// How long tests wait for what should happen at once: far longer than any machine needs, so that
 /// reaching it is a failure and never a slow day.
-package let patience: Duration = .seconds(20)
+package let patience: Duration = isSanitized ? .seconds(40) : .seconds(20)
 
 /// Waits until a condition holds, looking every few milliseconds.
 ///

@@ -27,6 +27,10 @@ final class AsyncSelectModel: ServingModel {
         inbox.drain(plan)
     }
 
+    func probe(_ heartbeat: Heartbeat) {
+        inbox.probe(heartbeat)
+    }
+
     func join() {
         thread.join()
     }

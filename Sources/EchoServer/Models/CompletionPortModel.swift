@@ -32,8 +32,13 @@ final class CompletionPortModel: ServingModel {
         service.drain(plan)
     }
 
+    func probe(_ heartbeat: Heartbeat) {
+        service.probe(heartbeat)
+    }
+
     func join() {
         pool.withLock { $0.take() }?.wait()
+        service.roll.end()
     }
 }
 

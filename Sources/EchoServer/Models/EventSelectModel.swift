@@ -30,6 +30,11 @@ final class EventSelectModel: ServingModel {
         groups.drain(plan)
     }
 
+    func probe(_ heartbeat: Heartbeat) {
+        acceptor.probe(heartbeat)
+        groups.probe(heartbeat)
+    }
+
     func join() {
         groups.join()
         acceptor.join()

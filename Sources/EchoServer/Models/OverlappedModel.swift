@@ -5,6 +5,8 @@ import Sockets
 /// socket has an operation posted ahead, whose completion sets the operation's event; groups of up
 /// to 64 events are waited on together, by a worker each.
 ///
+/// While a send is under way a second operation of the same event receives on.
+///
 /// The result of an operation says whether it succeeded (OV-3, SB-11): the number of bytes alone
 /// does not. A wait names the lowest event that is signalled, so the worker looks at all the others
 /// before it waits again (ES-9). New connections come as routines for the alertable wait, so that
@@ -29,6 +31,11 @@ final class OverlappedModel: ServingModel {
     func drain(_ plan: DrainPlan) {
         acceptor.drain(plan)
         groups.drain(plan)
+    }
+
+    func probe(_ heartbeat: Heartbeat) {
+        acceptor.probe(heartbeat)
+        groups.probe(heartbeat)
     }
 
     func join() {

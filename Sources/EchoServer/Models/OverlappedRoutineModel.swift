@@ -35,6 +35,11 @@ final class OverlappedRoutineModel: ServingModel {
         groups.drain(plan)
     }
 
+    func probe(_ heartbeat: Heartbeat) {
+        acceptor.probe(heartbeat)
+        groups.probe(heartbeat)
+    }
+
     func join() {
         groups.join()
         acceptor.join()
@@ -88,5 +93,5 @@ private final class OverlappedRoutineWorker: GroupWorker {
 ///
 /// The operation says whose it is, and its result how it ended.
 private func operationCompleted(_: Errno?, _: Int, _ operation: Proactor.Operation) {
-    OverlappedConnection.owner(of: operation)?.completed()
+    OverlappedConnection.owner(of: operation)?.completed(operation)
 }

@@ -42,6 +42,11 @@ final class SelectModel: ServingModel {
         worker.inbox.drain(plan)
     }
 
+    func probe(_ heartbeat: Heartbeat) {
+        acceptor.probe(heartbeat)
+        worker.inbox.probe(heartbeat)
+    }
+
     func join() {
         acceptor.join()
         worker.join()

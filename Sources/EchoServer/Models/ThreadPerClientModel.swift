@@ -51,6 +51,10 @@ final class ThreadPerClientModel: ServingModel {
         clients.drain(plan)
     }
 
+    func probe(_ heartbeat: Heartbeat) {
+        acceptor.probe(heartbeat)
+    }
+
     func join() {
         clients.join()
         acceptor.join()
@@ -60,6 +64,7 @@ final class ThreadPerClientModel: ServingModel {
 /// A client's blocking socket and its echo rules.
 private final class BlockingClient {
     let peer: Peer
+    let beginning = Beginning(at: .coarse)
     private var stream: BlockingSocket?
     private var session = EchoSession(at: .coarse)
 
@@ -159,7 +164,7 @@ private struct BlockingEcho: ~Copyable {
             if housekeeper.isDraining { waitUntilReady() } else { transfer() }
         }
         client.close()
-        context.ended(client.peer, client.state)
+        context.ended(client.peer, since: client.beginning, client.state)
         context.counters.retire(worker.counters)
     }
 

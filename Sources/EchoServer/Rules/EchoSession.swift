@@ -81,6 +81,30 @@ struct EchoSession: ~Copyable {
         return demand
     }
 
+    /// Notes bytes that arrived while others are still being sent, and keeps them behind these.
+    mutating func keep(
+        _ bytes: UnsafeRawBufferPointer,
+        _ worker: WorkerState
+    ) -> EchoState.Demand {
+        guard !state.discardsInput else { return handle(.received(bytes.count), worker) }
+        worker.counters.received(bytes.count)
+        unsafe owed.append(bytes)
+        return handle(.received(bytes.count), worker)
+    }
+
+    /// Hands over the oldest of the bytes kept, so many at most: they are the receiver's to send.
+    mutating func handOver<Result>(
+        atMost limit: Int,
+        _ body: (UnsafeRawBufferPointer) -> Result
+    ) -> Result {
+        let count = min(limit, owed.count)
+        let result = unsafe owed.withBytes {
+            unsafe body(UnsafeRawBufferPointer(rebasing: $0[..<count]))
+        }
+        owed.removeFirst(count)
+        return result
+    }
+
     /// Sends owed bytes until there is no more room, or none are left.
     mutating func writable<Stream: ByteStream & ~Copyable>(
         _ stream: borrowing Stream,

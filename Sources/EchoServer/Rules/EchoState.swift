@@ -64,11 +64,10 @@ struct EchoState: Sendable {
         case closed
     }
 
-    /// Bytes received and not yet sent back.
-    private(set) var owed = 0
     /// Bytes received in all that were to be echoed.
     private(set) var received: UInt64 = 0
     private var lastProgress: MonotonicTime
+    private var owedCount: UInt32 = 0
     private var phase = Phase.open
     private var isDraining = false
     /// Whether the high-water mark was reached and half of it is not yet fallen short of.
@@ -79,6 +78,12 @@ struct EchoState: Sendable {
     /// A connection that begins now.
     init(at now: MonotonicTime) {
         lastProgress = now
+    }
+
+    /// Bytes received and not yet sent back.
+    private(set) var owed: Int {
+        get { Int(owedCount) }
+        set { owedCount = UInt32(newValue) }
     }
 
     /// Bytes sent back in all.

@@ -8,6 +8,7 @@ final class AcceptorThread: Sendable {
     private let sockets: [ListeningSocket]
     private let wakeup: Wakeup
     private let plan = Locked<DrainPlan?>(nil)
+    private let pulse = Pulse()
     private let thread = Locked<Thread?>(nil)
 
     /// Accepts for nobody yet: see ``start(blocking:canServe:serve:ended:)``.
@@ -41,9 +42,13 @@ final class AcceptorThread: Sendable {
                     canServe: canServe
                 )
             }
-            loop.run(serve) { plan.withLock { $0 } }
+            loop.run(serve) {
+                pulse.answer()
+                return plan.withLock { $0 }
+            }
             for socket in sockets { socket.close() }
             ended()
+            pulse.end()
         }
         thread.withLock { $0 = started }
     }
@@ -53,6 +58,14 @@ final class AcceptorThread: Sendable {
     /// Any thread.
     func drain(_ plan: DrainPlan) {
         self.plan.withLock { $0 = plan }
+        wakeup.signal()
+    }
+
+    /// Has the thread answer a heartbeat.
+    ///
+    /// Any thread.
+    func probe(_ heartbeat: Heartbeat) {
+        pulse.ask(heartbeat)
         wakeup.signal()
     }
 
@@ -92,10 +105,10 @@ private struct AcceptLoop {
 
     mutating func run(
         _ serve: (consuming AcceptedSocket) -> HandOver,
-        plan: () -> DrainPlan?
+        orders: () -> DrainPlan?
     ) {
         while true {
-            if let plan = plan() {
+            if let plan = orders() {
                 if plan.deadline <= .now { return }
                 if end == nil { beginDraining() }
                 end = plan.deadline
@@ -108,13 +121,15 @@ private struct AcceptLoop {
         }
     }
 
-    // What is queued on an inherited socket is for whoever has the socket next.
     private mutating func beginDraining() {
-        for index in entries.indices {
-            entries[index].notBefore = nil
-            if entries[index].socket.isInherited { entries[index].isOpen = false }
-        }
+        for index in entries.indices { entries[index].notBefore = nil }
         wakeup.signal()
+    }
+
+    // What is queued on an inherited socket is for whoever has the socket next; what has left the
+    // queue is not.
+    private func leavesQueue(_ entry: Entry) -> Bool {
+        isDraining && entry.socket.isInherited && !entry.source.holdsConnection
     }
 
     // A burst, so that one busy socket does not keep the others waiting for ever.
@@ -126,6 +141,10 @@ private struct AcceptLoop {
         if let moment = entries[index].notBefore, moment > .now { return }
         entries[index].notBefore = nil
         for _ in 0..<64 {
+            if leavesQueue(entries[index]) {
+                entries[index].isOpen = false
+                return
+            }
             switch entries[index].source.step() {
             case .serve(let accepted):
                 switch serve(accepted) {

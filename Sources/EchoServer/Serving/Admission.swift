@@ -23,6 +23,8 @@ final class Admission: Sendable {
         var statistics = EchoServer.Statistics()
         var waiting: [Wakeup] = []
         var departures: UInt64 = 0
+        var changes: UInt64 = 0
+        var observers: [@Sendable () -> Void] = []
     }
 
     private let maximum: Int
@@ -77,6 +79,35 @@ final class Admission: Sendable {
         if !state.waiting.contains(where: { $0 === wakeup }) { state.waiting.append(wakeup) }
     }
 
+    /// How often a connection has been accepted, turned away or ended; for
+    /// ``onChange(from:_:)``.
+    var changes: UInt64 { state.withLock { $0.changes } }
+
+    /// Calls a body when ``changes`` is no longer what it was; at once if it is not.
+    ///
+    /// - Parameters:
+    ///   - changes: what it was.
+    ///   - body: called once, on the thread of the change.
+    func onChange(from changes: UInt64, _ body: @escaping @Sendable () -> Void) {
+        let isLate = state.withLock { state in
+            if state.changes == changes { state.observers.append(body) }
+            return state.changes != changes
+        }
+        if isLate { body() }
+    }
+
+    // Not under the lock: observers may look at the counts.
+    private func change<Result>(_ body: (inout State) -> Result) -> Result {
+        let (result, observers) = state.withLock { state in
+            let result = HandedOver(body(&state))
+            state.changes += 1
+            defer { state.observers = [] }
+            return (result, state.observers)
+        }
+        for observer in observers { observer() }
+        return result.value
+    }
+
     /// Decides about one connection, and counts the decision.
     ///
     /// - Parameters:
@@ -117,7 +148,7 @@ final class Admission: Sendable {
     }
 
     private func count(_ verdict: Verdict, _ peer: Peer, _ again: Bool) -> Verdict {
-        state.withLock { state in
+        change { state in
             switch verdict {
             case .accept:
                 // Another acceptor may have taken the last place since.
@@ -148,7 +179,7 @@ final class Admission: Sendable {
     /// Counts a rejection that was decided elsewhere, of a connection already admitted if
     /// `admitted` says so.
     func rejected(_ reason: EchoServer.RejectionReason, admitted peer: Peer? = nil) {
-        let waiting = state.withLock { state in
+        let waiting = change { state in
             _ = Self.count(.reject(reason), &state)
             guard let peer else { return [Wakeup]() }
             state.statistics.accepted -= 1
@@ -181,7 +212,7 @@ final class Admission: Sendable {
 
     /// Counts a connection that has ended, and wakes whoever waits for a free place.
     func leave(_ peer: Peer, cause: CloseCause) {
-        let waiting = state.withLock { state in
+        let waiting = change { state in
             state.statistics.closed[EchoServer.CloseReason(cause), default: 0] += 1
             return Self.leave(peer, &state)
         }

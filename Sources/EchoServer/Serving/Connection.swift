@@ -6,6 +6,8 @@ import Sockets
 class Connection {
     /// Who is at the other end, and under which address it is counted.
     let peer: Peer
+    /// When it began.
+    final let beginning: Beginning
     /// The rules and the bytes owed.
     final var session: EchoSession
     /// What the rules demanded last, and the model is doing.
@@ -16,6 +18,7 @@ class Connection {
     /// A connection that begins now.
     init(peer: Peer, at now: MonotonicTime) {
         self.peer = peer
+        beginning = Beginning(at: now)
         session = EchoSession(at: now)
     }
 

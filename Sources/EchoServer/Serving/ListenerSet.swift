@@ -3,14 +3,17 @@ import Sockets
 
 /// Opens the listening sockets of a configuration: all of them or, with an error, none.
 enum ListenerSet {
-    /// Binds every address that the endpoints stand for.
+    /// Takes the inherited sockets, and binds every address that the endpoints stand for.
     ///
     /// - Throws: `EchoServer.Failure` that names the endpoint.
     static func open(_ configuration: EchoServer.Configuration) throws -> [ListeningSocket] {
-        guard !configuration.listen.isEmpty else {
+        guard !configuration.listen.isEmpty || !configuration.inherited.isEmpty else {
             throw EchoServer.Failure(.invalidConfiguration, "there is no endpoint to listen on")
         }
         var sockets: [ListeningSocket] = []
+        for socket in configuration.inherited {
+            sockets.append(ListeningSocket(try socket.makeListener(), name: socket.name))
+        }
         for endpoint in configuration.listen {
             sockets += try open(endpoint.value, backlog: CInt(clamping: configuration.backlog))
         }

@@ -22,12 +22,15 @@ final class ListeningSocket: ConnectionSource, Sendable {
     let address: SocketAddress
     /// Whether it came from outside: connections still queued are left to whoever has it next.
     let isInherited: Bool
+    /// What the service manager calls it, if it is inherited.
+    let name: String?
     /// The descriptor, for waiting on it until ``close()``.
     let number: CInt
     private let listener: Locked<Listener?>
 
     /// Takes over a listener.
-    init(_ listener: consuming Listener) {
+    init(_ listener: consuming Listener, name: String? = nil) {
+        self.name = name
         address = listener.address
         isInherited = listener.isInherited
         number = listener.number

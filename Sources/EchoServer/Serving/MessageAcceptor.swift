@@ -62,6 +62,7 @@ final class MessageAcceptor {
         // One for one message: accepting enables the next (AS-11). Draining takes all, and so does
         // a shortage, which is over when the queue was found empty.
         repeat {
+            if isDraining, port.isInherited, !source.holdsConnection { return close() }
             switch source.step() {
             case .serve(let accepted): serve(accepted)
             case .next: break
@@ -99,9 +100,10 @@ final class MessageAcceptor {
     }
 
     /// Accepts what is queued, then closes.
+    ///
+    /// Inherited sockets keep their queue for the next owner; what has left it is served.
     func drain() {
         isDraining = true
-        if port.isInherited { return close() }
         isPaused = false
         accept()
     }

@@ -13,6 +13,7 @@ final class PortAcceptor {
     private var notBefore: MonotonicTime?
     private var emptyIfPendingAt: MonotonicTime?
     private var lastCallAt: MonotonicTime?
+    private var isClosed = false
 
     /// Takes over a listening socket.
     ///
@@ -35,8 +36,12 @@ final class PortAcceptor {
         source = AcceptSource(listening, context, wakeup: wakeup)
     }
 
-    /// Whether it still accepts, or will again.
-    var isOpen: Bool { listening.isOpen }
+    /// Whether it still accepts, or has accepted what is not served yet.
+    var isOpen: Bool {
+        listening.isOpen
+            || !isClosed
+                && (listening.isPosted || listening.hasOutcome || source.holdsConnection)
+    }
 
     /// When it wants to be looked at again.
     var due: MonotonicTime? {
@@ -91,14 +96,15 @@ final class PortAcceptor {
 
     /// Accepts what is queued, then closes.
     ///
-    /// Inherited sockets keep their queue for the next owner.
+    /// Inherited sockets keep their queue for the next owner; what has left it is served.
     func drain() {
-        if listening.isInherited { return close() }
+        if listening.isInherited { return listening.close() }
         if lastCallAt == nil { lastCallAt = .coarse + .milliseconds(20) }
     }
 
     /// Closes the socket.
     func close() {
+        isClosed = true
         listening.close()
     }
 }
@@ -115,6 +121,8 @@ private final class PostedListener: ConnectionSource {
     private let operation = Proactor.Operation()
     private var outcome: AcceptOutcome?
     private(set) var isOpen = true
+    /// Whether the operation has been posted and what it brought has not been taken.
+    private(set) var isPosted = false
 
     init(
         _ socket: ListeningSocket,
@@ -150,6 +158,7 @@ private final class PostedListener: ConnectionSource {
     /// Takes what the operation has brought.
     func take() {
         guard !operation.isPending else { return }
+        isPosted = false
         switch operation.result {
         case .success:
             if let socket = operation.takeAccepted() {
@@ -163,7 +172,10 @@ private final class PostedListener: ConnectionSource {
     /// Posts the operation, unless it is under way.
     func post() {
         guard isOpen, !operation.isPending else { return }
-        if case .refused = port.accept(operation, on: handle) { isOpen = false }
+        isPosted = true
+        if case .refused = port.accept(operation, on: handle) {
+            (isOpen, isPosted) = (false, false)
+        }
     }
 
     func accept(blocking: Bool) -> AcceptOutcome {

@@ -2,8 +2,8 @@ import Glibc
 import Proactor
 import Sockets
 
-/// A connection on a completion port: operations posted ahead, one at a time, completed on
-/// whichever worker takes the packet.
+/// A connection on a completion port: a receive posted ahead, and a send while the peer takes less
+/// than it is owed; completed on whichever worker takes the packet.
 ///
 /// Its address is the key of its packets. It lives until its last packet has been taken: a packet
 /// that comes after closing finds it still there (OV-8, PF-17).
@@ -11,14 +11,29 @@ final class PortConnection: Sendable {
     private struct State {
         var echo: EchoState
         var handle = SocketHandle.none
-        /// What the rules have been told of the send under way.
-        var credited: UInt32 = 0
-        /// An operation is under way.
-        var isPending = false
+        /// The send under way; on the heap only while there is one.
+        var sending: PendingSend?
+        var isReceiving = false
+
+        var isPending: Bool { isReceiving || sending != nil }
     }
+
+    // Part of the state, and guarded by its lock.
+    private final class PendingSend: @unchecked Sendable {
+        /// What the rules have been told of it.
+        var credited = 0
+        /// What was received behind it.
+        var backlog = EchoBuffer()
+    }
+
+    /// The most bytes of a backlog that are sent as one operation: what is sent counts when the
+    /// operation completes, and reading goes on when enough has been.
+    private static let sendSize = 64 * 1024
 
     /// Who is at the other end.
     let peer: Peer
+    /// When it began.
+    let beginning: Beginning
     private let state: Locked<State>
     /// Where the service keeps it; the service's lock guards it.
     nonisolated(unsafe) var index: UInt32 = 0
@@ -26,6 +41,7 @@ final class PortConnection: Sendable {
     /// A connection that begins now.
     init(peer: Peer, at now: MonotonicTime) {
         self.peer = peer
+        beginning = Beginning(at: now)
         state = Locked(State(echo: EchoState(at: now)))
     }
 
@@ -62,31 +78,21 @@ final class PortConnection: Sendable {
         _ worker: WorkerState
     ) -> Bool {
         state.withLock { state in
-            state.isPending = false
-            guard !state.echo.isClosed else { return true }
+            let sending = packet.kind == .send ? state.sending.take() : nil
+            if sending == nil { state.isReceiving = false }
+            guard !state.echo.isClosed else { return !state.isPending }
             let (now, rules) = (worker.now, worker.rules)
+            let demand: EchoState.Demand
             if let error = packet.error {
-                return Self.post(
-                    state.echo.handle(.failed(error), at: now, rules),
-                    &state,
-                    port,
-                    worker
-                )
+                demand = state.echo.handle(.failed(error), at: now, rules)
+            } else if let sending {
+                demand = Self.sent(packet.byteCount, sending, &state, port, worker)
+            } else if packet.byteCount > 0 {
+                demand = unsafe Self.echo(packet.bytes, &state, port, worker)
+            } else {
+                demand = state.echo.handle(.endOfInput, at: now, rules)
             }
-            if packet.kind == .send {
-                let demand = Self.credit(packet.byteCount, &state, worker)
-                state.credited = 0
-                return Self.post(demand, &state, port, worker)
-            }
-            guard packet.byteCount > 0 else {
-                return Self.post(
-                    state.echo.handle(.endOfInput, at: now, rules),
-                    &state,
-                    port,
-                    worker
-                )
-            }
-            return unsafe Self.echo(packet.bytes, &state, port, worker)
+            return Self.post(demand, &state, port, worker)
         }
     }
 
@@ -95,34 +101,71 @@ final class PortConnection: Sendable {
         _ state: inout State,
         _ port: CompletionPort,
         _ worker: WorkerState
-    ) -> Bool {
-        let (now, rules) = (worker.now, worker.rules)
-        let discards = state.echo.discardsInput
-        var demand = state.echo.handle(.received(bytes.count), at: now, rules)
-        guard !discards else { return post(demand, &state, port, worker) }
+    ) -> EchoState.Demand {
+        let (discards, wasPaused) = (state.echo.discardsInput, state.echo.isPaused)
+        var demand = state.echo.handle(.received(bytes.count), at: worker.now, worker.rules)
+        guard !discards else { return demand }
         worker.counters.received(bytes.count)
+        if let sending = state.sending {
+            unsafe sending.backlog.append(bytes)
+        } else {
+            demand = unsafe send(bytes, nil, &state, port, worker)
+        }
+        if state.echo.isPaused, !wasPaused { worker.counters.paused() }
+        return demand
+    }
+
+    // A send has completed: counts it, and sends what has been received meanwhile.
+    private static func sent(
+        _ count: Int,
+        _ ended: PendingSend,
+        _ state: inout State,
+        _ port: CompletionPort,
+        _ worker: WorkerState
+    ) -> EchoState.Demand {
+        var demand = credit(count, ended, &state, worker)
+        while !ended.backlog.isEmpty, state.sending == nil, !state.echo.isClosed {
+            let count = min(sendSize, ended.backlog.count)
+            demand = unsafe ended.backlog.withBytes {
+                let part = unsafe UnsafeRawBufferPointer(rebasing: $0[..<count])
+                return unsafe send(part, ended, &state, port, worker)
+            }
+            ended.backlog.removeFirst(count)
+        }
+        return demand
+    }
+
+    // If it is not done at once, `former` is used again for what is under way.
+    private static func send(
+        _ bytes: UnsafeRawBufferPointer,
+        _ former: PendingSend?,
+        _ state: inout State,
+        _ port: CompletionPort,
+        _ worker: WorkerState
+    ) -> EchoState.Demand {
         switch unsafe port.send(bytes, on: state.handle) {
         case .completed(let count):
             worker.counters.sent(count)
-            demand = state.echo.handle(.sent(count), at: now, rules)
+            return state.echo.handle(.sent(count), at: worker.now, worker.rules)
         case .pending:
-            // While anything is owed nothing is received: what is owed stays within one buffer.
-            worker.counters.paused()
-            state.isPending = true
-            return false
-        case .refused(let errno): demand = state.echo.handle(.failed(errno), at: now, rules)
+            let sending = former ?? PendingSend()
+            sending.credited = 0
+            state.sending = sending
+            return credit(port.sendProgress(on: state.handle), sending, &state, worker)
+        case .refused(let errno):
+            return state.echo.handle(.failed(errno), at: worker.now, worker.rules)
         }
-        return post(demand, &state, port, worker)
     }
 
     // Counts what the kernel has taken of a send since the rules were last told.
     private static func credit(
         _ total: Int,
+        _ sending: PendingSend,
         _ state: inout State,
         _ worker: WorkerState
     ) -> EchoState.Demand {
-        let count = max(0, total - Int(state.credited))
-        state.credited += UInt32(count)
+        let count = max(0, total - sending.credited)
+        sending.credited += count
         worker.counters.sent(count)
         return state.echo.handle(.sent(count), at: worker.now, worker.rules)
     }
@@ -138,8 +181,9 @@ final class PortConnection: Sendable {
         state.withLock { state in
             // Whoever closed it, or takes its last packet, was told: nobody is told twice.
             guard !state.echo.isClosed else { return false }
-            if state.isPending, state.echo.owed > 0 {
-                _ = Self.credit(port.sendProgress(on: state.handle), &state, worker)
+            if let sending = state.sending {
+                let progress = port.sendProgress(on: state.handle)
+                _ = Self.credit(progress, sending, &state, worker)
             }
             let demand = state.echo.handle(event, at: worker.now, worker.rules)
             return Self.post(demand, &state, port, worker)
@@ -157,11 +201,12 @@ final class PortConnection: Sendable {
     ) -> Bool {
         if demand.contains(.close) { return close(&state, port) }
         if demand.contains(.shutdownSend) { port.shutdown(.sending, on: state.handle) }
-        guard !state.isPending, demand.contains(.receive) else { return false }
+        guard !state.isReceiving, demand.contains(.receive) else { return false }
         // The packet may be another worker's before this returns; the lock makes it wait (PR-9).
-        switch port.receive(on: state.handle) {
+        let room = state.echo.allowance(worker.rules)
+        switch port.receive(on: state.handle, atMost: room) {
         case .pending, .completed:
-            state.isPending = true
+            state.isReceiving = true
             return false
         case .refused(let errno):
             _ = state.echo.handle(.failed(errno), at: worker.now, worker.rules)
@@ -171,6 +216,7 @@ final class PortConnection: Sendable {
 
     // What is under way is indicated as aborted; only then the connection is over (OV-8).
     private static func close(_ state: inout State, _ port: CompletionPort) -> Bool {
+        state.sending?.backlog.removeAll()
         if state.echo.resetsOnClose { port.withSocket(state.handle) { $0.setResetOnClose() } }
         port.close(state.handle)
         return !state.isPending

@@ -12,6 +12,7 @@ final class PortService: Sendable {
         static let orders: UInt64 = 1
         static let freePlace: UInt64 = 2
         static let addresses: UInt64 = 3
+        static let roll: UInt64 = 4
         static let firstListener: UInt64 = 16
         static let firstObject: UInt64 = 4096
     }
@@ -27,6 +28,7 @@ final class PortService: Sendable {
 
     let context: ServingContext
     let port: CompletionPort
+    let roll: PortRoll
     private let wakeup: Wakeup
     private let plan = Locked<DrainPlan?>(nil)
     private let reception: Locked<HandedOver<Reception>>
@@ -46,6 +48,7 @@ final class PortService: Sendable {
         )
         let wakeup = try Wakeup()
         (self.port, self.wakeup) = (port, wakeup)
+        roll = PortRoll(port)
         let monitor = AddressMonitor(sockets, context.log)
         var acceptors: [PortAcceptor] = []
         for (index, socket) in sockets.enumerated() {
@@ -77,16 +80,28 @@ final class PortService: Sendable {
         port.post(key: Key.orders)
     }
 
+    /// Has the workers answer a heartbeat.
+    ///
+    /// Any thread.
+    func probe(_ heartbeat: Heartbeat) {
+        roll.ask(heartbeat)
+        port.post(key: Key.roll)
+    }
+
     /// How long a worker may wait for packets.
     var wait: Duration? {
         let moment = due.load(ordering: .acquiring)
-        guard moment != .max else { return nil }
+        let limit: Duration? = roll.isOpen ? .milliseconds(20) : nil
+        guard moment != .max else { return limit }
         // The same clock as in `keepHouse`: with an exact one it would wake a tick too early, and spin.
-        return max(MonotonicTime(nanoseconds: moment) - .coarse, .zero)
+        let rest = max(MonotonicTime(nanoseconds: moment) - .coarse, .zero)
+        return limit.map { min($0, rest) } ?? rest
     }
 
     /// Handles a packet that belongs to no connection.
     func handle(_ packet: Packet, _ worker: WorkerState) {
+        // Not where another worker may be hanging.
+        if packet.key == Key.roll { return roll.open() }
         reception.withLock { box in
             let index = Int(packet.key) - Int(Key.firstListener)
             switch packet.key {
@@ -104,6 +119,8 @@ final class PortService: Sendable {
                 }
             }
             schedule(box.value)
+            // It may have been the last that a shutdown waits for.
+            if box.value.housekeeper.isDraining { advance(due: .coarse) }
         }
     }
 
@@ -149,7 +166,7 @@ final class PortService: Sendable {
             connections.removeLast()
             return connections.isEmpty
         }
-        context.ended(connection.peer, connection.echo)
+        context.ended(connection.peer, since: connection.beginning, connection.echo)
         if isLast { advance(due: .coarse) }
     }
 
@@ -165,6 +182,7 @@ final class PortService: Sendable {
 
     /// Does what is due by the clock, unless another worker is at it.
     func keepHouse(_ worker: WorkerState) {
+        roll.call()
         guard due.load(ordering: .acquiring) != .max else { return }
         worker.refreshTime()
         guard due.load(ordering: .acquiring) <= worker.now.nanoseconds else { return }

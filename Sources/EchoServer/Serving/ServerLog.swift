@@ -15,6 +15,7 @@ struct ServerLog: Sendable {
         static let sent = "bytes-sent"
         static let failures = "failures"
         static let seconds = "seconds"
+        static let duration = "duration-seconds"
         static let active = "active"
         static let reason = "reason"
     }
@@ -29,13 +30,14 @@ struct ServerLog: Sendable {
     }
 
     /// A connection has ended.
-    func closed(_ peer: Peer, _ state: EchoState) {
+    func closed(_ peer: Peer, since beginning: Beginning, _ state: EchoState) {
         guard logsConnections else { return }
         logger.debug(
             "connection closed",
             metadata: [
-                Key.peer: "\(peer.address)",
+                Key.peer: "\(peer.address.description.escapedForLog)",
                 Key.cause: "\(EchoServer.CloseReason(state.closeCause).rawValue)",
+                Key.duration: "\(beginning.age(at: .coarse).hundredths)",
                 Key.received: "\(state.received)",
                 Key.sent: "\(state.sent)",
             ]
@@ -47,7 +49,10 @@ struct ServerLog: Sendable {
         guard logsConnections else { return }
         logger.debug(
             "connection rejected",
-            metadata: [Key.peer: "\(peer)", Key.reason: "\(reason.rawValue)"]
+            metadata: [
+                Key.peer: "\(peer.description.escapedForLog)",
+                Key.reason: "\(reason.rawValue)",
+            ]
         )
     }
 
@@ -92,11 +97,12 @@ struct ServerLog: Sendable {
     }
 
     /// The server accepts connections.
-    func started(_ endpoint: SocketAddress, model: EchoServer.IOModel) {
-        logger.info(
-            "listening",
-            metadata: [Key.endpoint: "\(endpoint)", "model": "\(model.rawValue)"]
-        )
+    func started(_ socket: ListeningSocket, model: EchoServer.IOModel) {
+        var metadata: Logger.Metadata = [
+            Key.endpoint: "\(socket.address)", "model": "\(model.rawValue)",
+        ]
+        if let name = socket.name { metadata["socket"] = "\(name.escapedForLog)" }
+        logger.info("listening", metadata: metadata)
     }
 
     /// Shutdown has begun.
@@ -128,5 +134,12 @@ extension Duration {
     fileprivate var tenths: String {
         let tenths = (components.seconds * 10) + components.attoseconds / 100_000_000_000_000_000
         return "\(tenths / 10).\(tenths % 10)"
+    }
+
+    /// Seconds with two decimals.
+    fileprivate var hundredths: String {
+        let (seconds, attoseconds) = components
+        let fraction = attoseconds / 10_000_000_000_000_000
+        return "\(seconds).\(fraction < 10 ? "0" : "")\(fraction)"
     }
 }

@@ -26,9 +26,9 @@ final class ServingContext: Sendable {
     /// Accounts for a connection that has ended.
     ///
     /// Called once for each admitted one.
-    func ended(_ peer: Peer, _ state: EchoState) {
+    func ended(_ peer: Peer, since beginning: Beginning, _ state: EchoState) {
         admission.leave(peer, cause: state.closeCause)
-        log.closed(peer, state)
+        log.closed(peer, since: beginning, state)
     }
 
     /// A snapshot of all counts.

@@ -16,6 +16,9 @@ protocol ServingModel: AnyObject, Sendable {
     /// closed at the plan's deadline.
     func drain(_ plan: DrainPlan)
 
+    /// Has every loop answer a heartbeat from its own thread, and returns.
+    func probe(_ heartbeat: Heartbeat)
+
     /// Waits until all threads have ended.
     func join()
 }

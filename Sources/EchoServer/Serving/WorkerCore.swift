@@ -52,7 +52,11 @@ final class WorkerCore {
     /// Takes out a connection that has closed, and accounts for it.
     func remove(_ connection: Connection) {
         guard connections.remove(connection.address) != nil else { return }
-        context.ended(connection.peer, connection.session.state)
+        context.ended(
+            connection.peer,
+            since: connection.beginning,
+            connection.session.state
+        )
         ended()
     }
 
@@ -110,5 +114,6 @@ final class WorkerCore {
     /// Ends the account of this worker.
     func retire() {
         context.counters.retire(state.counters)
+        inbox.end()
     }
 }

@@ -111,6 +111,13 @@ final class WorkerGroups<Worker: GroupWorker>: Sendable {
         }
     }
 
+    /// Has all workers answer a heartbeat.
+    func probe(_ heartbeat: Heartbeat) {
+        state.withLock { state in
+            for group in state.groups { group.inbox.probe(heartbeat) }
+        }
+    }
+
     /// Notes that no further connection will come.
     func close() {
         state.withLock { state in

@@ -1,7 +1,7 @@
 import Sockets
 import Synchronization
 
-/// What other threads tell a worker: connections to serve, and when to end.
+/// What other threads tell a worker: connections to serve, heartbeats to answer, and when to end.
 ///
 /// Any thread puts in, the worker takes out.
 final class WorkerInbox: Sendable {
@@ -14,6 +14,7 @@ final class WorkerInbox: Sendable {
 
     private let contents = Locked(HandedOver(Contents()))
     private let news = Atomic(true)
+    private let pulse = Pulse()
     private let wake: @Sendable () -> Void
 
     /// - Parameter wake: makes the worker look, from any thread.
@@ -50,9 +51,21 @@ final class WorkerInbox: Sendable {
         tell()
     }
 
+    /// Has the worker answer a heartbeat.
+    func probe(_ heartbeat: Heartbeat) {
+        pulse.ask(heartbeat)
+        tell()
+    }
+
+    /// The worker has ended: nothing is taken any more.
+    func end() {
+        pulse.end()
+    }
+
     /// Takes the connections that have arrived, and reads the rest.
     func take() -> Contents {
         news.store(false, ordering: .releasing)
+        pulse.answer()
         return contents.withLock { contents in
             defer { contents.value.arrivals = [] }
             return contents

@@ -1,0 +1,97 @@
+/// Names the bytes that one connection of a check sends: every eight of them carry this name and
+/// their offset, so that those which turn up elsewhere say where they came from.
+struct PayloadName: Hashable {
+    static let runs = 1 << 9
+    static let connections = 1 << 11
+
+    /// Which run of the suite; from 0, below ``runs``.
+    let run: Int
+    /// Which check.
+    let check: ConformanceCheck
+    /// Which connection of the check; from 0, below ``connections``.
+    let connection: Int
+
+    // One seed for all runs, so that bytes of another run are recognised as well.
+    private static let seed: UInt64 = 862
+
+    var pattern: PatternBytes {
+        let number = (run << 4 | check.number) << 11 | connection
+        return PatternBytes(seed: Self.seed, connection: number)
+    }
+
+    /// Where bytes came from that some run of the suite sent; `nil` if none did.
+    static func origin(of bytes: [UInt8]) -> (name: PayloadName, offset: Int)? {
+        let origin = PatternBytes.origin(
+            of: bytes,
+            seed: seed,
+            connections: runs * connections << 4,
+            length: ConformanceSuite.sizes.upperBound
+        )
+        guard let origin else { return nil }
+        let check = origin.connection >> 11 & 0xF
+        guard check < ConformanceCheck.allCases.count else { return nil }
+        let name = PayloadName(
+            run: origin.connection >> 15,
+            check: ConformanceCheck.allCases[check],
+            connection: origin.connection & 0x7FF
+        )
+        // Eight bytes are a name and an offset by chance now and then: the others must fit as well.
+        let expected = name.pattern.bytes(from: origin.offset, count: bytes.count)
+        let equal = zip(expected, bytes).count { $0 == $1 }
+        return equal >= min(bytes.count, 12) ? (name, origin.offset) : nil
+    }
+}
+
+/// What one connection of a check sends, and expects back.
+struct CheckPayload {
+    private enum Content {
+        case pattern(PatternBytes)
+        case bytes([UInt8])
+    }
+
+    /// Whose bytes they are.
+    let name: PayloadName
+    /// How many.
+    let count: Int
+    private let content: Content
+
+    /// Bytes that carry their name.
+    init(_ name: PayloadName, count: Int) {
+        self.name = name
+        self.count = count
+        content = .pattern(name.pattern)
+    }
+
+    /// Bytes that the check chooses.
+    init(_ name: PayloadName, bytes: [UInt8]) {
+        self.name = name
+        count = bytes.count
+        content = .bytes(bytes)
+    }
+
+    /// The byte at an offset below ``count``.
+    subscript(offset: Int) -> UInt8 {
+        switch content {
+        case .pattern(let pattern): pattern[offset]
+        case .bytes(let bytes): bytes[offset]
+        }
+    }
+
+    /// Fills a buffer with the bytes from an offset on; both must lie within ``count``.
+    func fill(_ buffer: UnsafeMutableRawBufferPointer, from offset: Int) {
+        switch content {
+        case .pattern(let pattern): unsafe pattern.fill(buffer, from: offset)
+        case .bytes(let bytes): unsafe buffer.copyBytes(from: bytes[offset..<offset + buffer.count])
+        }
+    }
+
+    /// The first place in a buffer where the byte is not the one expected there.
+    func firstMismatch(in buffer: UnsafeRawBufferPointer, from offset: Int) -> Int? {
+        switch content {
+        case .pattern(let pattern):
+            return unsafe pattern.firstMismatch(in: buffer, from: offset)
+        case .bytes(let bytes):
+            return buffer.indices.first { unsafe buffer[$0] != bytes[offset + $0] }
+        }
+    }
+}

@@ -1,0 +1,71 @@
+/// One thing that every echo server must do: RFC 862 over a stream, in the face of what clients do.
+///
+/// The raw value is the check's name on the command line.
+package enum ConformanceCheck: String, CaseIterable, Sendable {
+    /// Nothing is sent.
+    case empty
+    /// One byte.
+    case oneByte = "one-byte"
+    /// All 256 values of a byte.
+    case allBytes = "all-bytes"
+    /// Sizes around every power of two.
+    case sizes
+    /// Half-closing right after the last byte.
+    case halfClose = "half-close"
+    /// Much data to a reader that pauses.
+    case slowReader = "slow-reader"
+    /// Everything is sent before anything is read.
+    case sendFirst = "send-first"
+    /// Many connections at once.
+    case interleaved
+    /// Neighbours that reset.
+    case resets
+    /// TCP's urgent data.
+    case urgent
+    /// Connections that come and go.
+    case churn
+
+    /// What the server is expected to do, in one line.
+    package var meaning: String {
+        switch self {
+        case .empty: "a connection that sends nothing is ended, and receives nothing"
+        case .oneByte: "a byte comes back while the connection stays open"
+        case .allBytes: "each of the 256 values of a byte comes back as it is, NUL included"
+        case .sizes: "sizes around every power of two up to 1 MiB come back, one after another"
+        case .halfClose: "what was sent right before a half-close comes back, then the end"
+        case .slowReader: "a reader that pauses receives everything"
+        case .sendFirst: "a client that reads nothing before it has sent 128 KiB gets them back"
+        case .interleaved: "many connections at once receive their own bytes only"
+        case .resets: "neighbours that reset mid-stream disturb nobody"
+        case .urgent: "urgent data disturbs no other byte"
+        case .churn: "connections that come and go quickly are all served"
+        }
+    }
+
+    /// The check's place among all: what the bytes of its payload carry.
+    var number: Int {
+        Self.allCases.firstIndex(of: self) ?? 0
+    }
+}
+
+/// What came of one check.
+package struct CheckResult: Hashable, Sendable {
+    /// How a check ended.
+    package enum Outcome: String, Sendable {
+        /// The server did what it is expected to do.
+        case passed
+        /// It did not.
+        case failed
+        /// The check makes no sense for this endpoint.
+        case notApplicable = "not-applicable"
+    }
+
+    /// The check.
+    package let check: ConformanceCheck
+    /// How it ended.
+    package let outcome: Outcome
+    /// What was seen, in one line.
+    package let evidence: String
+    /// How long it took.
+    package let duration: Duration
+}

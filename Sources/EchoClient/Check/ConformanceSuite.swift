@@ -1,0 +1,108 @@
+import Glibc
+package import Sockets
+
+/// Checks whether a server is an echo server that loses, changes and mixes up nothing.
+///
+/// For any server of RFC 862 over TCP or a Unix socket. What it may do is written nowhere but
+/// there: whatever is sent comes back, until the client ends the connection.
+package struct ConformanceSuite: Sendable {
+    /// The sizes that large payloads may have.
+    package static let sizes = 64 * 1024...1 << 30
+    /// The numbers of connections that may be open at once.
+    package static let connectionCounts = 2...1000
+
+    /// What to check, in this order.
+    package var checks = ConformanceCheck.allCases
+    /// How long each check may take; it fails at the latest then.
+    package var deadline: Duration = .seconds(10)
+    /// Bytes of the large payloads; see ``sizes``.
+    package var size = 16 << 20
+    /// Connections that are open at once where many are; see ``connectionCounts``.
+    package var connections = 200
+    /// Whether there is urgent data to be sent on Unix sockets; see ``kernelHasUnixUrgentData``.
+    package var hasUnixUrgentData = Self.kernelHasUnixUrgentData
+    /// Names the run: its bytes carry the number, from 0 to 511.
+    package let run: Int
+
+    /// Whether this kernel has urgent data on Unix sockets, as Linux has since 5.15 unless it was
+    /// built without (`CONFIG_AF_UNIX_OOB`).
+    package static let kernelHasUnixUrgentData: Bool = {
+        guard let pair = try? Socket.pair() else { return false }
+        let byte: [UInt8] = [0]
+        let outcome = unsafe byte.withUnsafeBytes {
+            unsafe pair.first.send($0, flags: CInt(MSG_OOB))
+        }
+        return outcome == .bytes(1)
+    }()
+
+    /// The whole suite.
+    ///
+    /// - Parameter run: its number; by chance by default.
+    package init(run: Int = .random(in: 0..<PayloadName.runs)) {
+        self.run = run
+    }
+
+    /// Runs the checks, one after another.
+    ///
+    /// Blocks, and takes no longer than all deadlines together; any thread. It opens up to
+    /// ``connections`` descriptors more than the process has.
+    ///
+    /// - Parameters:
+    ///   - address: the server.
+    ///   - observer: is given each result as soon as it is there.
+    /// - Returns: the results, in the order of ``checks``.
+    /// - Throws: what failed on this side and says nothing about the server, such as `EMFILE`.
+    package func run(
+        against address: SocketAddress,
+        observer: (CheckResult) -> Void = { _ in }
+    ) throws(SystemError) -> [CheckResult] {
+        var results: [CheckResult] = []
+        for check in checks {
+            let start = MonotonicTime.now
+            let finding = try finding(of: check, at: address)
+            let result = CheckResult(
+                check: check,
+                outcome: finding.outcome,
+                evidence: finding.evidence,
+                duration: .now - start
+            )
+            observer(result)
+            results.append(result)
+        }
+        return results
+    }
+
+    private func finding(
+        of check: ConformanceCheck,
+        at address: SocketAddress
+    ) throws(SystemError) -> Finding {
+        if check == .urgent, case .unix = address, !hasUnixUrgentData {
+            return Finding(.notApplicable, "Unix sockets have no urgent data before Linux 5.15")
+        }
+        let loop = ConversationLoop(address, limit: deadline)
+        var ends: [ConversationEnd] = []
+        // A later step would only wait in vain for what an earlier one has shown not to come.
+        for step in steps(of: check) {
+            let report = try loop.run(step)
+            if let failure = report.firstFailure {
+                let others =
+                    step.count > 1
+                    ? "; \(report.failures) of \(counted(step.count, "connection")) failed" : ""
+                return Finding(.failed, failure + others)
+            }
+            ends += report.ends
+        }
+        return Finding(.passed, evidence(of: check, ends))
+    }
+}
+
+/// The outcome of a check and its reason.
+private struct Finding {
+    let outcome: CheckResult.Outcome
+    let evidence: String
+
+    init(_ outcome: CheckResult.Outcome, _ evidence: String) {
+        self.outcome = outcome
+        self.evidence = evidence
+    }
+}

@@ -1,0 +1,59 @@
+import Glibc
+
+/// What one connection of a check does.
+struct ConversationPlan {
+    /// When a connection reads.
+    enum Reading {
+        /// Whenever there is something.
+        case always
+        /// Nothing until everything is sent and a pause has passed.
+        case afterSending(pause: Duration)
+        /// Nothing at first, then so many bytes at a time.
+        case paced(delay: Duration, bytes: Int, every: Duration)
+    }
+
+    /// How a connection ends.
+    enum Ending {
+        /// Half-closes right after the last byte, and expects everything and the server's end.
+        case halfCloseAtOnce
+        /// Half-closes when everything has come back, and expects the server's end.
+        case halfCloseAfterEcho
+        /// Closes when everything has come back.
+        case close
+        /// Resets when so many bytes have come back.
+        case reset(after: Int)
+    }
+
+    /// How evidence calls the connection, such as `connection 46`.
+    let label: String
+    /// What is sent.
+    let payload: CheckPayload
+    /// Offsets in ascending order that it does not send beyond until all before has come back.
+    var stops: [Int] = []
+    /// Whether it waits at its first stop until all other connections have come to theirs.
+    var meetsOthers = false
+    /// How many bytes are given to one `send` at most.
+    var chunk = 64 * 1024
+    /// When it reads.
+    var reading = Reading.always
+    /// How it ends.
+    var ending = Ending.halfCloseAfterEcho
+    /// Which byte is sent as urgent data, if one is.
+    ///
+    /// The byte after it must be another: it is how an urgent byte that did not come back is told
+    /// from one that did.
+    var urgentOffset: Int?
+
+    init(_ label: String, _ payload: CheckPayload) {
+        self.label = label
+        self.payload = payload
+    }
+}
+
+/// How a connection of a check came to its end.
+enum ConversationEnd: Hashable {
+    /// As it was planned; whether a byte sent as urgent data did not come back.
+    case complete(urgentWasLost: Bool)
+    /// Otherwise, in words.
+    case failed(String)
+}

@@ -1,0 +1,45 @@
+extension EchoServer {
+    /// Whether every serving loop turns: asks each through its ordinary wake-up, and waits for their
+    /// answers.
+    ///
+    /// For health checks and watchdogs: a loop that hangs, in the accept condition for example, does
+    /// not answer. Costs each loop one wake-up. With ``IOModel/threadPerClient`` the thread that
+    /// accepts is asked, and not those that wait for their clients. Any thread or task; also while
+    /// the server shuts down.
+    ///
+    /// - Parameter limit: how long to wait for the answers.
+    /// - Returns: whether all came in time; `false` if the server does not serve.
+    public func isResponsive(within limit: Duration = .seconds(1)) async -> Bool {
+        guard let model = servingModel else { return false }
+        let outcome = FirstOutcome()
+        let timer = Task {
+            try? await Task.sleep(for: limit)
+            outcome.settle(false)
+        }
+        defer { timer.cancel() }
+        return await withCheckedContinuation { continuation in
+            outcome.await(continuation)
+            let heartbeat = Heartbeat { outcome.settle(true) }
+            model.probe(heartbeat)
+            heartbeat.answer()
+        }
+    }
+
+    /// How often a connection has been accepted, turned away or ended.
+    package var connectionChanges: UInt64 { context.admission.changes }
+
+    /// Waits until ``connectionChanges`` is no longer what it was, or the task is cancelled.
+    ///
+    /// Costs nothing meanwhile.
+    package func connectionsChange(from changes: UInt64) async {
+        let outcome = FirstOutcome()
+        await withTaskCancellationHandler {
+            _ = await withCheckedContinuation { continuation in
+                outcome.await(continuation)
+                context.admission.onChange(from: changes) { outcome.settle(true) }
+            }
+        } onCancel: {
+            outcome.settle(false)
+        }
+    }
+}

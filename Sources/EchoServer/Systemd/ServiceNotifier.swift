@@ -1,0 +1,133 @@
+import Glibc
+package import Logging
+import Sockets
+
+/// Tells the service manager how the service is: datagrams to `$NOTIFY_SOCKET`, sd_notify(3).
+///
+/// Any thread.
+package final class ServiceNotifier: Sendable {
+    /// What can be told.
+    package enum Message: Hashable, Sendable {
+        /// It has started: every endpoint accepts (`READY=1`).
+        case ready
+        /// It is shutting down (`STOPPING=1`).
+        case stopping
+        /// One line for people (`STATUS=`).
+        case status(String)
+        /// Why it failed, as in errno(3) (`ERRNO=`).
+        case errno(Int32)
+        /// It is alive (`WATCHDOG=1`).
+        case watchdog
+        /// Starting or stopping goes on; the next message comes within this time
+        /// (`EXTEND_TIMEOUT_USEC=`).
+        case extendTimeout(Duration)
+
+        var line: String {
+            switch self {
+            case .ready: "READY=1"
+            case .stopping: "STOPPING=1"
+            case .status(let text): "STATUS=\(text.escapedForLog)"
+            case .errno(let number): "ERRNO=\(number)"
+            case .watchdog: "WATCHDOG=1"
+            case .extendTimeout(let span): "EXTEND_TIMEOUT_USEC=\(span.nanoseconds / 1000)"
+            }
+        }
+    }
+
+    /// The manager kills a service from which it hears no ``Message/watchdog`` for so long; `nil` if
+    /// it does not watch this one (`WATCHDOG_USEC`, `WATCHDOG_PID`).
+    package let watchdogTimeout: Duration?
+    private let address: SocketAddress
+    private let sender: DatagramSender
+    private let logger: Logger
+    private let hasFailed = Locked(false)
+
+    /// Takes what the manager says in the environment: `NOTIFY_SOCKET`, `WATCHDOG_USEC` and
+    /// `WATCHDOG_PID`; the variables are removed.
+    ///
+    /// Other threads must not be reading the environment.
+    ///
+    /// - Parameter logger: told of what cannot be used, and of the first message that was lost.
+    /// - Returns: `nil` if there is no manager that wants to be told.
+    package static func takeFromEnvironment(logger: Logger) -> ServiceNotifier? {
+        let socket = takeEnvironmentVariable("NOTIFY_SOCKET")
+        let timeout = takeEnvironmentVariable("WATCHDOG_USEC")
+        let process = takeEnvironmentVariable("WATCHDOG_PID")
+        guard let socket, !socket.isEmpty else { return nil }
+        guard let address = address(socket) else {
+            logger.warning(
+                "cannot notify the service manager",
+                metadata: ["NOTIFY_SOCKET": "\(socket.escapedForLog)"]
+            )
+            return nil
+        }
+        do throws(SystemError) {
+            return try ServiceNotifier(
+                address,
+                watchdogTimeout: watchdogTimeout(timeout, process: process, logger),
+                logger
+            )
+        } catch {
+            logger.warning("cannot notify the service manager", metadata: ["error": "\(error)"])
+            return nil
+        }
+    }
+
+    private init(
+        _ address: SocketAddress,
+        watchdogTimeout: Duration?,
+        _ logger: Logger
+    ) throws(SystemError) {
+        self.address = address
+        self.watchdogTimeout = watchdogTimeout
+        self.logger = logger
+        sender = try DatagramSender(blockingAtMost: .seconds(5))
+    }
+
+    // A path, or an abstract name that begins with @.
+    private static func address(_ text: String) -> SocketAddress? {
+        guard text.utf8.count > 1, text.utf8.count <= SocketAddress.maximumUnixPathLength else {
+            return nil
+        }
+        if text.hasPrefix("/") { return .unix(text) }
+        return text.hasPrefix("@") ? .unix("\0" + text.dropFirst()) : nil
+    }
+
+    private static func watchdogTimeout(
+        _ text: String?,
+        process: String?,
+        _ logger: Logger
+    ) -> Duration? {
+        guard let text else { return nil }
+        guard let microseconds = Int64(text), microseconds > 0 else {
+            logger.warning(
+                "cannot ping the service manager's watchdog",
+                metadata: ["WATCHDOG_USEC": "\(text.escapedForLog)"]
+            )
+            return nil
+        }
+        if let process, process != "\(getpid())" { return nil }
+        return .microseconds(microseconds)
+    }
+
+    /// Sends messages, all in one datagram.
+    ///
+    /// Blocks for 5 s at most if the manager is slow. A message that cannot be delivered is lost;
+    /// the first is logged.
+    package func send(_ messages: Message...) {
+        let text = messages.map(\.line).joined(separator: "\n")
+        do throws(SystemError) {
+            try sender.send(text, to: address)
+        } catch {
+            let isFirst = hasFailed.withLock { failed in
+                defer { failed = true }
+                return !failed
+            }
+            guard isFirst else { return }
+            logger.warning(
+                "a message to the service manager was lost",
+                metadata: ["error": "\(error)", "socket": "\(address.description.escapedForLog)"]
+            )
+        }
+    }
+}

@@ -1,0 +1,68 @@
+import Glibc
+
+/// A descriptor that somebody else opened and means to be a listening socket.
+///
+/// Looks at it without taking ownership.
+package struct ListeningDescriptor: Sendable {
+    /// Why it cannot be served, in words that can stand behind its name.
+    package struct Objection: Error, Hashable, Sendable, CustomStringConvertible {
+        /// For example `is a datagram socket`.
+        package let description: String
+    }
+
+    /// The descriptor.
+    package let number: CInt
+    /// Where it is bound.
+    package let address: SocketAddress
+
+    /// Checks that it is open, a stream socket of TCP or a Unix socket, and listening.
+    ///
+    /// The corresponding C function is `getsockopt` with `SO_TYPE`, `SO_DOMAIN`, `SO_PROTOCOL` and
+    /// `SO_ACCEPTCONN`, socket(7).
+    ///
+    /// - Throws: what it is instead.
+    package init(checking number: CInt) throws(Objection) {
+        let domain = try Self.option(number, SO_DOMAIN)
+        let type = try Self.option(number, SO_TYPE)
+        if type == CInt(SOCK_DGRAM.rawValue) {
+            throw Objection(description: "is a datagram socket")
+        }
+        let protocols = [CInt(IPPROTO_TCP), Self.multipathTCP]
+        let isTCP =
+            [AF_INET, AF_INET6].contains(domain)
+            ? protocols.contains(try Self.option(number, SO_PROTOCOL)) : false
+        guard type == streamType, isTCP || domain == AF_UNIX else {
+            throw Objection(description: "is neither a TCP socket nor a Unix stream socket")
+        }
+        guard try Self.option(number, SO_ACCEPTCONN) == 1 else {
+            throw Objection(description: "does not listen")
+        }
+        guard
+            let address = unsafe SocketAddress.read({ pointer, length in
+                unsafe getsockname(number, pointer, length)
+            })
+        else { throw Objection(description: "has no address") }
+        self.number = number
+        self.address = address
+    }
+
+    // IPPROTO_MPTCP, which not every C library names: TCP over several paths, the same to a server.
+    private static let multipathTCP: CInt = 262
+
+    private static func option(_ number: CInt, _ name: CInt) throws(Objection) -> CInt {
+        var value: CInt = 0
+        var length = socklen_t(MemoryLayout<CInt>.size)
+        do throws(SystemError) {
+            try systemCall("getsockopt") {
+                unsafe getsockopt(number, SOL_SOCKET, name, &value, &length)
+            }
+        } catch {
+            switch error.errno.rawValue {
+            case EBADF: throw Objection(description: "is not open")
+            case ENOTSOCK: throw Objection(description: "is not a socket")
+            default: throw Objection(description: "cannot be used: \(error.errno)")
+            }
+        }
+        return value
+    }
+}

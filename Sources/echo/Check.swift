@@ -1,0 +1,143 @@
+import ArgumentParser
+import EchoClient
+import Sockets
+
+/// Checks an echo server.
+struct Check: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Check that a server echoes: every byte, in order, to everybody.",
+        discussion: """
+            For any server of RFC 862, over TCP or a Unix socket. Each check prints a row: passed \
+            or FAILED, its name, how long it took, and what was seen. Every eight bytes that are \
+            sent carry run, connection and offset, so that a byte that turns up in the wrong \
+            place says where it came from. --list prints the checks.
+
+            Checks run one after another on connections of their own, to the first address of the \
+            endpoint that answers. Each fails at its deadline, so that the whole takes no longer \
+            than all of them together. With the standard sizes some 50 MB travel in each \
+            direction.
+
+            EXAMPLES
+              echo check 127.0.0.1:7
+              echo check --only half-close --only slow-reader unix:/run/echo.sock
+              echo check --size 1MiB --connections 20 --deadline 60s echo.example.com:7
+              echo check --json localhost:5150
+
+            EXIT CODES: 0 all checks passed, or do not apply; 1 one failed; 64 wrong usage; 69 no \
+            connection; 71 the operating system failed; 77 permission denied.
+            """
+    )
+
+    @Argument(
+        help: ArgumentHelp(
+            "The server: PORT, HOST:PORT, [IPv6]:PORT, unix:PATH or unix:@NAME.",
+            valueName: "endpoint"
+        ),
+        transform: Parse.clientEndpoint
+    )
+    var endpoint: Endpoint?
+
+    @Flag(name: .long, help: "Print the checks and what they mean, and make none.")
+    var list = false
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Make this check only; may be repeated.", valueName: "name"),
+        transform: { try Parse.choice($0) }
+    )
+    var only: [ConformanceCheck] = []
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Leave this check out; may be repeated.", valueName: "name"),
+        transform: { try Parse.choice($0) }
+    )
+    var skip: [ConformanceCheck] = []
+
+    @Flag(name: .long, help: "Print one JSON object instead of the table.")
+    var json = false
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp("How long each check may take. (default: 10s)", valueName: "duration"),
+        transform: Parse.positiveDuration
+    )
+    var deadline: Duration = .seconds(10)
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "How long connecting may take, before the checks.",
+            valueName: "duration"
+        ),
+        transform: Parse.positiveDuration
+    )
+    var connectTimeout: Duration = .seconds(10)
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Bytes of a large transfer, 64KiB to 1GiB. (default: 16MiB)",
+            valueName: "size"
+        ),
+        transform: Parse.size(ConformanceSuite.sizes)
+    )
+    var size = 16 << 20
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Connections at once where many are meant, 2 to 1000. (default: 200)",
+            valueName: "count"
+        ),
+        transform: Parse.count(ConformanceSuite.connectionCounts)
+    )
+    var connections = 200
+
+    func validate() throws {
+        if endpoint == nil, !list {
+            throw ValidationError("Missing expected argument '<endpoint>'")
+        }
+        if checks.isEmpty { throw ValidationError("--only and --skip leave no check") }
+    }
+
+    private var checks: [ConformanceCheck] {
+        ConformanceCheck.allCases.filter { check in
+            (only.isEmpty || only.contains(check)) && !skip.contains(check)
+        }
+    }
+
+    func run() throws {
+        guard let endpoint, !list else { return Output.write(CheckTable.list(checks)) }
+        let address = try address(of: endpoint)
+        var suite = ConformanceSuite()
+        suite.checks = checks
+        suite.deadline = deadline
+        suite.size = size
+        suite.connections = connections
+        if !json { Output.write(CheckTable.head(endpoint, address, run: suite.run)) }
+        let results: [CheckResult]
+        do throws(SystemError) {
+            results = try suite.run(against: address) { result in
+                if !json { Output.write(CheckTable.row(result)) }
+            }
+        } catch {
+            throw CommandError(exitCode: Exit.system, message: "cannot check \(endpoint): \(error)")
+        }
+        Output.write(
+            json
+                ? CheckDocument(endpoint: endpoint, address: address, suite: suite).json(results)
+                : CheckTable.foot(results)
+        )
+        if results.contains(where: { $0.outcome == .failed }) { throw ExitCode(1) }
+    }
+
+    // All checks go to one address, the first that answers.
+    private func address(of endpoint: Endpoint) throws -> SocketAddress {
+        do throws(ConnectError) {
+            return try EchoConnection.open(endpoint, timeout: connectTimeout).peer
+        } catch {
+            throw CommandError(exitCode: error.exitCode, message: "\(error)")
+        }
+    }
+}

@@ -1,0 +1,99 @@
+import EchoClient
+import Sockets
+
+/// The results of checks for people.
+enum CheckTable {
+    private static let nameWidth =
+        ConformanceCheck.allCases.map(\.rawValue.count).max() ?? 0
+
+    /// The checks there are, one a line.
+    static func list(_ checks: [ConformanceCheck]) -> String {
+        checks.map { "\(padded($0.rawValue, nameWidth))  \($0.meaning)\n" }.joined()
+    }
+
+    /// The line above the rows.
+    static func head(_ endpoint: Endpoint, _ address: SocketAddress, run: Int) -> String {
+        let place = "\(address)" == "\(endpoint)" ? "" : " at \(address)"
+        return "checking \(endpoint)\(place), run \(run)\n"
+    }
+
+    /// The row of a check.
+    static func row(_ result: CheckResult) -> String {
+        let outcome =
+            switch result.outcome {
+            case .passed: "passed"
+            case .failed: "FAILED"
+            case .notApplicable: "n/a"
+            }
+        let time = seconds(result.duration) + " s"
+        return padded(outcome, 6) + "  " + padded(result.check.rawValue, nameWidth) + "  "
+            + String(repeating: " ", count: max(0, 8 - time.count)) + time + "  "
+            + result.evidence + "\n"
+    }
+
+    /// The line below the rows.
+    static func foot(_ results: [CheckResult]) -> String {
+        let counts = CheckCounts(results)
+        var parts = ["\(counts.passed) passed", "\(counts.failed) failed"]
+        if counts.notApplicable > 0 { parts.append("\(counts.notApplicable) not applicable") }
+        return parts.joined(separator: ", ") + "\n"
+    }
+
+    /// Seconds with three decimals.
+    static func seconds(_ duration: Duration) -> String {
+        let milliseconds = duration.nanoseconds / 1_000_000
+        return "\(milliseconds / 1000).\(String(String(1000 + milliseconds % 1000).dropFirst()))"
+    }
+
+    private static func padded(_ text: String, _ width: Int) -> String {
+        text + String(repeating: " ", count: max(0, width - text.count))
+    }
+}
+
+/// The results of checks for programs: one JSON object, RFC 8259.
+struct CheckDocument {
+    let endpoint: Endpoint
+    let address: SocketAddress
+    let suite: ConformanceSuite
+
+    /// The object, with a line for each check.
+    func json(_ results: [CheckResult]) -> String {
+        let counts = CheckCounts(results)
+        let checks = results.map { "  \(object($0))" }.joined(separator: ",\n")
+        return """
+            {"endpoint":\(text("\(endpoint)")),"address":\(text("\(address)")),"run":\(suite.run),\
+            "size":\(suite.size),"connections":\(suite.connections),\
+            "deadline_seconds":\(CheckTable.seconds(suite.deadline)),\
+            "passed":\(counts.passed),"failed":\(counts.failed),\
+            "not_applicable":\(counts.notApplicable),"checks":[
+            \(checks)
+            ]}
+
+            """
+    }
+
+    private func object(_ result: CheckResult) -> String {
+        """
+        {"name":\(text(result.check.rawValue)),"meaning":\(text(result.check.meaning)),\
+        "result":\(text(result.outcome.rawValue)),"evidence":\(text(result.evidence)),\
+        "seconds":\(CheckTable.seconds(result.duration))}
+        """
+    }
+
+    private func text(_ text: String) -> String {
+        LineLogHandler.json(text)
+    }
+}
+
+/// How many checks ended how.
+private struct CheckCounts {
+    let passed: Int
+    let failed: Int
+    let notApplicable: Int
+
+    init(_ results: [CheckResult]) {
+        passed = results.count { $0.outcome == .passed }
+        failed = results.count { $0.outcome == .failed }
+        notApplicable = results.count { $0.outcome == .notApplicable }
+    }
+}

@@ -1,0 +1,24 @@
+import EchoClient
+import Testing
+
+/// The list of conformance checks is that of the program.
+@Suite(.timeLimit(.minutes(1)))
+struct CheckListTests {
+    private static let path = "Sources/EchoServer/EchoServer.docc/Checks.md"
+
+    @Test(arguments: ConformanceCheck.allCases)
+    func `The list has every check, with its meaning and what it does`(
+        _ check: ConformanceCheck
+    ) throws {
+        let document = try Document(Self.path)
+        #expect(document.tableRows.contains(["`\(check.rawValue)`", check.meaning]))
+        #expect(document.text.contains("- **\(check.rawValue)** "))
+    }
+
+    @Test
+    func `The list has no other check`() throws {
+        let named = try Document(Self.path).text.matches(of: /(?m)^(?:\| `|- \*\*)([a-z-]+)[`*]/)
+            .map { String($0.1) }
+        #expect(Set(named) == Set(ConformanceCheck.allCases.map(\.rawValue)))
+    }
+}

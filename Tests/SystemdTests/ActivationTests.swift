@@ -1,0 +1,79 @@
+import Sockets
+import TestSupport
+import Testing
+
+extension SystemdTests {
+    /// Sockets that the manager opens, and passes on.
+    struct ActivationTests {
+        @Test func `the first connection starts it; it serves every socket, and knows their names`()
+            async throws
+        {
+            let service = try await TestService()
+            let path = temporarySocketPath()
+            let free = try Listener(.loopback6(port: 0)).address
+            try await service.install(
+                [],
+                options: ["StandardOutput=null", "StandardError=journal"],
+                sockets: [
+                    "-net": [
+                        "ListenStream=\(service.address)", "ListenStream=\(free)",
+                        "FileDescriptorName=net",
+                    ],
+                    "-local": ["ListenStream=\(path)", "FileDescriptorName=local"],
+                ]
+            )
+            let sockets = ["\(service.name)-net.socket", "\(service.name)-local.socket"]
+            for socket in sockets { try await service.manager.systemctl("start", socket) }
+            #expect(try await service.show("ActiveState") == "inactive")
+            let client = try await TestClient(to: service.address)
+            #expect(try await client.exchange([1, 2, 3]) == [1, 2, 3])
+            client.close()
+            #expect(try await service.show("ActiveState") == "active")
+            try await service.expectEcho(at: free)
+            try await service.expectEcho(at: .unix(path))
+            // Nothing else is listened on.
+            let listening = "listening endpoint="
+            let lines = try await service.journal(priority: 6).filter { $0.hasPrefix(listening) }
+            let end = "model=completion-port socket="
+            let expected: Set = [
+                "\(listening)\(service.address) \(end)net", "\(listening)\(free) \(end)net",
+                "\(listening)unix:\(path) \(end)local",
+            ]
+            #expect(Set(lines) == expected)
+            try await service.stop()
+            // The sockets are the manager's, and start it again.
+            try await service.expectEcho(at: .unix(path))
+            for socket in sockets { try await service.manager.systemctl("stop", socket) }
+            try await service.stop()
+        }
+
+        @Test func `what is given on the command line is opened as well`() async throws {
+            let service = try await TestService()
+            let path = temporarySocketPath()
+            try await service.install(
+                ["--listen", "unix:\(path)"],
+                sockets: ["": ["ListenStream=\(service.address)"]]
+            )
+            try await service.manager.systemctl("start", "\(service.name).socket")
+            try await service.start()
+            try await service.expectEcho()
+            try await service.expectEcho(at: .unix(path))
+            try await service.manager.systemctl("stop", "\(service.name).socket")
+            try await service.stop()
+        }
+
+        @Test func `a socket that cannot be served is named`() async throws {
+            let service = try await TestService()
+            try await service.install(
+                [],
+                sockets: ["": ["ListenDatagram=\(service.address)", "FileDescriptorName=news"]]
+            )
+            try await service.manager.systemctl("start", "\(service.name).socket")
+            _ = try await service.manager.run(["systemctl", "--user", "start", service.unit])
+            let line = "echo: cannot serve inherited descriptor 3 (news): it is a datagram socket"
+            #expect(try await service.journal(priority: 3, has: "cannot serve") == line)
+            #expect(try await service.show("ExecMainStatus") == "69")
+            try await service.manager.systemctl("stop", "\(service.name).socket")
+        }
+    }
+}
