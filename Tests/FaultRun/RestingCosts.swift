@@ -33,17 +33,21 @@ struct RestingCosts: Sendable {
         let episodes = subject.logCount(of: "cannot accept")
         let pid = subject.process.pid
         let old = try limitDescriptors(of: pid, to: subject.figures.openDescriptorCount)
-        let waiting = try EchoLoad(connections: waitingConnections, bytes: 1000)
-            .start(against: subject.address)
+        // They stay: those that find a free number below the bound must not make room for the rest.
+        var load = EchoLoad(connections: waitingConnections, bytes: 1000)
+        load.staysOpen = true
+        let waiting = try load.start(against: subject.address)
+        defer { waiting.stop() }
         guard await eventually({ subject.logCount(of: "cannot accept") > episodes }) else {
             throw Failed(description: "it did not say that it ran out of descriptors")
         }
         try await letPass(.milliseconds(300))
         let used = try await subject.cpuTime(over: span)
         try limitDescriptors(of: pid, to: old)
-        let report = try await waiting.report()
-        guard report.isComplete else {
-            throw Failed(description: "not all were served once there were descriptors: \(report)")
+        guard await waiting.reaches({ $0.held == waitingConnections }) else {
+            throw Failed(
+                description: "not all were served once there were descriptors: \(waiting.progress)"
+            )
         }
         return used
     }
