@@ -92,7 +92,9 @@ struct RestingCosts: Sendable {
         load.deadline = .seconds(300)
         let held = try load.start(against: subject.address)
         guard await held.reaches(within: .seconds(120), { $0.held == count }) else {
-            throw Failed(description: "not all are connected: \(held.progress)")
+            throw Failed(
+                description: "not all are connected: \(held.progress)\n  \(subject.condition)"
+            )
         }
         try await letPass(.milliseconds(300))
         return held

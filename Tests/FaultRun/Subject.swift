@@ -33,6 +33,14 @@ final class Subject: Sendable {
 
     var figures: ProcessFigures { ProcessFigures(pid: process.pid) }
 
+    /// What may explain why it does not do what it should.
+    var condition: String {
+        let figures = figures
+        let log = process.lines(of: .standardError).suffix(3).joined(separator: "\n  ")
+        return "the server has \(figures.openDescriptorCount) descriptors, used "
+            + "\(figures.cpuTime) of CPU, and last said:\n  \(log)"
+    }
+
     /// How often a text is in the lines that it has logged.
     func logCount(of text: String) -> Int {
         process.lines(of: .standardError).count { $0.contains(text) }
