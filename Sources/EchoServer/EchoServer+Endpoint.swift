@@ -49,7 +49,8 @@ extension EchoServer {
             } catch {
                 throw Failure(
                     .invalidEndpoint,
-                    "invalid endpoint \"\(text.escapedForLog)\": \(error)"
+                    "invalid endpoint \"\(text.escapedForLog)\": "
+                        + error.description.escapedForLog
                 )
             }
         }

@@ -7,13 +7,13 @@ extension EchoServer {
     /// accepts is asked, and not those that wait for their clients. Any thread or task; also while
     /// the server shuts down.
     ///
-    /// - Parameter limit: how long to wait for the answers.
+    /// - Parameter limit: how long to wait for the answers; a year at most.
     /// - Returns: whether all came in time; `false` if the server does not serve.
     public func isResponsive(within limit: Duration = .seconds(1)) async -> Bool {
         guard let model = servingModel else { return false }
         let outcome = FirstOutcome()
         let timer = Task {
-            try? await Task.sleep(for: limit)
+            try? await Task.sleep(for: min(limit, .seconds(365 * 86_400)))
             outcome.settle(false)
         }
         defer { timer.cancel() }

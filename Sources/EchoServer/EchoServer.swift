@@ -1,3 +1,4 @@
+import Glibc
 public import Logging
 import Sockets
 
@@ -89,6 +90,9 @@ public final class EchoServer: Sendable {
         }
         let sockets = try ListenerSet.open(configuration)
         do {
+            guard context.hasMemoryToStart else {
+                throw SystemError(call: "mmap", errno: Errno(rawValue: ENOMEM))
+            }
             let model = try type.init(context, sockets)
             do {
                 try model.start()
@@ -152,6 +156,16 @@ public final class EchoServer: Sendable {
             let waits = lifecycle.withLock { $0.wait { continuation.resume() } }
             if !waits { continuation.resume() }
         }
+    }
+
+    /// Stops the server as ``shutdown(drainingFor:)`` does, without a task: the calling thread
+    /// blocks until everything is closed.
+    ///
+    /// Needs no thread and no descriptor: works when the process has run out of both.
+    package func shutDownBlocking(drainingFor timeout: Duration) {
+        let ended = Gate()
+        beginShutdown(timeout) { ended.open() }
+        ended.wait()
     }
 
     /// Begins to shut down, or brings the end of a shutdown under way forward.

@@ -106,7 +106,8 @@ struct Epoll: ~Copyable, Sendable {
     /// - Parameters:
     ///   - events: where the edges go.
     ///   - milliseconds: how long to wait; negative for ever.
-    /// - Returns: how many came; 0 also when a signal interrupted the wait.
+    /// - Returns: how many came; 0 also when a signal interrupted the wait, and, after a pause, when
+    ///   it failed.
     func wait(_ events: borrowing EdgeBuffer, milliseconds: CInt) -> Int {
         let count = unsafe epoll_wait(
             descriptor.rawValue,
@@ -114,6 +115,7 @@ struct Epoll: ~Copyable, Sendable {
             CInt(EdgeBuffer.capacity),
             milliseconds
         )
+        if count < 0, errno != EINTR { pauseAfterFailedWait() }
         return max(0, Int(count))
     }
 }

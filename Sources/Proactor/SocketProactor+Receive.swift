@@ -35,7 +35,8 @@ extension SocketProactor {
     ///
     /// Completes with the connection (``Operation/takeAccepted()``) or fails: with `EMFILE`,
     /// `ENFILE`, `ENOBUFS` or `ENOMEM` the connection is still queued, and the user decides when to
-    /// post again (PF-3). To pause accepting, post none.
+    /// post again (PF-3); with `ECONNABORTED` and the like it was lost, and the next may be asked
+    /// for. To pause accepting, post none.
     package final func accept(_ operation: Operation, on handle: SocketHandle) -> Submission {
         if let refusal = start(operation, .accept, on: handle) { return refusal }
         return post(operation, on: handle) { state in

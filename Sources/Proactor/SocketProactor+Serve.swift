@@ -105,22 +105,17 @@ extension SocketProactor {
         _ state: inout SocketState
     ) -> (number: CInt, count: Int)? {
         guard let listener = state.listener else { return (EINVAL, 0) }
-        while true {
-            switch listener.accept() {
-            case .accepted(let socket, let peer):
-                operation.storeAccepted(socket.release(), peer: peer)
-                state.spend(0)
-                return (0, 0)
-            case .nothing:
-                state.noteReceiveWouldBlock()
-                return nil
-            case .lost:
-                continue
-            case .exhausted(let error):
-                return (error.rawValue, 0)
-            case .failed(let error):
-                return (error.rawValue, 0)
-            }
+        state.spend(0)
+        switch listener.accept() {
+        case .accepted(let socket, let peer):
+            operation.storeAccepted(socket.release(), peer: peer)
+            return (0, 0)
+        case .nothing:
+            state.noteReceiveWouldBlock()
+            return nil
+        case .lost(let error): return (error.rawValue, 0)
+        case .exhausted(let error): return (error.rawValue, 0)
+        case .failed(let error): return (error.rawValue, 0)
         }
     }
 

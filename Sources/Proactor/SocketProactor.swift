@@ -69,7 +69,7 @@ package class SocketProactor: @unchecked Sendable {
     /// The corresponding Winsock function is `CreateIoCompletionPort` with an existing port.
     ///
     /// - Parameters:
-    ///   - socket: non-blocking; closed if this throws.
+    ///   - socket: non-blocking; closed with a reset if this throws.
     ///   - key: what its packets carry (CP-8).
     ///   - options: how it is treated.
     /// - Returns: the name of the socket from now on.
@@ -83,7 +83,7 @@ package class SocketProactor: @unchecked Sendable {
         do {
             return try register(number, key: key, flags: Self.flags(options))
         } catch {
-            _ = Descriptor(adopting: number)
+            Socket(Descriptor(adopting: number)).setResetOnClose()
             throw error
         }
     }

@@ -1,6 +1,7 @@
 import CLinux
 import Dispatch
 import Glibc
+package import Sockets
 
 /// A fixed number of Dispatch workers that block.
 ///
@@ -17,7 +18,14 @@ package final class WorkerPool: Sendable {
     ///   - name: shown with the worker's number by `ps -L` and debuggers; cut to 15 bytes.
     ///   - count: how many, at least 1.
     ///   - body: what each does, given its number from 0.
-    package init(name: String, count: Int, _ body: @escaping @Sendable (Int) -> Void) {
+    /// - Throws: `EAGAIN` when the system allows no further thread.
+    package init(
+        name: String,
+        count: Int,
+        _ body: @escaping @Sendable (Int) -> Void
+    ) throws(SystemError) {
+        // Dispatch would not say so: it tries again each second, and blocks its caller meanwhile.
+        try Thread(name: name) {}.join()
         self.count = max(1, count)
         for number in 0..<self.count {
             let label = "\(name)-\(number)"

@@ -19,6 +19,7 @@ final class EventBase {
     // Without locks: a base belongs to one thread, and other threads reach it through a LoopWaker.
     // Without the environment: EVENT_NOEPOLL and its like must not choose behind our back.
     init(_ method: EventLoop.Method) throws(ReactorError) {
+        Self.quiet
         try Self.probeDescriptors(for: method)
         guard let configuration = unsafe event_config_new() else {
             throw .system(SystemError(call: "event_config_new", errno: Errno(rawValue: ENOMEM)))
@@ -42,6 +43,14 @@ final class EventBase {
 
     deinit {
         unsafe event_base_free(pointer)
+    }
+
+    // Every failure is returned and told by who called; libevent would write it to standard error
+    // as well, in a form of its own. What ends the process must still be told.
+    private static let quiet: Void = unsafe event_set_log_callback { severity, message in
+        guard severity >= EVENT_LOG_ERR, let message = unsafe message else { return }
+        _ = unsafe write(STDERR_FILENO, message, strlen(message))
+        _ = unsafe write(STDERR_FILENO, "\n", 1)
     }
 
     // libevent ends the process (exit(1)) when it cannot open its internal descriptors, and aborts

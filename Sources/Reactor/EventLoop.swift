@@ -116,16 +116,16 @@ package final class EventLoop {
     }
 
     private func pass(waitingAtMost duration: Duration?) {
-        guard let duration else {
-            unsafe event_base_loop(base.pointer, EVLOOP_ONCE)
-            return
-        }
+        guard let duration else { return dispatch(EVLOOP_ONCE) }
         guard duration > .zero, (try? timeoutWatch?.add(timeout: duration)) != nil else {
-            unsafe event_base_loop(base.pointer, EVLOOP_NONBLOCK)
-            return
+            return dispatch(EVLOOP_NONBLOCK)
         }
-        unsafe event_base_loop(base.pointer, EVLOOP_ONCE)
+        dispatch(EVLOOP_ONCE)
         timeoutWatch?.remove()
+    }
+
+    private func dispatch(_ flags: CInt) {
+        if unsafe event_base_loop(base.pointer, flags) < 0 { pauseAfterFailedWait() }
     }
 
     fileprivate func handleWake() {

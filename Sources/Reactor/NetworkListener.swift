@@ -35,6 +35,9 @@ package final class NetworkListener: SelectableSocket {
     /// Where it listens; `nil` once closed.
     package var localAddress: SocketAddress? { listener?.address }
 
+    /// Whether a connection is queued.
+    package var hasQueue: Bool { listener?.hasQueue ?? false }
+
     /// Accepts the first queued connection and re-enables the event.
     ///
     /// The corresponding functions are `accept` and `WSAAccept`.
@@ -53,10 +56,16 @@ package final class NetworkListener: SelectableSocket {
     }
 
     /// Lets the event be told again without accepting, if a connection is queued.
+    ///
+    /// See ``isWatched`` for whether that was possible.
     package func enableAccept() {
         silenced.remove(.accept)
         try? selectionChanged()
     }
+
+    /// Whether the event is going to be told, or will be enabled by a call; `false` if the kernel
+    /// has refused to watch the socket again: then call ``enableAccept()`` later.
+    package var isWatched: Bool { isWatching || silenced.contains(.accept) || isClosed }
 
     /// Makes an accepted connection a socket of the same loop that inherits the selection, whose
     /// events start at once (AS-10).

@@ -92,13 +92,14 @@ extension NetworkSocket {
     /// - Parameters:
     ///   - bytes: what to send.
     ///   - flags: such as `MSG_OOB`.
-    /// - Returns: what came of it; `.failed` with `ENOTSOCK` once closed.
+    /// - Returns: what came of it; `.failed` with `ENOTSOCK` once closed, and with the reason if
+    ///   `write` was due and cannot be told.
     package func send(_ bytes: UnsafeRawBufferPointer, flags: CInt = 0) -> Transfer {
         guard number >= 0 else { return .failed(Errno(rawValue: ENOTSOCK)) }
         let outcome = unsafe Socket.send(bytes, to: number, flags: flags)
         switch outcome {
-        case .bytes(let count) where count < bytes.count: sendBlocked()
-        case .wouldBlock: sendBlocked()
+        case .bytes(let count) where count < bytes.count: return sendBlocked(outcome)
+        case .wouldBlock: return sendBlocked(outcome)
         case .failed(let error) where error.rawValue == ECONNRESET:
             // The kernel tells it once; the end that is read next is due to it.
             closeError = CompactErrno(error)
@@ -107,13 +108,15 @@ extension NetworkSocket {
         return outcome
     }
 
-    private func sendBlocked() {
+    // Who is never told of room would wait for ever.
+    private func sendBlocked(_ outcome: Transfer) -> Transfer {
         isSendBlocked = true
-        guard selection.contains(.write) else { return }
+        guard selection.contains(.write) else { return outcome }
         do {
             try armWrite()
+            return outcome
         } catch {
-            end(Errno(rawValue: ENOMEM))
+            return .failed(error.errno)
         }
     }
 }

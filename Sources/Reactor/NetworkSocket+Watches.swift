@@ -22,7 +22,7 @@ extension NetworkSocket {
         do {
             try updateReading()
         } catch {
-            end(Errno(rawValue: ENOMEM))
+            end(error.errno)
         }
     }
 

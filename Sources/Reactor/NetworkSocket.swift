@@ -87,6 +87,12 @@ package final class NetworkSocket: SelectableSocket {
         socket?.shutdown(direction)
     }
 
+    /// Closes it so that the peer sees a reset, and cannot mistake the end for a complete one.
+    package func reset() {
+        socket?.setResetOnClose()
+        close()
+    }
+
     override func releaseResources() {
         readWatch = nil
         rareWatches = nil

@@ -58,7 +58,7 @@ package struct Listener: ~Copyable, Sendable {
         let file = SocketFile(address)
         try systemCall("listen") { Glibc.listen(socket.number, backlog) }
         try Self.prepare(socket, family: address.family)
-        self.address = socket.localAddress ?? address
+        self.address = try socket.boundAddress()
         self.socket = socket
         self.file = file
         isInherited = false
@@ -101,6 +101,12 @@ package struct Listener: ~Copyable, Sendable {
     /// The descriptor's number, for waiting until it is readable.
     package var number: CInt { socket.number }
 
+    /// Whether a connection is queued; `true` also if the kernel cannot say.
+    package var hasQueue: Bool {
+        var entry = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
+        return unsafe Glibc.poll(&entry, 1, 0) != 0
+    }
+
     /// Accepts the first queued connection, close-on-exec.
     ///
     /// The corresponding C function is `accept4`. Any thread; the kernel gives each connection to
@@ -120,11 +126,13 @@ package struct Listener: ~Copyable, Sendable {
             return CInt(number)
         }
         guard number < 0 else {
-            return .accepted(
-                Socket(Descriptor(adopting: CInt(number))),
-                peer: peer ?? .unix("")
-            )
+            let accepted = Socket(Descriptor(adopting: CInt(number)))
+            // Inherited by TCP sockets only; kernels before 5.15 have no urgent data here.
+            if case .unix = address { try? accepted.setUrgentInline() }
+            return .accepted(accepted, peer: peer ?? .unix(""))
         }
+        // The kernel looks for a descriptor before it looks at the queue.
+        if number == -Int(EMFILE) || number == -Int(ENFILE), !hasQueue { return .nothing }
         return AcceptOutcome(Errno(rawValue: CInt(-number)))
     }
 }

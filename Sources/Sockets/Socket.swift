@@ -176,6 +176,26 @@ package struct Socket: ~Copyable, Sendable {
         unsafe SocketAddress.read { pointer, length in unsafe getsockname(number, pointer, length) }
     }
 
+    /// The local address, or why the kernel does not tell it.
+    ///
+    /// The corresponding C function is `getsockname`.
+    package func boundAddress() throws(SystemError) -> SocketAddress {
+        var status: CInt = 0
+        var errno = Errno(rawValue: EINVAL)
+        let address = unsafe SocketAddress.read { pointer, length in
+            status = unsafe getsockname(number, pointer, length)
+            errno = .current
+            return status
+        }
+        guard let address else {
+            throw SystemError(
+                call: "getsockname",
+                errno: status < 0 ? errno : Errno(rawValue: EAFNOSUPPORT)
+            )
+        }
+        return address
+    }
+
     /// The peer's address.
     ///
     /// The corresponding C function is `getpeername`.

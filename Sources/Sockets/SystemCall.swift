@@ -30,3 +30,13 @@ package func transferCall(_ body: () -> Int) -> Int {
         if number != EINTR { return -Int(number) }
     }
 }
+
+/// Holds the calling thread up for 10 ms, after a wait for events has failed for another reason than
+/// a signal: lack of memory, for example.
+///
+/// A wait that fails does so at once, and a loop around it would spin. The corresponding C function
+/// is `nanosleep`.
+package func pauseAfterFailedWait() {
+    var time = timespec(tv_sec: 0, tv_nsec: 10_000_000)
+    _ = unsafe nanosleep(&time, nil)
+}

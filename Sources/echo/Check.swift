@@ -18,10 +18,10 @@ struct Check: ParsableCommand {
             direction.
 
             EXAMPLES
-              echo check 127.0.0.1:7
-              echo check --only half-close --only slow-reader unix:/run/echo.sock
-              echo check --size 1MiB --connections 20 --deadline 60s echo.example.com:7
-              echo check --json localhost:5150
+              \(ProgramName.current) check 127.0.0.1:7
+              \(ProgramName.current) check --only half-close --only slow-reader unix:/run/echo.sock
+              \(ProgramName.current) check --size 1MiB --connections 20 --deadline 60s echo.example.com:7
+              \(ProgramName.current) check --json localhost:5150
 
             EXIT CODES: 0 all checks passed, or do not apply; 1 one failed; 64 wrong usage; 69 no \
             connection; 71 the operating system failed; 77 permission denied.

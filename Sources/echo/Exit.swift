@@ -19,7 +19,9 @@ enum Exit {
         if code == 0 {
             Output.write(Echo.fullMessage(for: error) + "\n")
         } else if !(error is ExitCode) {
-            Output.writeError("\(Journal.errorPrefix)echo: \(message(for: error))\n")
+            Output.writeError(
+                "\(Journal.errorPrefix)\(ProgramName.current): \(message(for: error))\n"
+            )
         }
         exit(code)
     }

@@ -9,6 +9,7 @@ struct LogOptions: ParsableArguments {
             "Least serious messages that are logged: \(Parse.list(Logger.Level.self)).",
             valueName: "level"
         ),
+        completion: Parse.completion(Logger.Level.self),
         transform: Parse.choice
     )
     var logLevel: Logger.Level = .info
@@ -19,6 +20,7 @@ struct LogOptions: ParsableArguments {
             "Form of log lines on standard error: text or json.",
             valueName: "format"
         ),
+        completion: Parse.completion(LineLogHandler.Format.self),
         transform: Parse.choice
     )
     var logFormat: LineLogHandler.Format = .text

@@ -33,6 +33,12 @@ enum Parse {
         return choice
     }
 
+    /// What a shell offers for one of several names.
+    static func completion<Choice>(_: Choice.Type) -> CompletionKind
+    where Choice: RawRepresentable<String> & CaseIterable {
+        .list(Choice.allCases.map(\.rawValue))
+    }
+
     /// The names there are, for a sentence.
     static func list<Choice>(_: Choice.Type) -> String
     where Choice: RawRepresentable<String> & CaseIterable {

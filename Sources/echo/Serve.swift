@@ -2,10 +2,10 @@ import ArgumentParser
 import EchoServer
 import Glibc
 import Logging
-import UnixSignals
+import Sockets
 
 /// Serves until a signal.
-struct Serve: AsyncParsableCommand {
+struct Serve: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Serve: send back what clients send (default)."
     )
@@ -13,7 +13,8 @@ struct Serve: AsyncParsableCommand {
     @OptionGroup var options: ServeOptions
     @OptionGroup var logging: LogOptions
 
-    mutating func run() async throws {
+    func run() throws {
+        AddressSpace().share()
         let logger = logging.logger()
         // First: no other thread may be reading the environment.
         let notifier = ServiceNotifier.takeFromEnvironment(logger: logger)
@@ -24,40 +25,29 @@ struct Serve: AsyncParsableCommand {
             // Before anything is opened, so that no signal is missed. A terminal that goes away is no
             // reason to stop.
             signal(SIGHUP, SIG_IGN)
-            let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+            var signals = TerminationSignals()
             for endpoint in try server.start() {
                 Output.write("listening on \(endpoint)\n")
             }
-            await Self.serve(server, until: signals, ServiceReporter(server, notifier))
+            Self.serve(server, until: &signals, ServiceReporter(server, notifier))
         } catch {
             ServiceReporter.report(error, to: notifier)
             throw error
         }
     }
 
-    // The first signal drains, the second ends the process the way the signal would have.
+    // The first signal drains, the second ends the process as it does by default.
     private static func serve(
         _ server: EchoServer,
-        until signals: UnixSignalsSequence,
+        until signals: inout TerminationSignals,
         _ reporter: ServiceReporter
-    ) async {
+    ) {
         let report = reporter.ready()
         let reports = Task { await reporter.run(after: report) }
-        let watcher = Task {
-            var isDraining = false
-            for await received in signals {
-                if isDraining {
-                    signal(received.rawValue, SIG_DFL)
-                    // To the process: this thread is one of Dispatch's, which block it.
-                    kill(getpid(), received.rawValue)
-                }
-                isDraining = true
-                Task { await reporter.stopping() }
-                Task { await server.shutdown(drainingFor: server.configuration.drainTimeout) }
-            }
-        }
-        await server.waitUntilStopped()
-        watcher.cancel()
+        signals.wait()
+        reporter.stopping()
+        Task { await reporter.extendStopping() }
+        server.shutDownBlocking(drainingFor: server.configuration.drainTimeout)
         reports.cancel()
     }
 }

@@ -21,6 +21,7 @@ struct ServeOptions: ParsableArguments {
             "I/O model: \(Parse.list(EchoServer.IOModel.self)). (default: completion-port)",
             valueName: "model"
         ),
+        completion: Parse.completion(EchoServer.IOModel.self),
         transform: Parse.choice
     )
     var model: EchoServer.IOModel?
@@ -31,6 +32,7 @@ struct ServeOptions: ParsableArguments {
             "Backend: \(Parse.list(EchoServer.Backend.self)); alone, its fastest model.",
             valueName: "backend"
         ),
+        completion: Parse.completion(EchoServer.Backend.self),
         transform: Parse.choice
     )
     var backend: EchoServer.Backend?
@@ -59,6 +61,7 @@ struct ServeOptions: ParsableArguments {
                 + "(default: reject)",
             valueName: "policy"
         ),
+        completion: Parse.completion(EchoServer.Configuration.FullPolicy.self),
         transform: Parse.choice
     )
     var whenFull: EchoServer.Configuration.FullPolicy?

@@ -83,12 +83,15 @@ struct ServiceReporter: Sendable {
         }
     }
 
-    /// Says that it drains, and goes on saying so while it does, until the task is cancelled or the
-    /// time for draining is over.
-    func stopping() async {
-        guard let notifier else { return }
+    /// Says that it drains.
+    func stopping() {
         isDraining.set()
-        notifier.send(.stopping, .status(status), .extendTimeout(Self.extensionLength))
+        notifier?.send(.stopping, .status(status), .extendTimeout(Self.extensionLength))
+    }
+
+    /// Goes on saying that it drains, until the task is cancelled or the time for draining is over.
+    func extendStopping() async {
+        guard let notifier else { return }
         let end = SuspendingClock.now + server.configuration.drainTimeout
         while !Task.isCancelled, .now < end {
             try? await Task.sleep(for: Self.extensionInterval)

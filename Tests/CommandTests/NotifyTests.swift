@@ -63,7 +63,7 @@ struct NotifyTests {
     {
         for variables in [
             ["WATCHDOG_USEC=20000", "WATCHDOG_PID=1"], ["WATCHDOG_USEC=often"],
-            ["WATCHDOG_USEC=0"], [],
+            ["WATCHDOG_USEC=0"], ["WATCHDOG_USEC=9223372036854775807"], [],
         ] {
             let socket = try NotifySocket()
             let server = try await start(socket, [], variables)

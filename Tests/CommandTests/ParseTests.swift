@@ -11,7 +11,9 @@ struct ParseTests {
             ("0s", .zero), ("1us", .microseconds(1)), ("500ms", .milliseconds(500)),
             ("1s", .seconds(1)), ("1.5s", .milliseconds(1500)), ("0.000001s", .microseconds(1)),
             ("2.25m", .seconds(135)), ("5m", .seconds(300)), ("24h", .seconds(86_400)),
-            ("0.001ms", .microseconds(1)), ("007s", .seconds(7)),
+            ("0.001ms", .microseconds(1)), ("007s", .seconds(7)), ("0h", .zero),
+            ("0.5us", .nanoseconds(500)), ("1.000000s", .seconds(1)), ("0.1m", .seconds(6)),
+            ("876000h", .seconds(3_153_600_000)), ("3153600000s", .seconds(3_153_600_000)),
         ] as [(String, Duration)]
     )
     func `durations`(_ text: String, _ expected: Duration) throws {
@@ -21,7 +23,9 @@ struct ParseTests {
     @Test(arguments: [
         "", "s", "5", "-1s", "+1s", "1 s", " 1s", "1s ", "1S", "1sec", "1d", "1..5s", ".5s", "5.s",
         "1.0000001s", "1e3s", "٣s", "99999999999999999999s", "9999999999h", "1_000s", "0x10s",
-        "1.5.5s",
+        "1.5.5s", ".s", "1.s", "876001h", "1ms2s", "1 ms", "1m\n", "\u{0}1s", "1s\u{0}", "１s",
+        "1µs",
+        "inf", "nan", "1e3", "--", "1,5s",
     ])
     func `no durations`(_ text: String) {
         #expect(throws: (any Error).self) { try Parse.duration(text) }
@@ -34,7 +38,8 @@ struct ParseTests {
 
     @Test(arguments: [
         ("64", 64), ("65536", 65_536), ("64B", 64), ("64KiB", 65_536), ("1MiB", 1 << 20),
-        ("1GiB", 1 << 30), ("0064", 64),
+        ("1GiB", 1 << 30), ("0064", 64), ("1073741824B", 1 << 30), ("1048576KiB", 1 << 30),
+        ("1024MiB", 1 << 30), ("00000000000000000000064", 64),
     ])
     func `sizes`(_ text: String, _ expected: Int) throws {
         #expect(try Parse.size(64...(1 << 30))(text) == expected)
@@ -42,7 +47,9 @@ struct ParseTests {
 
     @Test(arguments: [
         "", "B", "63", "2GiB", "1KB", "1kib", "-64", "64 KiB", "1.5KiB", "99999999999999999999",
-        "9223372036854775807GiB", "٦٤", "0x40",
+        "9223372036854775807GiB", "٦٤", "0x40", "63B", "1073741825", "1025MiB", "1TiB", "64K",
+        "64 B",
+        "KiB", "64BB", "64\n", "\u{0}64", "+64", "1e2", "６４",
     ])
     func `no sizes`(_ text: String) {
         #expect(throws: (any Error).self) { try Parse.size(64...(1 << 30))(text) }

@@ -81,7 +81,7 @@ enum Examples {
     static func completionPort() throws {
         // example
         let port = try CompletionPort(concurrency: 2)
-        let pool = WorkerPool(name: "echo", count: 2) { _ in
+        let pool = try WorkerPool(name: "echo", count: 2) { _ in
             let worker = CompletionPort.Worker(of: port)
             while true {
                 switch worker.dequeue() {

@@ -102,22 +102,25 @@ struct DrainTests {
     func `a client that never stops sending gets back a clean beginning`(
         _ model: EchoServer.IOModel
     ) async throws {
-        try await withServer(model) { server, address in
-            let running = try EchoLoad(connections: 2, bytes: 1 << 40).start(against: address)
-            #expect(await running.reaches { $0.bytesVerified > 1_000_000 })
-            let start = MonotonicTime.now
-            await server.shutdown(drainingFor: .seconds(2))
-            let span = MonotonicTime.now - start
-            #expect(span > .seconds(1), "ended early, after \(span)")
-            #expect(span < patience)
-            let report = try await running.report()
-            #expect(report.firstMismatch == nil, "\(report)")
-            #expect(report.endedEarly + report.reset == 2, "\(report)")
-            // All that the server took in was returned.
-            // A client slowed down by a sanitizer may not read it all in the last half second.
-            let statistics = server.statistics
-            #expect(isSanitized || statistics.bytesSent == statistics.bytesReceived)
+        // All that the server took in is returned, if the client reads it in time: one that the
+        // machine holds up for the last half second does not. Then again.
+        for _ in 1...8 {
+            let counts = try await withServer(model) { server, address in
+                let running = try EchoLoad(connections: 2, bytes: 1 << 40).start(against: address)
+                #expect(await running.reaches { $0.bytesVerified > 1_000_000 })
+                let start = MonotonicTime.now
+                await server.shutdown(drainingFor: .seconds(2))
+                let span = MonotonicTime.now - start
+                #expect(span > .seconds(1), "ended early, after \(span)")
+                #expect(span < patience)
+                let report = try await running.report()
+                #expect(report.firstMismatch == nil, "\(report)")
+                #expect(report.endedEarly + report.reset == 2, "\(report)")
+                return server.statistics
+            }
+            if counts.bytesSent == counts.bytesReceived { return }
         }
+        Issue.record("something was kept back each time")
     }
 
     @Test(arguments: EchoServer.IOModel.allCases)

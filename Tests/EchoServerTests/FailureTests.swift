@@ -67,21 +67,29 @@ struct FailureTests {
 
     @Test(arguments: EchoServer.IOModel.allCases)
     func `urgent data is echoed in its place`(_ model: EchoServer.IOModel) async throws {
-        try await withServer(model) { _, address in
-            let client = try await TestClient(to: address)
-            defer { client.close() }
-            try await client.send([1, 2])
-            try await client.send([3], flags: CInt(MSG_OOB))
-            try await client.send([4, 5])
-            #expect(try await client.receive(5) == [1, 2, 3, 4, 5])
-            // Alone, and again and again.
-            for number in UInt8(0)...20 {
-                try await client.send([number], flags: CInt(MSG_OOB))
-                #expect(try await client.receive(1) == [number])
+        try await withServer(model) {
+            $0.listen.append(.unix(temporarySocketPath()))
+        } _: { server, _ in
+            for address in server.endpoints.compactMap(\.address) {
+                try await Self.exchangeUrgentData(with: address)
             }
-            client.shutdownSending()
-            #expect(try await client.receiveToEnd().end == .finished)
         }
+    }
+
+    private static func exchangeUrgentData(with address: SocketAddress) async throws {
+        let client = try await TestClient(to: address)
+        defer { client.close() }
+        try await client.send([1, 2])
+        try await client.send([3], flags: CInt(MSG_OOB))
+        try await client.send([4, 5])
+        #expect(try await client.receive(5) == [1, 2, 3, 4, 5], "\(address)")
+        // Alone, and again and again.
+        for number in UInt8(0)...20 {
+            try await client.send([number], flags: CInt(MSG_OOB))
+            #expect(try await client.receive(1) == [number], "\(address)")
+        }
+        client.shutdownSending()
+        #expect(try await client.receiveToEnd().end == .finished, "\(address)")
     }
 
     @Test(arguments: EchoServer.IOModel.allCases)

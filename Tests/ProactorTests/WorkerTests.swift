@@ -137,7 +137,7 @@ struct WorkerTests {
         let handled = Atomic(0)
         for _ in 0..<500 { port.post(key: 1) }
         for _ in 0..<3 { port.post(key: 0) }
-        let pool = WorkerPool(name: "cp9", count: 3) { _ in
+        let pool = try WorkerPool(name: "cp9", count: 3) { _ in
             let worker = CompletionPort.Worker(of: port)
             while case .success(let packet) = worker.dequeue(), packet.key == 1 {
                 handled.add(1, ordering: .relaxed)
@@ -190,7 +190,7 @@ struct WorkerTests {
     {
         let arrived = Atomic(0)
         let names = Mutex<Set<String>>([])
-        let pool = WorkerPool(name: "blocked", count: 12) { number in
+        let pool = try WorkerPool(name: "blocked", count: 12) { number in
             _ = eventuallyBlocking { arrived.load(ordering: .sequentiallyConsistent) == number }
             names.withLock { _ = $0.insert(currentThreadName()) }
             arrived.add(1, ordering: .sequentiallyConsistent)

@@ -106,8 +106,10 @@ private final class AsyncSelectWindow {
 
     private func begin(_ accepted: consuming AcceptedSocket) {
         let peer = accepted.peer
+        var opened: NetworkSocket?
         do throws(ReactorError) {
             let socket = try NetworkSocket(pump.loop, adopting: accepted.socket)
+            opened = socket
             let connection = NetworkConnection(peer, socket, core.state) { [unowned self] ended in
                 connections.remove(ended)
                 core.remove(ended)
@@ -116,7 +118,8 @@ private final class AsyncSelectWindow {
             connections.insert(connection)
             core.add(connection)
         } catch {
-            context.admission.rejected(.resources, admitted: peer)
+            opened?.reset()
+            context.refused(peer, error.errno)
         }
         keepHouse()
     }

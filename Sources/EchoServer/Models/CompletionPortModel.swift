@@ -22,7 +22,7 @@ final class CompletionPortModel: ServingModel {
 
     func start() throws {
         service.begin()
-        let started = WorkerPool(name: "port", count: workers) { [service] _ in
+        let started = try WorkerPool(name: "port", count: workers) { [service] _ in
             CompletionPortWorker(service).run()
         }
         pool.withLock { $0 = started }

@@ -85,8 +85,10 @@ private final class EventSelectWorker: GroupWorker {
 
     private func begin(_ arrival: Arrival) {
         guard let accepted = arrival.take() else { return }
+        var opened: NetworkSocket?
         do throws(ReactorError) {
             let socket = try NetworkSocket(loop, adopting: accepted)
+            opened = socket
             let event = EventObject()
             try socket.select([.read, .write, .close], signalling: event)
             let connection = NetworkConnection(arrival.peer, socket, core.state) {
@@ -96,7 +98,8 @@ private final class EventSelectWorker: GroupWorker {
             events.append(event)
             core.add(connection)
         } catch {
-            core.refuse(arrival)
+            opened?.reset()
+            core.refuse(arrival, error.errno)
         }
     }
 

@@ -150,10 +150,21 @@ private struct BlockingEcho: ~Copyable {
         self.control = control
         worker = WorkerState(context)
         housekeeper = Housekeeper(context.rules)
-        if let idle = context.rules.idleTimeout {
-            // A little longer than the rules say, so that they find the time has passed.
-            client.withSocket { try? $0.setBlockingTimeout(idle + .milliseconds(20)) }
+        // A little longer than the rules say, so that they find the time has passed.
+        if let idle = context.rules.idleTimeout { bound(idle + .milliseconds(20)) }
+    }
+
+    // What may block for ever, although the rules want to be asked, is not gone on with.
+    private mutating func bound(_ timeout: Duration) {
+        var failure: Errno?
+        client.withSocket { socket in
+            do throws(SystemError) {
+                try socket.setBlockingTimeout(timeout)
+            } catch {
+                failure = error.errno
+            }
         }
+        if let failure { demand = client.handle(.failed(failure), worker) }
     }
 
     mutating func run() {
@@ -178,14 +189,11 @@ private struct BlockingEcho: ~Copyable {
     }
 
     private mutating func apply(_ demand: EchoState.Demand) {
-        if demand.contains(.shutdownSend) {
-            let linger = context.rules.lingerTimeout + .milliseconds(20)
-            client.withSocket { socket in
-                socket.shutdown(.sending)
-                try? socket.setBlockingTimeout(linger)
-            }
-        }
         self.demand = demand
+        if demand.contains(.shutdownSend) {
+            client.withSocket { $0.shutdown(.sending) }
+            bound(context.rules.lingerTimeout + .milliseconds(20))
+        }
     }
 
     // Draining: wait for whatever comes first, the socket or the next moment of the rules.

@@ -1,3 +1,4 @@
+import Glibc
 import Sockets
 
 /// Accepts from one listening socket by the rules of admission: limits, the accept condition,
@@ -25,6 +26,9 @@ final class AcceptSource {
     private let canServe: @Sendable (CInt) -> Bool
     private var held: AcceptedSocket?
     private var shortage = Shortage()
+    private var losses = 0
+    /// Connections lost in a row before it is not taken for their fault any more.
+    private static let lossLimit = 64
 
     /// - Parameters:
     ///   - listening: the socket.
@@ -51,23 +55,37 @@ final class AcceptSource {
         if let held = held.take() { return offer(held, again: true) }
         // Full: leave it queued, it is served in its turn when a place is free.
         if context.admission.isFull(notifying: wakeup) { return .wait(until: .now + .seconds(60)) }
+        if !context.hasMemoryForOneMore, listening.hasQueue {
+            return .wait(until: ranShort(Errno(rawValue: ENOMEM)))
+        }
         switch listening.accept(blocking: blocking) {
         case .accepted(let socket, let peer):
+            losses = 0
             let user = context.admission.tracksPeers ? socket.unixPeerID(peer) : nil
             let accepted = AcceptedSocket(socket: socket, peer: Peer(address: peer, userID: user))
             return offer(accepted, again: false)
         case .nothing:
+            losses = 0
             endShortage()
             return .empty
-        case .lost:
-            context.admission.acceptFailed()
-            return .next
+        case .lost(let errno): return lost(errno)
         case .exhausted(let errno): return .wait(until: ranShort(errno))
         case .failed(let errno):
             context.log.listenerFailed(listening.address, errno)
             listening.close()
             return .empty
         }
+    }
+
+    // A call that fails each time, because a security policy or a filter forbids it for example,
+    // leaves the connection queued: trying at once for ever would use all of the processor (PF-3).
+    private func lost(_ errno: Errno) -> Step {
+        losses += 1
+        guard losses >= Self.lossLimit else {
+            context.admission.acceptFailed()
+            return .next
+        }
+        return .wait(until: ranShort(errno))
     }
 
     private func offer(_ accepted: consuming AcceptedSocket, again: Bool) -> Step {

@@ -24,7 +24,7 @@ final class AcceptorThread: Sendable {
     ///   - blocking: whether accepted sockets are to block.
     ///   - canServe: whether the model can serve a socket with that descriptor.
     ///   - serve: takes over an admitted connection, or gives it back.
-    ///   - ended: called last, when no further connection will be handed over.
+    ///   - ended: called last, when no further connection will be handed over; also if this throws.
     /// - Throws: `EAGAIN` when the system allows no further thread.
     func start(
         blocking: Bool = false,
@@ -32,7 +32,7 @@ final class AcceptorThread: Sendable {
         serve: @escaping @Sendable (consuming AcceptedSocket) -> HandOver,
         ended: @escaping @Sendable () -> Void
     ) throws(SystemError) {
-        let started = try Thread(name: "acceptor") { [self] in
+        let started = try Self.thread(orElse: ended) { [self] in
             var loop = AcceptLoop(sockets, wakeup, context) { [context, wakeup] socket in
                 AcceptSource(
                     socket,
@@ -53,6 +53,19 @@ final class AcceptorThread: Sendable {
         thread.withLock { $0 = started }
     }
 
+    // Who waits for the end would wait for ever if there were no thread to tell it.
+    private static func thread(
+        orElse ended: () -> Void,
+        _ body: @escaping @Sendable () -> Void
+    ) throws(SystemError) -> Thread {
+        do {
+            return try Thread(name: "acceptor", body)
+        } catch {
+            ended()
+            throw error
+        }
+    }
+
     /// Serves what is queued, then ends; at the plan's deadline in any case.
     ///
     /// Any thread.
@@ -65,8 +78,7 @@ final class AcceptorThread: Sendable {
     ///
     /// Any thread.
     func probe(_ heartbeat: Heartbeat) {
-        pulse.ask(heartbeat)
-        wakeup.signal()
+        if pulse.ask(heartbeat) { wakeup.signal() }
     }
 
     /// Waits until the thread has ended.
@@ -182,7 +194,9 @@ private struct AcceptLoop {
             }
             polled.append(pollfd(fd: number, events: Int16(POLLIN), revents: 0))
         }
-        _ = unsafe poll(&polled, nfds_t(polled.count), timeout)
+        if unsafe poll(&polled, nfds_t(polled.count), timeout) < 0, errno != EINTR {
+            pauseAfterFailedWait()
+        }
         if polled[0].revents != 0 {
             wakeup.clear()
             // A connection has ended, or there is a command: pauses are over.

@@ -24,12 +24,17 @@ final class Arrival {
     }
 
     /// Resets the connection: it cannot be served after all.
-    func refuse(_ context: ServingContext) {
+    ///
+    /// - Parameters:
+    ///   - context: keeps the account.
+    ///   - error: what was lacking, if that is known.
+    ///   - isTold: see ``ServingContext/refused(_:_:isTold:)``.
+    func refuse(_ context: ServingContext, _ error: Errno?, isTold: Bool = false) {
         switch socket {
         case .some(let open): open.setResetOnClose()
         case .none: break
         }
         socket = nil
-        context.admission.rejected(.resources, admitted: peer)
+        context.refused(peer, error, isTold: isTold)
     }
 }

@@ -6,6 +6,9 @@ import Synchronization
 /// A loop answers from its own thread, where it looks for what other threads have sent it, so that
 /// one that hangs anywhere does not. Any thread.
 final class Heartbeat: Sendable {
+    /// How many wait for one loop at most.
+    static let unansweredLimit = 64
+
     private let missing = Atomic(1)
     private let completion: @Sendable () -> Void
 
@@ -37,15 +40,20 @@ final class Pulse: Sendable {
     private let state = Locked(State())
     private let isAsked = Atomic(false)
 
-    /// Asks the loop, unless it has ended; then wake it.
+    /// Asks the loop, unless it has ended.
     ///
     /// Any thread.
-    func ask(_ heartbeat: Heartbeat) {
+    ///
+    /// - Returns: whether to wake the loop.
+    func ask(_ heartbeat: Heartbeat) -> Bool {
         state.withLock { state in
-            guard !state.isOver else { return }
+            guard !state.isOver else { return false }
             heartbeat.expect()
+            // One that hangs is not asked for ever: without its answer the others come to nothing.
+            guard state.asked.count < Heartbeat.unansweredLimit else { return false }
             state.asked.append(heartbeat)
             isAsked.store(true, ordering: .releasing)
+            return true
         }
     }
 

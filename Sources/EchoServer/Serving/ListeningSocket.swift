@@ -6,6 +6,8 @@ protocol ConnectionSource: AnyObject {
     var address: SocketAddress { get }
     /// Whether ``close()`` has not been called yet.
     var isOpen: Bool { get }
+    /// Whether a connection is queued.
+    var hasQueue: Bool { get }
     /// Accepts the first queued connection, without waiting for one.
     ///
     /// - Parameter blocking: whether the accepted socket is to block.
@@ -50,6 +52,15 @@ final class ListeningSocket: ConnectionSource, Sendable {
         listener.withLock { listener in
             switch listener {
             case .some: true
+            case .none: false
+            }
+        }
+    }
+
+    var hasQueue: Bool {
+        listener.withLock { listener in
+            switch listener {
+            case .some(let open): open.hasQueue
             case .none: false
             }
         }

@@ -67,14 +67,23 @@ final class MessageAcceptor {
             case .serve(let accepted): serve(accepted)
             case .next: break
             case .empty:
-                if isDraining { close() }
-                return
-            case .wait(let moment):
-                isPaused = true
-                try? retry?.schedule(after: max(moment - .now, .milliseconds(1)))
-                return
+                if isDraining { return close() }
+                return keepWatching()
+            case .wait(let moment): return pause(until: moment)
             }
         } while isDraining || source.isShort
+        keepWatching()
+    }
+
+    private func pause(until moment: MonotonicTime) {
+        isPaused = true
+        try? retry?.schedule(after: max(moment - .now, .milliseconds(1)))
+    }
+
+    // Without a watch there would be no message ever again.
+    private func keepWatching() {
+        guard !port.listener.isWatched else { return }
+        pause(until: source.ranShort(Errno(rawValue: ENOMEM)))
     }
 
     /// A pause is over.
@@ -85,7 +94,9 @@ final class MessageAcceptor {
         isPaused = false
         retry?.cancel()
         accept()
-        if !isPaused { port.listener.enableAccept() }
+        guard !isPaused else { return }
+        port.listener.enableAccept()
+        keepWatching()
     }
 
     fileprivate func connectionEnded() {
@@ -138,7 +149,9 @@ private final class ListeningPort: ConnectionSource {
 
     var isOpen: Bool { !listener.isClosed }
 
-    func accept(blocking: Bool) -> AcceptOutcome { listener.accept() }
+    var hasQueue: Bool { listener.hasQueue }
+
+    func accept(blocking: Bool) -> AcceptOutcome { isOpen ? listener.accept() : .nothing }
 
     func close() {
         listener.close()

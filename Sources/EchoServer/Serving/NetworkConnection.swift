@@ -74,8 +74,7 @@ class NetworkConnection: Connection {
     }
 
     private final func close() {
-        if session.state.resetsOnClose { socket.withSocket { $0.setResetOnClose() } }
-        socket.close()
+        if session.state.resetsOnClose { socket.reset() } else { socket.close() }
         leave(self)
     }
 }

@@ -149,8 +149,9 @@ private final class PostedListener: ConnectionSource {
     /// Whether the operation is under way: nothing is queued that it could take.
     var isWaiting: Bool { operation.isPending }
 
-    /// Whether a connection is queued in the kernel.
+    /// Whether a connection is queued in the kernel, or has been brought by the operation.
     var hasQueue: Bool {
+        if hasOutcome { return true }
         var entry = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
         return unsafe poll(&entry, 1, 0) == 1
     }

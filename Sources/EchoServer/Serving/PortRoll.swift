@@ -28,13 +28,17 @@ final class PortRoll: Sendable {
         self.port = port
     }
 
-    /// Asks, unless the workers have ended; then post a packet.
-    func ask(_ heartbeat: Heartbeat) {
+    /// Asks, unless the workers have ended.
+    ///
+    /// - Returns: whether to post a packet.
+    func ask(_ heartbeat: Heartbeat) -> Bool {
         let standing = port.standing
-        state.withLock { state in
-            guard !state.isOver else { return }
+        return state.withLock { state in
+            guard !state.isOver else { return false }
             heartbeat.expect()
+            guard state.questions.count < Heartbeat.unansweredLimit else { return false }
             state.questions.append(Question(heartbeat: heartbeat, asked: standing))
+            return true
         }
     }
 

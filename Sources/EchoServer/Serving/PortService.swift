@@ -84,8 +84,7 @@ final class PortService: Sendable {
     ///
     /// Any thread.
     func probe(_ heartbeat: Heartbeat) {
-        roll.ask(heartbeat)
-        port.post(key: Key.roll)
+        if roll.ask(heartbeat) { port.post(key: Key.roll) }
     }
 
     /// How long a worker may wait for packets.
@@ -144,7 +143,7 @@ final class PortService: Sendable {
         do throws(SystemError) {
             handle = try port.associate(accepted.socket, key: connection.key, options: options)
         } catch {
-            return context.admission.rejected(.resources, admitted: connection.peer)
+            return context.refused(connection.peer, error.errno)
         }
         connections.withLock { connections in
             unsafe connection.index = UInt32(connections.count)

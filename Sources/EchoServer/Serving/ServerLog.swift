@@ -22,6 +22,7 @@ struct ServerLog: Sendable {
 
     private let logger: Logger
     private let logsConnections: Bool
+    private let refusals = Occasions()
 
     /// Says things to a logger.
     init(_ logger: Logger) {
@@ -53,6 +54,19 @@ struct ServerLog: Sendable {
                 Key.peer: "\(peer.description.escapedForLog)",
                 Key.reason: "\(reason.rawValue)",
             ]
+        )
+    }
+
+    /// An admitted connection cannot be served, for lack of something.
+    ///
+    /// At most once in ten seconds: the others are counted.
+    func refused(_ peer: SocketAddress, _ error: Errno?) {
+        guard let count = refusals.count() else { return }
+        var metadata: Logger.Metadata = [Key.peer: "\(peer)", Key.failures: "\(count)"]
+        if let error { metadata[Key.error] = "\(error)" }
+        logger.warning(
+            "cannot serve a connection; the established ones are served",
+            metadata: metadata
         )
     }
 
@@ -126,6 +140,32 @@ struct ServerLog: Sendable {
                 "accept-failures": "\(statistics.acceptFailures)",
             ]
         )
+    }
+}
+
+/// Counts what happens, and says now and then how often it has happened since it last said so.
+private final class Occasions: Sendable {
+    private static let interval: Duration = .seconds(10)
+
+    private struct State {
+        var count = 0
+        var next = MonotonicTime(nanoseconds: .min)
+    }
+
+    private let state = Locked(State())
+
+    /// Counts once more.
+    ///
+    /// - Returns: the count since the last time it was returned; `nil` if that was just now.
+    func count() -> Int? {
+        state.withLock { state in
+            state.count += 1
+            let now = MonotonicTime.now
+            guard now >= state.next else { return nil }
+            defer { state.count = 0 }
+            state.next = now + Self.interval
+            return state.count
+        }
     }
 }
 

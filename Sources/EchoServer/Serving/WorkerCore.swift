@@ -61,8 +61,8 @@ final class WorkerCore {
     }
 
     /// Resets a connection that cannot be served after all.
-    func refuse(_ arrival: Arrival) {
-        arrival.refuse(context)
+    func refuse(_ arrival: Arrival, _ error: Errno? = nil) {
+        arrival.refuse(context, error)
         ended()
     }
 

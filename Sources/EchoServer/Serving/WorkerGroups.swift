@@ -49,9 +49,14 @@ final class WorkerGroups<Worker: GroupWorker>: Sendable {
 
     /// Makes the first worker before there is a connection.
     ///
-    /// - Throws: why there is none to be had.
+    /// - Throws: why there is none to be had; the groups are closed then.
     func prepare() throws {
-        _ = try state.withLock { try place(&$0) }
+        do {
+            _ = try state.withLock { try place(&$0) }
+        } catch {
+            close()
+            throw error
+        }
     }
 
     /// Hands a connection to the first worker with a free place.

@@ -53,8 +53,7 @@ final class WorkerInbox: Sendable {
 
     /// Has the worker answer a heartbeat.
     func probe(_ heartbeat: Heartbeat) {
-        pulse.ask(heartbeat)
-        tell()
+        if pulse.ask(heartbeat) { tell() }
     }
 
     /// The worker has ended: nothing is taken any more.

@@ -93,13 +93,16 @@ package final class ServiceNotifier: Sendable {
         return text.hasPrefix("@") ? .unix("\0" + text.dropFirst()) : nil
     }
 
+    // A century, in microseconds: what is longer stands for no limit, or for nonsense.
+    private static let longest: Int64 = 3_155_760_000_000_000
+
     private static func watchdogTimeout(
         _ text: String?,
         process: String?,
         _ logger: Logger
     ) -> Duration? {
         guard let text else { return nil }
-        guard let microseconds = Int64(text), microseconds > 0 else {
+        guard let microseconds = Int64(text), (1...longest).contains(microseconds) else {
             logger.warning(
                 "cannot ping the service manager's watchdog",
                 metadata: ["WATCHDOG_USEC": "\(text.escapedForLog)"]

@@ -1,0 +1,44 @@
+import Glibc
+import TestSupport
+import Testing
+
+/// Installed, the program is called `echo-server`, and calls itself so.
+@Suite(.timeLimit(.minutes(1)))
+struct ProgramNameTests {
+    private static func run(
+        as name: String,
+        _ arguments: [String]
+    ) async throws -> (output: String, errors: String) {
+        let folder = try TemporaryFolder()
+        let program = folder.path(name)
+        #expect(unsafe symlink(try BuiltProduct.path(named: "echo"), program) == 0)
+        let result = try await RunningProcess(program, arguments).result()
+        return (String(decoding: result.output, as: UTF8.self), result.errors)
+    }
+
+    @Test(arguments: [("echo", "echo"), ("echo-server", "echo-server"), ("probe", "echo")])
+    func `usage and messages have the name it was started by`(
+        _ name: String,
+        _ expected: String
+    ) async throws {
+        let help = try await Self.run(as: name, ["--help"])
+        #expect(help.output.contains("USAGE: \(expected) <subcommand>"), "\(help.output)")
+        #expect(help.output.contains("\n  \(expected) client 127.0.0.1:5150 "))
+        let wrong = try await Self.run(as: name, ["serve", "--bogus"])
+        #expect(wrong.errors.hasPrefix("\(expected): "), "\(wrong.errors)")
+    }
+
+    @Test(arguments: [
+        ("bash", "complete -o filenames -F _echo-server echo-server"),
+        ("zsh", "#compdef echo-server"), ("fish", "complete -c 'echo-server'"),
+    ])
+    func `scripts for completion are for that name, and offer the models`(
+        _ shell: String,
+        _ line: String
+    ) async throws {
+        let script = try await Self.run(as: "echo-server", ["--generate-completion-script", shell])
+        #expect(script.output.contains(line), "\(script.output)")
+        #expect(script.output.contains("overlapped-routine"))
+        #expect(!script.output.contains("_echo_"))
+    }
+}
