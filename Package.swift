@@ -62,6 +62,16 @@ let package = Package(
             dependencies: ["CLinux", "EchoClient", "Sockets"],
             path: "Tests/TestSupport"
         ),
+        .executableTarget(
+            name: "fault-run",
+            dependencies: [
+                "EchoServer",
+                "Sockets",
+                "TestSupport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Tests/FaultRun"
+        ),
         .testTarget(name: "SocketsTests", dependencies: ["CLinux", "Sockets", "TestSupport"]),
         .testTarget(
             name: "EchoClientTests",
@@ -93,7 +103,7 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "echo", "EchoClient", "EchoServer", "Sockets", "TestSupport",
+                "echo", "EchoClient", "EchoServer", "Sockets", "TestSupport", "fault-run",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]
         ),

@@ -10,6 +10,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -21,6 +22,7 @@ int accept4(int socket, struct sockaddr *address, socklen_t *length, int flags);
 int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
 int pipe2(int descriptors[2], int flags);
 int unshare(int flags);
+long syscall(long number, ...);
 int pthread_setname_np(pthread_t thread, const char *name);
 int __libc_current_sigrtmin(void);
 int __libc_current_sigrtmax(void);
@@ -37,6 +39,16 @@ static inline unsigned long clinux_SIOCATMARK(void) { return SIOCATMARK; }
 static inline unsigned long clinux_FIONREAD(void) { return FIONREAD; }
 static inline int clinux_ioctl_int(int descriptor, unsigned long request, int *value) {
     return ioctl(descriptor, request, value);
+}
+
+// prlimit(2), likewise hidden; including its header here would take struct rlimit from Glibc.
+struct clinux_rlimit {
+    uint64_t current;
+    uint64_t maximum;
+};
+static inline int clinux_prlimit(int pid, int resource, const struct clinux_rlimit *new_limit,
+                                 struct clinux_rlimit *old_limit) {
+    return (int)syscall(SYS_prlimit64, pid, resource, new_limit, old_limit);
 }
 
 #endif

@@ -42,7 +42,7 @@ extension EchoServer {
         case condition
         /// The I/O model cannot serve that many: see ``IOModel/select``.
         case modelCapacity = "model-capacity"
-        /// The system allowed no further thread or memory.
+        /// There was no memory left to serve it.
         case resources
     }
 

@@ -177,21 +177,22 @@ struct SystemCallFailureTests {
         try await server.expectExit()
     }
 
-    @Test func `without threads clients are turned away, with one line in the log`() async throws {
+    @Test func `without threads clients wait, with one line in the log`()
+        async throws
+    {
         let faults = try await InjectedFaults([.init("pthread_create", EAGAIN)])
         let server = try await RunningServer(.threadPerClient, through: faults.wrapper)
         let client = try await TestClient(to: server.address)
         defer { client.close() }
         #expect(try await client.exchange([1]) == [1])
         faults.apply(true)
-        for _ in 0..<3 {
-            let report = try await EchoLoad(connections: 2, bytes: 100).run(against: server.address)
-            #expect(report.turnedAway + report.refused == 2, "\(report)")
-        }
+        let waiting = try EchoLoad(connections: 6, bytes: 100).start(against: server.address)
+        _ = try await server.process.line(from: .standardError) { $0.contains("cannot accept") }
         #expect(try await client.exchange([2]) == [2])
         #expect(server.process.lines(of: .standardError).count == 2)
         faults.apply(false)
-        try await server.expectEcho()
+        let report = try await waiting.report()
+        #expect(report.isComplete, "\(report)")
         _ = try await server.process.line(from: .standardError) { $0.contains("again") }
         client.close()
         try await server.expectExit()

@@ -73,6 +73,13 @@ final class AcceptSourceProbe {
         }
     }
 
+    /// Takes a step and gives back what was to be served, for lack of something; gives when to try
+    /// again.
+    func stepAndGiveBack(_ errno: Errno) -> MonotonicTime? {
+        guard case .serve(let accepted) = source.step() else { return nil }
+        return source.takeBack(accepted, errno)
+    }
+
     /// Takes steps until the outcome is the wanted one.
     func step(until wanted: Outcome) async -> Bool {
         await eventually { step() == wanted }

@@ -182,7 +182,28 @@ struct AcceptSourceShortageTests {
         let before = MonotonicTime.now
         let moment = probe.source.ranShort(Self.noDescriptors)
         #expect(moment <= .now + .milliseconds(50) && moment >= before + .milliseconds(50))
-        #expect(probe.logged == [Self.lacking, Self.again, Self.lacking])
+        #expect(probe.logged == [Self.lacking, Self.again], "not again so soon")
+    }
+
+    @Test func `a connection that is taken back keeps its place, and is not counted`() async throws
+    {
+        let probe = try AcceptSourceProbe(.init(maximumConnections: 1, whenFull: .defer))
+        let first = try await probe.connectQueued()
+        let second = try probe.connect()
+        let (one, two) = (try first.bound, try second.bound)
+        for _ in 0..<3 {
+            let moment = try #require(probe.stepAndGiveBack(Errno(rawValue: EAGAIN)))
+            #expect(moment > .now && moment <= .now + .seconds(1))
+            #expect(probe.statistics.accepted == 0)
+            #expect(probe.statistics.active == 0)
+            #expect(probe.statistics.rejected == [:])
+        }
+        #expect(probe.logged == [Self.lacking])
+        #expect(probe.step() == .served(one))
+        probe.leave(one)
+        #expect(await probe.step(until: .served(two)))
+        #expect(probe.statistics.accepted == 2)
+        _ = (first.number, second.number)
     }
 
     @Test func `PF-3: a connection that ends cuts the pause short`() throws {

@@ -42,7 +42,7 @@ package struct EchoLoadReport: Hashable, Sendable {
     }
 
     /// Connections that have not come to their end.
-    var pending: Int {
+    package var pending: Int {
         connections - echoed - refused - turnedAway - reset - endedEarly - resetByUs
     }
 }

@@ -48,18 +48,25 @@ package struct ProcessFigures: Sendable {
     /// Bytes of memory in use, shared pages included.
     package var residentBytes: Int { status("VmRSS:") * 1024 }
 
+    /// Bytes of memory that were in use at once at most, shared pages included.
+    package var peakResidentBytes: Int { status("VmHWM:") * 1024 }
+
     /// Bytes of memory in use that are the process's own: heap and stacks.
     package var anonymousBytes: Int { status("RssAnon:") * 1024 }
 
     /// How many threads there are.
     package var threadCount: Int { status("Threads:") }
 
-    private func status(_ key: String) -> Int {
+    /// The signals that it has handlers for: bit n - 1 stands for signal n.
+    package var caughtSignals: UInt64 { UInt64(field("SigCgt:"), radix: 16) ?? 0 }
+
+    private func status(_ key: String) -> Int { Int(field(key)) ?? 0 }
+
+    // The first word of a line of `status`, proc(5).
+    private func field(_ key: String) -> Substring {
         let text = String(decoding: readFile("/proc/\(pid)/status"), as: UTF8.self)
-        guard let line = text.split(separator: "\n").first(where: { $0.hasPrefix(key) }),
-            let field = line.dropFirst(key.count).split(whereSeparator: \.isWhitespace).first
-        else { return 0 }
-        return Int(field) ?? 0
+        let line = text.split(separator: "\n").first { $0.hasPrefix(key) }
+        return line?.dropFirst(key.count).split(whereSeparator: \.isWhitespace).first ?? ""
     }
 
     private static func link(_ path: String) -> String {

@@ -27,7 +27,7 @@ final class SelectModel: ServingModel {
                 $0 < Self.capacity
             } serve: { [worker] accepted in
                 worker.inbox.adopt(Arrival(accepted))
-                return nil
+                return .served
             } ended: { [worker] in
                 worker.inbox.close()
             }

@@ -27,24 +27,22 @@ final class ThreadPerClientModel: ServingModel {
         }
     }
 
-    // Gives the reason when the system allows no further thread.
+    // Gives it back when the system allows no further thread.
     private static func serve(
         _ accepted: consuming AcceptedSocket,
         _ context: ServingContext,
         _ clients: ClientThreads
-    ) -> Errno? {
-        let peer = accepted.peer
+    ) -> HandOver {
         let client = HandedOver(BlockingClient(accepted))
         do throws(SystemError) {
             try clients.start { control in
                 var echo = BlockingEcho(client.value, context, control)
                 echo.run()
             }
-            return nil
+            return .served
         } catch {
-            client.value.reset()
-            context.refused(peer, error.errno, isTold: true)
-            return error.errno
+            guard let accepted = client.value.giveBack() else { return .served }
+            return .lacking(error.errno, accepted)
         }
     }
 
@@ -101,6 +99,12 @@ private final class BlockingClient {
         case .some(let open): body(open.socket)
         case .none: break
         }
+    }
+
+    /// Gives the connection back as it came; `nil` if it is closed.
+    func giveBack() -> AcceptedSocket? {
+        guard let stream = stream.take() else { return nil }
+        return AcceptedSocket(socket: stream.socket, peer: peer)
     }
 
     func reset() {

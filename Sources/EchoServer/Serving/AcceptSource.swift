@@ -53,7 +53,6 @@ final class AcceptSource {
     /// Accepts one connection, if there is one and the rules allow it.
     func step() -> Step {
         if let held = held.take() { return offer(held, again: true) }
-        shortage.noteServed()
         // Full: leave it queued, it is served in its turn when a place is free.
         if context.admission.isFull(notifying: wakeup) { return .wait(until: .now + .seconds(60)) }
         if !context.hasMemoryForOneMore, listening.hasQueue {
@@ -98,9 +97,7 @@ final class AcceptSource {
             again: again
         )
         switch verdict {
-        case .accept:
-            shortage.isServing = true
-            return .serve(accepted)
+        case .accept: return .serve(accepted)
         case .reject(let reason):
             accepted.socket.setResetOnClose()
             context.log.rejected(accepted.peer.address, reason)
@@ -119,21 +116,22 @@ final class AcceptSource {
         }
     }
 
-    /// Notes that the connection given away last cannot be served, for lack of something, and says
-    /// when to try again.
-    func servingFailed(_ errno: Errno) -> MonotonicTime {
-        shortage.noteUnserved()
-        return ranShort(errno)
-    }
-
     /// Notes that something needed to serve a connection is lacking, and says when to try again.
     ///
     /// Logs once an episode.
     func ranShort(_ errno: Errno) -> MonotonicTime {
         context.admission.acceptFailed()
-        if shortage.begin() { context.log.exhausted(listening.address, errno) }
+        if shortage.failed(at: .now) { context.log.exhausted(listening.address, errno) }
         context.admission.notifyWhenOneEnds(wakeup)
-        return shortage.retry()
+        return .now + shortage.pause
+    }
+
+    /// Takes back a connection that cannot be served for now, and says when to try again: it stays
+    /// first in line, as if it had not been accepted (SEL-10).
+    func takeBack(_ accepted: consuming AcceptedSocket, _ errno: Errno) -> MonotonicTime {
+        context.admission.revoke(accepted.peer)
+        held = consume accepted
+        return ranShort(errno)
     }
 
     /// Whether descriptors, memory or threads were lacking when it last tried, and the queue has
@@ -150,56 +148,8 @@ final class AcceptSource {
 
     /// The queue was found empty: what was lacking is there again.
     func endShortage() {
-        guard let ended = shortage.end() else { return }
+        guard let ended = shortage.end(at: .now) else { return }
         context.log.recovered(listening.address, after: ended.span, failures: ended.failures)
-    }
-}
-
-/// An episode of failing to accept for lack of descriptors, memory or threads.
-///
-/// It ends when the queue was found empty, not at the first success: otherwise each connection that
-/// ends would end one episode and begin another. If it was a connection already accepted that could
-/// not be served, the queue's being empty says nothing until another one has been served.
-private struct Shortage {
-    private var since: MonotonicTime?
-    private var failures = 0
-    private var awaitsSuccess = false
-
-    /// Whether a connection has been given away to be served, and no failure has been told since.
-    var isServing = false
-
-    var isOngoing: Bool { since != nil }
-
-    /// What was given away before is being served.
-    mutating func noteServed() {
-        if isServing { awaitsSuccess = false }
-        isServing = false
-    }
-
-    mutating func noteUnserved() {
-        awaitsSuccess = true
-        isServing = false
-    }
-
-    mutating func begin() -> Bool {
-        failures += 1
-        guard since == nil else { return false }
-        since = .now
-        return true
-    }
-
-    // Doubles from 50 ms to a second.
-    func retry() -> MonotonicTime {
-        .now + .milliseconds(min(1000, 50 << min(failures - 1, 5)))
-    }
-
-    mutating func end() -> (span: Duration, failures: Int)? {
-        guard let start = since, !awaitsSuccess else { return nil }
-        defer {
-            since = nil
-            failures = 0
-        }
-        return (.now - start, failures)
     }
 }
 

@@ -23,13 +23,13 @@ final class AcceptorThread: Sendable {
     /// - Parameters:
     ///   - blocking: whether accepted sockets are to block.
     ///   - canServe: whether the model can serve a socket with that descriptor.
-    ///   - serve: takes over an admitted connection, or says why it cannot for now.
+    ///   - serve: takes over an admitted connection, or gives it back.
     ///   - ended: called last, when no further connection will be handed over; also if this throws.
     /// - Throws: `EAGAIN` when the system allows no further thread.
     func start(
         blocking: Bool = false,
         canServe: @escaping @Sendable (CInt) -> Bool = { _ in true },
-        serve: @escaping @Sendable (consuming AcceptedSocket) -> Errno?,
+        serve: @escaping @Sendable (consuming AcceptedSocket) -> HandOver,
         ended: @escaping @Sendable () -> Void
     ) throws(SystemError) {
         let started = try Self.thread(orElse: ended) { [self] in
@@ -116,7 +116,7 @@ private struct AcceptLoop {
     }
 
     mutating func run(
-        _ serve: (consuming AcceptedSocket) -> Errno?,
+        _ serve: (consuming AcceptedSocket) -> HandOver,
         orders: () -> DrainPlan?
     ) {
         while true {
@@ -145,7 +145,10 @@ private struct AcceptLoop {
     }
 
     // A burst, so that one busy socket does not keep the others waiting for ever.
-    private mutating func accept(_ index: Int, _ serve: (consuming AcceptedSocket) -> Errno?) {
+    private mutating func accept(
+        _ index: Int,
+        _ serve: (consuming AcceptedSocket) -> HandOver
+    ) {
         guard entries[index].isOpen else { return }
         if let moment = entries[index].notBefore, moment > .now { return }
         entries[index].notBefore = nil
@@ -156,8 +159,10 @@ private struct AcceptLoop {
             }
             switch entries[index].source.step() {
             case .serve(let accepted):
-                if let errno = serve(accepted) {
-                    entries[index].notBefore = entries[index].source.servingFailed(errno)
+                switch serve(accepted) {
+                case .served: continue
+                case .lacking(let errno, let accepted):
+                    entries[index].notBefore = entries[index].source.takeBack(accepted, errno)
                     return
                 }
             case .next: continue

@@ -191,6 +191,23 @@ final class Admission: Sendable {
         for wakeup in waiting { wakeup.signal() }
     }
 
+    /// Takes back the admission of a connection that cannot be served for now; it will be asked
+    /// about again.
+    ///
+    /// Nobody is woken who waits for descriptors: none has become free.
+    func revoke(_ peer: Peer) {
+        let waiting = state.withLock { state in
+            let wasFull = state.active == maximum
+            let waiting = state.waiting
+            _ = Self.leave(peer, &state)
+            state.departures -= 1
+            state.statistics.accepted -= 1
+            if !wasFull { state.waiting = waiting }
+            return wasFull ? waiting : []
+        }
+        for wakeup in waiting { wakeup.signal() }
+    }
+
     /// Counts an accept call that failed.
     func acceptFailed() {
         state.withLock { state in

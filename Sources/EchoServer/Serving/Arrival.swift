@@ -17,6 +17,12 @@ final class Arrival {
         socket.take()
     }
 
+    /// Gives it back as it came; `nil` if the socket has been taken.
+    func giveBack() -> AcceptedSocket? {
+        guard let socket = socket.take() else { return nil }
+        return AcceptedSocket(socket: socket, peer: peer)
+    }
+
     /// Resets the connection: it cannot be served after all.
     ///
     /// - Parameters:

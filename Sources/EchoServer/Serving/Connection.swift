@@ -71,3 +71,11 @@ struct AcceptedSocket: ~Copyable {
     let socket: Socket
     let peer: Peer
 }
+
+/// What became of an admitted connection that was handed to a model.
+enum HandOver: ~Copyable {
+    /// The model serves it.
+    case served
+    /// Something is lacking for now, a thread for example: here it is again.
+    case lacking(Errno, AcceptedSocket)
+}

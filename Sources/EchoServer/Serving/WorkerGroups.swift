@@ -61,9 +61,8 @@ final class WorkerGroups<Worker: GroupWorker>: Sendable {
 
     /// Hands a connection to the first worker with a free place.
     ///
-    /// - Returns: why it cannot be served, if it cannot: there is no further worker to be had. The
-    ///   connection has been reset then.
-    func adopt(_ accepted: consuming AcceptedSocket) -> Errno? {
+    /// - Returns: the connection, if there is no further worker to be had.
+    func adopt(_ accepted: consuming AcceptedSocket) -> HandOver {
         let arrival = HandedOver(Arrival(accepted))
         do {
             try state.withLock { state in
@@ -71,11 +70,11 @@ final class WorkerGroups<Worker: GroupWorker>: Sendable {
                 state.groups[index].count += 1
                 state.groups[index].inbox.adopt(arrival.value)
             }
-            return nil
+            return .served
         } catch {
-            let errno = (error as? any ErrnoCarrying)?.errno ?? Errno(rawValue: EAGAIN)
-            arrival.value.refuse(context, errno, isTold: true)
-            return errno
+            guard let accepted = arrival.value.giveBack() else { return .served }
+            let errno = (error as? any ErrnoCarrying)?.errno
+            return .lacking(errno ?? Errno(rawValue: EAGAIN), accepted)
         }
     }
 

@@ -1,0 +1,101 @@
+import EchoServer
+import Glibc
+import Sockets
+import TestSupport
+import Testing
+
+/// What the command does with its connections when it is told to end; the library's own rules are
+/// in `DrainTests` of `EchoServerTests`.
+@Suite(.timeLimit(.minutes(1)), .serialized)
+struct CommandDrainTests {
+    @Test(arguments: EchoServer.IOModel.allCases)
+    func `under full load every byte that was received is returned`(
+        _ model: EchoServer.IOModel
+    ) async throws {
+        // A client that the machine holds up for the quiet period is rightly ended: then again.
+        for attempt in 1...3 {
+            let server = try await RunningServer(model, ["--drain-timeout", "40s"])
+            let running = try EchoLoad(connections: 40, bytes: 512 << 10)
+                .start(against: server.address)
+            #expect(await running.reaches { $0.bytesVerified > 2 << 20 })
+            server.process.send(signal: SIGTERM)
+            let report = try await running.report()
+            let result = try await server.process.result()
+            #expect(result.exit == .code(0), "\(result.errors)")
+            #expect(report.firstMismatch == nil, "\(report)")
+            if report.isComplete {
+                let summary = try #require(result.errors.outputLines.last)
+                #expect(summary.contains(" aborted=0 "), "\(summary)")
+                #expect(summary.contains(" bytes-received=\(20 << 20) "), "\(summary)")
+                #expect(summary.contains(" bytes-sent=\(20 << 20) "), "\(summary)")
+                return
+            }
+            #expect(attempt < 3, "\(report)")
+        }
+    }
+
+    @Test(arguments: EchoServer.IOModel.allCases)
+    func `connections queued before the signal are served`(
+        _ model: EchoServer.IOModel
+    ) async throws {
+        let server = try await RunningServer(model, ["--drain-timeout", "20s"])
+        try await server.expectEcho()
+        // Stopped, it accepts nothing: all of them are in the kernel's queue when the signal comes.
+        server.process.send(signal: SIGSTOP)
+        let queued = try EchoLoad(connections: 50, bytes: 2000).start(against: server.address)
+        #expect(await queued.reaches { $0.bytesSent == 50 * 2000 })
+        server.process.send(signal: SIGTERM)
+        server.process.send(signal: SIGCONT)
+        let report = try await queued.report()
+        #expect(report.isComplete, "\(report)")
+        #expect(try await server.process.exit() == .code(0))
+    }
+
+    @Test(arguments: EchoServer.IOModel.allCases)
+    func `queued connections are served even if descriptors were lacking`(
+        _ model: EchoServer.IOModel
+    ) async throws {
+        let server = try await RunningServer(model, ["--drain-timeout", "20s"])
+        try await server.expectEcho()
+        var load = EchoLoad(connections: 30, bytes: 100)
+        load.staysOpen = true
+        let held = try load.start(against: server.address)
+        #expect(await held.reaches { $0.held == 30 })
+        try limitDescriptors(of: server.process.pid, to: server.figures.openDescriptorCount)
+        let queued = try EchoLoad(connections: 20, bytes: 2000).start(against: server.address)
+        _ = try await server.process.line(from: .standardError) { $0.contains("cannot accept") }
+        server.process.send(signal: SIGTERM)
+        // Those that are idle end at once, and leave their descriptors to those that wait.
+        let report = try await queued.report()
+        #expect(report.isComplete, "\(report)")
+        #expect(try await held.report().endedByServer == 30)
+        #expect(try await server.process.exit() == .code(0))
+    }
+
+    @Test(arguments: EchoServer.IOModel.allCases)
+    func `the deadline holds against clients that never stop sending`(
+        _ model: EchoServer.IOModel
+    ) async throws {
+        let server = try await RunningServer(model, ["--drain-timeout", "1s"])
+        let load = try EchoLoad(connections: 10, bytes: 1 << 40).start(against: server.address)
+        #expect(await load.reaches { $0.bytesVerified > 1_000_000 })
+        server.process.send(signal: SIGTERM)
+        let exit = try await server.process.exit(within: .seconds(15))
+        #expect(exit == .code(0))
+        let report = try await load.report()
+        #expect(report.firstMismatch == nil, "\(report)")
+        #expect(report.endedEarly + report.reset == 10, "\(report)")
+    }
+
+    @Test(arguments: EchoServer.IOModel.allCases)
+    func `SIGINT after SIGTERM ends at once`(_ model: EchoServer.IOModel) async throws {
+        let server = try await RunningServer(model, ["--drain-timeout", "10m"])
+        let load = try EchoLoad(connections: 3, bytes: 1 << 40).start(against: server.address)
+        #expect(await load.reaches { $0.bytesVerified > 100_000 })
+        server.process.send(signal: SIGTERM)
+        _ = try await server.process.line(from: .standardError) { $0.contains("draining") }
+        server.process.send(signal: SIGINT)
+        #expect(try await server.process.exit() == .signal(SIGINT))
+        load.stop()
+    }
+}

@@ -1,0 +1,64 @@
+import EchoServer
+import Sockets
+import TestSupport
+import Testing
+
+/// What becomes of connections while something is lacking to serve them.
+@Suite(.timeLimit(.minutes(1)), .serialized)
+struct ShortageTests {
+    // Those whose workers take no more than 64 connections used to reset what they had accepted
+    // when there was no descriptor for a further worker, one after the other.
+    @Test(arguments: EchoServer.IOModel.allCases)
+    func `PF-3: nobody is turned away for lack of descriptors`(
+        _ model: EchoServer.IOModel
+    ) async throws {
+        let server = try await RunningServer(model)
+        try await server.expectEcho()
+        var load = EchoLoad(connections: 64, bytes: 100)
+        load.staysOpen = true
+        let held = try load.start(against: server.address)
+        #expect(await held.reaches { $0.held == 64 })
+        let open = server.figures.openDescriptorCount
+        // Enough for a connection, not for all that serving a further group takes.
+        let limit = try limitDescriptors(of: server.process.pid, to: open + 2)
+        load.connections = 40
+        let waiting = try load.start(against: server.address)
+        _ = try await server.process.line(from: .standardError) { $0.contains("cannot accept") }
+        try await letPass(.milliseconds(500))
+        let before = server.figures.cpuTime
+        try await letPass(.seconds(1))
+        let used = server.figures.cpuTime - before
+        #expect(used < .milliseconds(25), "\(used)")
+        #expect(waiting.progress.turnedAway == 0, "\(waiting.progress)")
+        try limitDescriptors(of: server.process.pid, to: limit)
+        #expect(await waiting.reaches { $0.held == 40 }, "\(waiting.progress)")
+        held.stop()
+        waiting.stop()
+        try await server.expectEcho()
+        try await server.expectExit()
+    }
+
+    @Test(arguments: EchoServer.IOModel.allCases)
+    func `clients that come and go while descriptors are lacking do not fill the log`(
+        _ model: EchoServer.IOModel
+    ) async throws {
+        let server = try await RunningServer(model)
+        try await server.expectEcho()
+        let open = server.figures.openDescriptorCount
+        let limit = try limitDescriptors(of: server.process.pid, to: open + 20)
+        let start = MonotonicTime.now
+        for _ in 0..<20 {
+            var load = EchoLoad(connections: 100, bytes: 1000)
+            load.window = 40
+            let report = try await load.run(against: server.address)
+            #expect(report.firstMismatch == nil, "\(report)")
+        }
+        let seconds = Int((MonotonicTime.now - start).components.seconds)
+        try limitDescriptors(of: server.process.pid, to: limit)
+        let lines = server.process.lines(of: .standardError)
+        #expect(lines.count { $0.contains("cannot accept") } >= 1)
+        #expect(lines.count <= 1 + 2 * (seconds / 5 + 2), "\(lines.count) in \(seconds) s")
+        try await server.expectEcho()
+        try await server.expectExit()
+    }
+}

@@ -1,0 +1,173 @@
+import Glibc
+import Sockets
+import Synchronization
+import TestSupport
+
+/// A few well-behaved connections that exchange messages all the time: each byte is verified, and
+/// how long each exchange took is noted.
+///
+/// Time during which the server was stopped on purpose does not count.
+final class LatencyProbe: Sendable {
+    /// What the probe saw.
+    struct Report: Sendable {
+        var latencies = LatencyHistogram()
+        var exchanges = 0
+        var bytesVerified = 0
+        var wrongBytes = 0
+        var failure: String?
+    }
+
+    private let report = Locked(Report())
+    private let isEnding = Atomic(false)
+    private let ended = Completion<Void>()
+    private let stops: StopClock
+
+    /// How often a message is due.
+    static let interval = Duration.milliseconds(1)
+
+    /// Connects and starts.
+    ///
+    /// - Parameters:
+    ///   - address: the server.
+    ///   - connections: how many take turns.
+    ///   - sizes: how long messages are.
+    ///   - seed: what their lengths are drawn from.
+    ///   - stops: when the server was stopped.
+    /// - Throws: `SystemError` if no thread could be had.
+    init(
+        to address: SocketAddress,
+        connections: Int,
+        sizes: ClosedRange<Int>,
+        seed: UInt64,
+        stops: StopClock = StopClock()
+    ) throws(SystemError) {
+        self.stops = stops
+        try Thread(name: "latency probe", stackSize: testStackSize) { [self] in
+            do {
+                let lines = try (0..<connections).map { try ProbeLine($0, seed, address) }
+                run(lines, sizes, seed)
+            } catch {
+                report.withLock { $0.failure = "the probe cannot connect: \(error)" }
+            }
+            ended.complete(())
+        }.detach()
+    }
+
+    /// How many exchanges there were since it was last asked.
+    var exchanges: Int { report.withLock { $0.exchanges } }
+
+    /// What it has seen since it was last asked.
+    func take() -> Report {
+        report.withLock { current in
+            let taken = current
+            current = Report()
+            current.failure = taken.failure
+            return taken
+        }
+    }
+
+    /// What it has seen since it was last asked, once it has closed its connections.
+    func end() async -> Report {
+        isEnding.store(true, ordering: .releasing)
+        await ended.value
+        return take()
+    }
+
+    private func run(_ lines: [ProbeLine], _ sizes: ClosedRange<Int>, _ seed: UInt64) {
+        var random = SeededGenerator(seed: seed, stream: .max)
+        var turn = 0
+        while !isEnding.load(ordering: .acquiring) {
+            let line = lines[turn % lines.count]
+            turn += 1
+            let size = random.spread(over: sizes)
+            let stoppedBefore = stops.total
+            let start = MonotonicTime.now
+            let failure = line.exchange(size)
+            let latency = (.now - start) - (stops.total - stoppedBefore)
+            report.withLock { report in
+                report.latencies.record(max(.zero, latency), expectedInterval: Self.interval)
+                report.exchanges += 1
+                report.bytesVerified += size
+                if failure != nil { report.failure = failure }
+                report.wrongBytes += line.wrongBytes
+            }
+            if failure != nil { return }
+            let left = Self.interval - latency
+            if left > .zero { _ = poll(nil, 0, left.millisecondsRoundedUp) }
+        }
+    }
+}
+
+/// One connection of a probe.
+private final class ProbeLine {
+    private(set) var wrongBytes = 0
+    private let socket: Socket
+    private let pattern: PatternBytes
+    private var offset = 0
+
+    init(_ index: Int, _ seed: UInt64, _ address: SocketAddress) throws {
+        let socket = try connectedSocket(to: address)
+        if address.family != AF_UNIX { try socket.setNoDelay() }
+        self.socket = socket
+        pattern = PatternBytes(seed: ~seed, connection: index)
+    }
+
+    /// Sends so many bytes and waits until they are back; gives what failed.
+    func exchange(_ count: Int) -> String? {
+        let message = pattern.bytes(from: offset, count: count)
+        var rest = message[...]
+        var back = 0
+        var buffer = [UInt8](repeating: 0, count: count)
+        while back < count {
+            let wanted = rest.isEmpty ? POLLIN : POLLIN | POLLOUT
+            let events = socket.wait(for: wanted, atMost: patience.millisecondsRoundedUp)
+            guard events != 0 else { return "the probe waited for \(patience)" }
+            if events & POLLOUT != 0 {
+                let sent = unsafe rest.withUnsafeBytes { unsafe socket.send($0) }
+                if case .bytes(let count) = sent { rest = rest.dropFirst(count) }
+            }
+            guard events & ~POLLOUT != 0 else { continue }
+            switch unsafe buffer.withUnsafeMutableBytes({ unsafe socket.receive(into: $0) }) {
+            case .bytes(let received):
+                guard back + received <= count,
+                    buffer[..<received] == message[back..<(back + received)]
+                else {
+                    wrongBytes = max(1, back + received - count)
+                    return "the probe received wrong bytes at \(offset + back)"
+                }
+                back += received
+            case .wouldBlock, .interrupted: continue
+            case .endOfStream: return "the server ended the probe's connection"
+            case .failed(let error): return "the probe's connection broke: \(error)"
+            }
+        }
+        offset += count
+        return nil
+    }
+}
+
+/// How long a process has been stopped in all.
+final class StopClock: Sendable {
+    private let state = Locked<(total: Duration, since: MonotonicTime?)>((.zero, nil))
+
+    /// It is being stopped.
+    func stop() {
+        state.withLock { $0.since = .now }
+    }
+
+    /// It goes on.
+    func resume() {
+        state.withLock { state in
+            if let since = state.since { state.total += .now - since }
+            state.since = nil
+        }
+    }
+
+    /// How long until now.
+    var total: Duration {
+        state.withLock { state in
+            guard let since = state.since else { return state.total }
+            return state.total + (.now - since)
+        }
+    }
+}
