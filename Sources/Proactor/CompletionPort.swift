@@ -129,6 +129,7 @@ package final class CompletionPort: SocketProactor, @unchecked Sendable {
             if isClosed {
                 // One waking wakes one thread; each passes it on.
                 unlockAndWake(polling > 0)
+                closing.closeAll()
                 return .abandoned
             }
             if running < concurrency {
@@ -147,6 +148,13 @@ package final class CompletionPort: SocketProactor, @unchecked Sendable {
                 }
             }
             if deadline.hasPassed { return timeOut(worker) }
+            if closing.isBehind {
+                // Nobody else may come to it.
+                monitor.unlock()
+                closing.closeAll()
+                monitor.lock()
+                continue
+            }
             park(worker, until: deadline)
         }
     }
@@ -173,7 +181,8 @@ package final class CompletionPort: SocketProactor, @unchecked Sendable {
     private func poll(_ worker: Worker, until deadline: Deadline) {
         polling += 1
         monitor.unlock()
-        let count = epoll.wait(worker.edges, milliseconds: deadline.milliseconds)
+        let isBehind = closing.beginTurn()
+        let count = epoll.wait(worker.edges, milliseconds: isBehind ? 0 : deadline.milliseconds)
         monitor.lock()
         polling -= 1
         takenSincePoll = 0

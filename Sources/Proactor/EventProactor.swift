@@ -221,7 +221,8 @@ package class EventProactor: SocketProactor, @unchecked Sendable {
     private final func drive(until deadline: Deadline) {
         isDriving = true
         monitor.unlock()
-        let count = epoll.wait(edges, milliseconds: deadline.milliseconds)
+        let isBehind = closing.beginTurn()
+        let count = epoll.wait(edges, milliseconds: isBehind ? 0 : deadline.milliseconds)
         monitor.lock()
         isDriving = false
         servedSincePoll = 0

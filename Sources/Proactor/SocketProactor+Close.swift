@@ -15,14 +15,18 @@ extension SocketProactor {
     /// packets still carry the key, and the handle, which is stale by then. The corresponding
     /// Winsock function is `closesocket`. Any thread.
     ///
+    /// - Parameters:
+    ///   - handle: the socket.
+    ///   - later: whether the kernel may be told later, when many are closed at once: by the
+    ///     calling thread, which must wait for completions next.
     /// - Returns: whether the handle was not stale.
     @discardableResult
-    package final func close(_ handle: SocketHandle) -> Bool {
+    package final func close(_ handle: SocketHandle, later: Bool = false) -> Bool {
         let ended = table.withState(handle) { state in
             Self.end(&state, handle) { deliver($0) }
         }
         guard let ended else { return false }
-        dispose(ended)
+        dispose(ended, later: later)
         table.release(handle)
         return true
     }
@@ -79,12 +83,14 @@ extension SocketProactor {
         return ended
     }
 
-    final func dispose(_ ended: EndedSocket) {
+    final func dispose(_ ended: EndedSocket, later: Bool = false) {
         // Closing takes a socket of ours out of epoll; what others may also hold must be taken
         // out by hand (PR-8, PF-10).
         if ended.isBorrowed {
             epoll.remove(ended.number)
             ended.listener?.close()
+        } else if later {
+            closing.close(Descriptor(adopting: ended.number))
         } else {
             _ = Descriptor(adopting: ended.number)
         }

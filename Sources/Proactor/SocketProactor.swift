@@ -17,6 +17,8 @@ package class SocketProactor: @unchecked Sendable {
 
     final let epoll: Epoll
     final let table = SocketTable()
+    /// Closes sockets a few a turn, if they are many.
+    package final let closing = ClosingQueue()
     final let monitor = Monitor()
     /// Completions, and sockets that wait for their turn.
     ///

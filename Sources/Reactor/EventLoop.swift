@@ -79,6 +79,9 @@ package final class EventLoop {
     /// How libevent asks the kernel: `epoll`, `poll` or `select`.
     package var methodName: String { base.method }
 
+    /// Closes the connections of this loop that have ended: a few a turn, if they are many.
+    package let closing = ClosingQueue()
+
     /// The loop's idea of now: the coarse clock, read at most once a turn.
     ///
     /// First read in a turn after its wait; accurate to a kernel tick (1 to 10 ms) plus the time
@@ -111,7 +114,8 @@ package final class EventLoop {
     package func turn(waitingAtMost duration: Duration?) {
         cachedNow = nil
         readAhead.beginTurn()
-        pass(waitingAtMost: hasFresh ? .zero : duration)
+        let isBehind = closing.beginTurn()
+        pass(waitingAtMost: hasFresh || isBehind ? .zero : duration)
         tellFresh()
     }
 

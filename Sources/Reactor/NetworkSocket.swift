@@ -97,7 +97,7 @@ package final class NetworkSocket: SelectableSocket {
         readWatch = nil
         rareWatches = nil
         releaseAhead()
-        socket = nil
+        if let ended = socket.take() { loop.closing.close(Descriptor(adopting: ended.release())) }
         number = -1
     }
 

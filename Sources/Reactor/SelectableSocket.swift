@@ -203,7 +203,8 @@ package class SelectableSocket {
         return .network(NetworkMessage(socket: address, event: event, error: error))
     }
 
-    /// Closes it: first the selection, then the watches, then the descriptor.
+    /// Closes it: first the selection, then the watches, then the descriptor; that of a connection
+    /// in a later turn of the loop, if many end in this one.
     ///
     /// The corresponding function is `closesocket`.
     ///

@@ -6,7 +6,7 @@ import Testing
 
 /// In a network of its own, whose addresses can be changed.
 @Suite(
-    .timeLimit(.minutes(1)),
+    .timeLimit(.minutes(5)),
     .serialized,
     .enabled(if: geteuid() == 0 && isExecutable("/usr/bin/unshare") && ipCommand != nil)
 )

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Limits under attack: many more clients than there may be.
-@Suite(.timeLimit(.minutes(1)), .serialized)
+@Suite(.timeLimit(.minutes(5)), .serialized)
 struct AttackTests {
     @Test(arguments: EchoServer.IOModel.allCases)
     func `a storm on a full server is turned away, and those inside do not notice`(

@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// `echo check`, with the real server of every model.
-@Suite(.timeLimit(.minutes(3)), .serialized)
+@Suite(.timeLimit(.minutes(5)), .serialized)
 struct CheckCommandTests {
     @Test(arguments: EchoServer.IOModel.allCases)
     func `every model passes every check`(_ model: EchoServer.IOModel) async throws {

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// `echo client`, with the real server.
-@Suite(.timeLimit(.minutes(1)), .serialized)
+@Suite(.timeLimit(.minutes(5)), .serialized)
 struct ClientCommandTests {
     @Test(arguments: EchoServer.IOModel.allCases)
     func `16 MiB through a pipe come out as they went in`(

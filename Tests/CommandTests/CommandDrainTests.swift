@@ -6,7 +6,7 @@ import Testing
 
 /// What the command does with its connections when it is told to end; the library's own rules are
 /// in `DrainTests` of `EchoServerTests`.
-@Suite(.timeLimit(.minutes(1)), .serialized)
+@Suite(.timeLimit(.minutes(5)), .serialized)
 struct CommandDrainTests {
     @Test(arguments: EchoServer.IOModel.allCases)
     func `under full load every byte that was received is returned`(

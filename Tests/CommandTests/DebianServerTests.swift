@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// `echo check` against echo servers that Debian has.
-@Suite(.timeLimit(.minutes(3)), .serialized)
+@Suite(.timeLimit(.minutes(5)), .serialized)
 struct DebianServerTests {
     @Test func `xinetd's built-in echo passes`() async throws {
         let folder = try TemporaryFolder()

@@ -6,7 +6,7 @@ import Testing
 
 /// What is left behind by connections that have gone, and what those cost that stay.
 @Suite(
-    .timeLimit(.minutes(3)),
+    .timeLimit(.minutes(5)),
     .serialized,
     .disabled(if: isSanitized, "a sanitizer's own memory hides that of the program")
 )

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// The fault run, for seconds; `Scripts/fault-run` makes it one of hours.
-@Suite(.timeLimit(.minutes(2)), .serialized)
+@Suite(.timeLimit(.minutes(5)), .serialized)
 struct FaultRunTests {
     @Test(arguments: EchoServer.IOModel.allCases)
     func `stops, signals, resets and shortages cost no byte, connection or descriptor`(

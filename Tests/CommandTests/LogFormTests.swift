@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// How log lines look, to people, to the journal and to collectors.
-@Suite(.timeLimit(.minutes(1)), .serialized)
+@Suite(.timeLimit(.minutes(5)), .serialized)
 struct LogFormTests {
     /// Tells the program that its standard error is the journal, as the service manager does.
     private static let journal =

@@ -8,7 +8,7 @@ import Testing
 ///
 /// What Swift cannot allocate ends the process, so it must never come to that.
 @Suite(
-    .timeLimit(.minutes(2)),
+    .timeLimit(.minutes(5)),
     .disabled(if: isSanitized, "a sanitizer sets aside terabytes of address space")
 )
 struct MemoryLimitTests {

@@ -8,7 +8,7 @@ import Testing
 @testable import echo
 
 /// `--metrics`, asked as a monitor asks.
-@Suite(.timeLimit(.minutes(1)), .serialized)
+@Suite(.timeLimit(.minutes(5)), .serialized)
 struct MetricsTests {
     @Test(arguments: EchoServer.IOModel.allCases)
     func `promtool accepts the page, and its numbers are those of the load`(

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// What `echo` tells a service manager.
-@Suite(.timeLimit(.minutes(1)), .serialized)
+@Suite(.timeLimit(.minutes(5)), .serialized)
 struct NotifyTests {
     private func start(
         _ socket: NotifySocket,

@@ -4,7 +4,7 @@ import Testing
 @testable import echo
 
 /// The texts of flags.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ParseTests {
     @Test(
         arguments: [

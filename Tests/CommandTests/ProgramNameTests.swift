@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Installed, the program is called `echo-server`, and calls itself so.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ProgramNameTests {
     private static func run(
         as name: String,

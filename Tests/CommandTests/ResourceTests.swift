@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// What serving costs, measured from outside, and what happens when something runs out.
-@Suite(.timeLimit(.minutes(1)), .serialized)
+@Suite(.timeLimit(.minutes(5)), .serialized)
 struct ResourceTests {
     @Test(arguments: EchoServer.IOModel.allCases)
     func `neither no connection nor 60 idle ones use the processor`(

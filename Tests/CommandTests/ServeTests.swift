@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// `echo`, serving.
-@Suite(.timeLimit(.minutes(1)), .serialized)
+@Suite(.timeLimit(.minutes(5)), .serialized)
 struct ServeTests {
     @Test(arguments: EchoServer.IOModel.allCases)
     func `it says where it listens, and echoes`(_ model: EchoServer.IOModel) async throws {

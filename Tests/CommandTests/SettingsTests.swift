@@ -7,7 +7,7 @@ import Testing
 @testable import echo
 
 /// The configuration file, the environment, and which of them comes first.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct SettingsTests {
     @Test func `every flag of serve is a setting, or is about settings`() {
         let help = Serve.helpMessage(columns: 500)

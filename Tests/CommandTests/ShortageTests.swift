@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// What becomes of connections while something is lacking to serve them.
-@Suite(.timeLimit(.minutes(1)), .serialized)
+@Suite(.timeLimit(.minutes(5)), .serialized)
 struct ShortageTests {
     // Those whose workers take no more than 64 connections used to reset what they had accepted
     // when there was no descriptor for a further worker, one after the other.

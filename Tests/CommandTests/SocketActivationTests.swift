@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// `echo`, started with sockets by `systemd-socket-activate`.
-@Suite(.timeLimit(.minutes(1)), .serialized)
+@Suite(.timeLimit(.minutes(5)), .serialized)
 struct SocketActivationTests {
     private static let activate = "/usr/bin/systemd-socket-activate"
 

@@ -6,7 +6,7 @@ import Testing
 
 /// A start that fails: one line that says why, the right exit code, and an end.
 @Suite(
-    .timeLimit(.minutes(3)),
+    .timeLimit(.minutes(5)),
     .disabled(if: isSanitized, "a sanitizer opens files and starts threads of its own")
 )
 struct StartFailureTests {

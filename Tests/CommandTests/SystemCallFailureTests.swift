@@ -6,7 +6,7 @@ import Testing
 
 /// What a serving server does when system calls fail: no wrong byte, no spinning, nothing left
 /// behind, a line in the log where an operator has something to do; and serving goes on.
-@Suite(.timeLimit(.minutes(3)))
+@Suite(.timeLimit(.minutes(5)))
 struct SystemCallFailureTests {
     /// Failures that come now and then.
     struct Fault: Sendable, CustomTestStringConvertible {

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// The file of a Unix socket.
-@Suite(.timeLimit(.minutes(1)), .serialized)
+@Suite(.timeLimit(.minutes(5)), .serialized)
 struct UnixSocketTests {
     @Test(arguments: EchoServer.IOModel.allCases)
     func `the file is there while it serves, and gone after`(

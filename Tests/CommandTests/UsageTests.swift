@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Exit codes, and the one line that goes with each.
-@Suite(.timeLimit(.minutes(1)), .serialized)
+@Suite(.timeLimit(.minutes(5)), .serialized)
 struct UsageTests {
     struct BadFlag: Sendable, CustomTestStringConvertible {
         let flag: String

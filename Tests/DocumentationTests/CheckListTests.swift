@@ -2,7 +2,7 @@ import EchoClient
 import Testing
 
 /// The list of conformance checks is that of the program.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct CheckListTests {
     private static let path = "Sources/EchoServer/EchoServer.docc/Checks.md"
 

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Compares the README's reference with what the program says about itself.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct CommandReferenceTests {
     /// A flag as the program's help has it.
     private struct Flag: Hashable {

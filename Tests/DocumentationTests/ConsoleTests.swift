@@ -8,7 +8,7 @@ import Testing
 /// In a block of the language `console`, a line that begins with `$ ` is a command, and the lines
 /// below it are what it prints. A command that ends in `&` is a server: what it prints is awaited,
 /// and at the end it is told to stop.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ConsoleTests {
     struct Step: Equatable {
         var command: String

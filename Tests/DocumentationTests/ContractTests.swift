@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// The numbers of statements that comments and tests cite are defined in the contract.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ContractTests {
     @Test
     func `Every number cited in sources, tests and documents is defined`() throws {

@@ -7,7 +7,7 @@ import Testing
 
 @testable import echo
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ExampleTests {
     @Test(arguments: try Document.blocks(in: "swift"))
     func `A block of Swift in a document is one of the examples compiled here`(

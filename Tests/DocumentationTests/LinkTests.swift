@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct LinkTests {
     @Test(arguments: Document.all)
     func `A link to a file of the project leads there`(_ path: String) throws {

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// What the threat model names exists.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ThreatModelTests {
     private static let path = "Sources/EchoServer/EchoServer.docc/ThreatModel.md"
 

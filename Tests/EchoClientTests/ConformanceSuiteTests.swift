@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// The suite passes a right server, and each check fails a wrong one and says why.
-@Suite(.timeLimit(.minutes(3)), .serialized)
+@Suite(.timeLimit(.minutes(5)), .serialized)
 struct ConformanceSuiteTests {
     /// A fault, the check that finds it, and what it says, as a regular expression.
     struct Case: Sendable, CustomTestStringConvertible {

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// The accept condition, SEL-9 to SEL-12.
-@Suite(.timeLimit(.minutes(1)), .serialized)
+@Suite(.timeLimit(.minutes(5)), .serialized)
 struct AcceptConditionTests {
     /// A condition whose answers a test chooses, and which notes what it was asked.
     final class Condition: Sendable {

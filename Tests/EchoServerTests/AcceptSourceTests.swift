@@ -5,7 +5,7 @@ import Testing
 
 @testable import EchoServer
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct AcceptSourceTests {
     @Test func `connections are served in the order they came, until none is queued`() async throws
     {
@@ -144,7 +144,7 @@ struct AcceptSourceTests {
     }
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct AcceptSourceShortageTests {
     private static let noDescriptors = Errno(rawValue: EMFILE)
     private static let lacking = """

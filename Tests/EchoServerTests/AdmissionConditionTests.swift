@@ -4,7 +4,7 @@ import Testing
 
 @testable import EchoServer
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct AdmissionConditionTests {
     private typealias Configuration = EchoServer.Configuration
     private static let local = SocketAddress.loopback(port: 7)

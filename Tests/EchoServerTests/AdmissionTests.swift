@@ -19,7 +19,7 @@ private func peer(_ text: String, _ port: UInt16 = 1) throws -> Peer {
 private let local = SocketAddress.loopback(port: 7)
 private let someone = Peer(address: .loopback(port: 9), userID: nil)
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct AdmissionTests {
     typealias Configuration = EchoServer.Configuration
 

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Every setting out of range is refused when the server is made, with the range in the message.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ConfigurationTests {
     struct BadValue: Sendable, CustomTestStringConvertible {
         let testDescription: String

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// What a shutdown does to connections: no byte that was received is lost.
-@Suite(.timeLimit(.minutes(1)), .serialized)
+@Suite(.timeLimit(.minutes(5)), .serialized)
 struct DrainTests {
     @Test(arguments: EchoServer.IOModel.allCases)
     func `40 clients mid-stream lose no byte`(_ model: EchoServer.IOModel) async throws {

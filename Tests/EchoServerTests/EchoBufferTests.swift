@@ -2,7 +2,7 @@ import Testing
 
 @testable import EchoServer
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct EchoBufferTests {
     @Test(arguments: 0..<16 as Range<UInt64>)
     func `bytes come out in the order they went in, whatever the sizes`(_ seed: UInt64) {

@@ -8,7 +8,7 @@ private func payload(_ count: Int) -> [UInt8] {
     (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ 1) }
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct EchoSessionTests {
     private static let reset = Errno(rawValue: ECONNRESET)
 
@@ -182,7 +182,7 @@ struct EchoSessionTests {
     }
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct EchoSessionBoundTests {
     @Test(arguments: [1, 2, 3, 8, 64], [1, 5, 64])
     func `rule 3: never more is owed than the limit, never more received than fits`(

@@ -17,7 +17,7 @@ struct EchoStateModelTests {
     }
 
     @Test(
-        .timeLimit(.minutes(1)),
+        .timeLimit(.minutes(5)),
         arguments: [1, 2, 3, 4],
         [nil, Duration.milliseconds(100), .milliseconds(10)]
     )

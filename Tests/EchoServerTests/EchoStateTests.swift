@@ -72,7 +72,7 @@ enum RulesStation: String, CaseIterable, Sendable {
     }
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct EchoStateTests {
     @Test(arguments: RulesStation.allCases)
     func `each station demands what it should, and a tick in between changes nothing`(
@@ -183,7 +183,7 @@ struct EchoStateTests {
     }
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct EchoStateTimeTests {
     @Test(arguments: RulesStation.allCases)
     func `rule 7: a deadline ends each station in its way`(_ station: RulesStation) {

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// What a client sends comes back: unchanged, in order, all of it.
-@Suite(.timeLimit(.minutes(1)), .serialized)
+@Suite(.timeLimit(.minutes(5)), .serialized)
 struct EchoTests {
     @Test(arguments: EchoServer.IOModel.allCases)
     func `sizes around every power of two come back`(_ model: EchoServer.IOModel) async throws {

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Peers that break their connections harm nobody else, and nothing is left of them.
-@Suite(.timeLimit(.minutes(1)), .serialized)
+@Suite(.timeLimit(.minutes(5)), .serialized)
 struct FailureTests {
     @Test(arguments: EchoServer.IOModel.allCases)
     func `1,500 clients that reset mid-send leave nothing behind`(

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Limits on the number of connections.
-@Suite(.timeLimit(.minutes(1)), .serialized)
+@Suite(.timeLimit(.minutes(5)), .serialized)
 struct FullTests {
     @Test(arguments: EchoServer.IOModel.allCases)
     func `a full server resets further connections, until one leaves`(

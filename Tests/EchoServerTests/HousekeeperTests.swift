@@ -7,7 +7,7 @@ private let start = MonotonicTime(nanoseconds: 1 << 40)
 
 private func after(_ milliseconds: Int) -> MonotonicTime { start + .milliseconds(milliseconds) }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct HousekeeperTests {
     private static let rules = EchoRules(pendingLimit: 8, idleTimeout: .milliseconds(1000))
 
@@ -136,7 +136,7 @@ private final class NotedConnection: Connection {
     }
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct HousekeeperWorkerTests {
     private let inbox = WorkerInbox {}
     private let worker: WorkerCore
@@ -184,7 +184,7 @@ struct HousekeeperWorkerTests {
     }
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct HousekeeperPlanTests {
     @Test(
         arguments: [

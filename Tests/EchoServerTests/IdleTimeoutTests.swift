@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// The idle timeout: time without progress in either direction.
-@Suite(.timeLimit(.minutes(1)), .serialized)
+@Suite(.timeLimit(.minutes(5)), .serialized)
 struct IdleTimeoutTests {
     @Test(arguments: EchoServer.IOModel.allCases)
     func `a connection on which nothing moves is ended in good order`(

@@ -6,7 +6,7 @@ import Testing
 @testable import EchoServer
 
 /// Listening sockets that somebody else opened.
-@Suite(.timeLimit(.minutes(1)), .serialized)
+@Suite(.timeLimit(.minutes(5)), .serialized)
 struct InheritedSocketTests {
     @Test(arguments: EchoServer.IOModel.allCases)
     func `TCP, IPv6 and Unix sockets are served as they are`(

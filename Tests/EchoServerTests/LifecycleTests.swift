@@ -68,7 +68,7 @@ private final class CallList: Sendable {
     func add(_ name: String) { list.withLock { $0.append(name) } }
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct LifecycleTests {
     @Test(arguments: LifeProbe.Station.allCases)
     fileprivate func `only a server that was never started nor shut down can be started`(

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// What an operator gets to read.
-@Suite(.timeLimit(.minutes(1)), .serialized)
+@Suite(.timeLimit(.minutes(5)), .serialized)
 struct LoggingTests {
     @Test(arguments: EchoServer.IOModel.allCases)
     func `at debug each end of a connection is told, with peer, bytes and cause`(

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// What a metrics backend is told.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct MetricsTests {
     @Test(arguments: EchoServer.IOModel.allCases)
     func `a backend is told what the statistics say`(_ model: EchoServer.IOModel) async throws {

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// The high-water mark: what a peer does not take is not read from it either.
-@Suite(.timeLimit(.minutes(1)), .serialized)
+@Suite(.timeLimit(.minutes(5)), .serialized)
 struct PressureTests {
     // Blocking calls cannot tell that they blocked.
     static let countingModels = EchoServer.IOModel.allCases.filter { $0 != .threadPerClient }

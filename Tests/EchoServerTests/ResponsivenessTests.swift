@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Whether every loop of a server turns.
-@Suite(.timeLimit(.minutes(1)), .serialized)
+@Suite(.timeLimit(.minutes(5)), .serialized)
 struct ResponsivenessTests {
     @Test(arguments: EchoServer.IOModel.allCases)
     func `a server that serves nobody, many idle clients or busy ones is responsive`(

@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// `run()`: serving as a service.
-@Suite(.timeLimit(.minutes(1)), .serialized)
+@Suite(.timeLimit(.minutes(5)), .serialized)
 struct RunTests {
     @Test(arguments: EchoServer.IOModel.allCases)
     func `run starts the server, and ends with its shutdown`(

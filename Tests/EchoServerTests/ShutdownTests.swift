@@ -5,7 +5,7 @@ import Testing
 
 /// Who may shut down when, and that nothing stays behind; what happens to connections is in
 /// `DrainTests`.
-@Suite(.timeLimit(.minutes(1)), .serialized)
+@Suite(.timeLimit(.minutes(5)), .serialized)
 struct ShutdownTests {
     @Test(arguments: EchoServer.IOModel.allCases)
     func `shutting down again and at the same time ends as well`(

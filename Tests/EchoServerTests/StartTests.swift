@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// What starting does and what it refuses, each with its own code and message.
-@Suite(.timeLimit(.minutes(1)), .serialized)
+@Suite(.timeLimit(.minutes(5)), .serialized)
 struct StartTests {
     @Test(arguments: EchoServer.IOModel.allCases)
     func `a server can be started once`(_ model: EchoServer.IOModel) async throws {

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// One regression test for each fault of the textbook echo servers, SB-9 to SB-13.
-@Suite(.timeLimit(.minutes(1)), .serialized)
+@Suite(.timeLimit(.minutes(5)), .serialized)
 struct TextbookFaultTests2 {
     // Any error that came with an FD_ACCEPT closed the listening socket.
     @Test(arguments: EchoServer.IOModel.allCases)

@@ -3,7 +3,7 @@ import Proactor
 import Sockets
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct AcceptTests {
     @Test func `CP-10: an accept's packet carries the listener's key, and the connection works`()
         throws

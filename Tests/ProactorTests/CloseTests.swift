@@ -3,7 +3,7 @@ import Proactor
 import Sockets
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct CloseTests {
     @Test(arguments: [1, 3, 50])
     func `OV-8: closing aborts each pending operation exactly once`(_ count: Int) throws {

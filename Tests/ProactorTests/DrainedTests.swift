@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// When a short receive means that nothing more is there, and when it does not (PR-3, PF-5).
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct DrainedTests {
     @Test func `PR-3: data and FIN in one edge give the data, then the end`() throws {
         let port = try CompletionPort()

@@ -5,7 +5,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct EventTests {
     @Test func `OV-2: posting resets the event, completion sets it`() throws {
         let proactor = try EventProactor()

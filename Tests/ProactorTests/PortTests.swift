@@ -3,7 +3,7 @@ import Proactor
 import Sockets
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct PortTests {
     @Test func `OV-1: pending is indicated once, immediate success once, refusal never`() throws {
         let port = try CompletionPort()

@@ -3,7 +3,7 @@ import Proactor
 import Sockets
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ReceiveTests {
     @Test func `OV-4: a receive completes with what is there, under the socket's key`() throws {
         let port = try CompletionPort()

@@ -18,7 +18,7 @@ private final class Log {
     }
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct RoutineTests {
     @Test func `CR-1: a routine runs in an alertable wait only, on the thread that posted`() throws
     {

@@ -3,7 +3,7 @@ import Proactor
 import Sockets
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct SendTests {
     @Test func `OV-5: a send that does not fit completes once, with all bytes`() throws {
         let port = try CompletionPort()

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// What holds when several threads serve a port.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct WorkerTests {
     @Test func `CP-2: parked workers are released last in, first out`() async throws {
         let port = try CompletionPort(concurrency: 1)

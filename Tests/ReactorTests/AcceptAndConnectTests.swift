@@ -4,7 +4,7 @@ import Testing
 
 @testable import Reactor
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct AcceptAndConnectTests {
     /// Connects, and keeps the connecting ends.
     private func clients(_ count: Int, to listener: NetworkListener) throws -> [Peer] {

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Reactor
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct AddressChangeTests {
     @Test func `AS-13: one ADDRESS_LIST_CHANGE for each arming, however much changes`() async throws
     {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Reactor
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct AsyncSelectTests {
     @Test func `AS-1: a selection replaces the one before it`() throws {
         let fixture = try Fixture()

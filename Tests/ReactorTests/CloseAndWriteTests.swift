@@ -4,7 +4,7 @@ import Testing
 
 @testable import Reactor
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct CloseAndWriteTests {
     @Test func `AS-7: WRITE comes with the selection, and again only after a send did not fit`()
         throws

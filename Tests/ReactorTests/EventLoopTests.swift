@@ -5,7 +5,7 @@ import Testing
 
 @testable import Reactor
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct EventLoopTests {
     @Test(arguments: EventLoop.Method.allCases)
     func `a loop uses the method it was asked for, and never select by itself`(
@@ -108,7 +108,7 @@ struct EventLoopTests {
     }
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct LoopWakerTests {
     private final class Work: Sendable {
         let count = Locked(0)
@@ -154,7 +154,7 @@ struct LoopWakerTests {
     }
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct LoopTimerTests {
     @Test func `a one-shot timer fires once, not before its time`() throws {
         let loop = try EventLoop()

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Reactor
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct EventWaitTests {
     private func events(_ count: Int, resetsAutomatically: Bool = false) -> [EventObject] {
         (0..<count).map { _ in EventObject(resetsAutomatically: resetsAutomatically) }

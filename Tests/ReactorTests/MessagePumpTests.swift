@@ -3,7 +3,7 @@ import Testing
 
 @testable import Reactor
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct MessagePumpTests {
     @Test func `a queue is first in, first out, also when it grows and wraps`() {
         let queue = MessageQueue(capacity: 8)

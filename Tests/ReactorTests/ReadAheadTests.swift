@@ -5,7 +5,7 @@ import Testing
 
 @testable import Reactor
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ReadAheadTests {
     @Test func `a large receive takes what was read ahead and the kernel's rest`() throws {
         let fixture = try Fixture()

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Reactor
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct UrgentDataTests {
     @Test(arguments: [EventLoop.Method.epoll, .poll, .select])
     func `PF-11: urgent data gives OOB, once, under every method`(_ method: EventLoop.Method) throws

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Listening sockets that a service manager passes.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct AdoptedListenerTests {
     private func boundSocket(type: CInt, isListening: Bool) throws -> Descriptor {
         // As a service manager would: neither close-on-exec nor non-blocking.

@@ -3,7 +3,7 @@ import Sockets
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct DescriptorTests {
     @Test func `a descriptor is closed when its last owner goes, and no other with it`() async {
         await #expect(processExitsWith: .success) {

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// The tests' own load generator must see what it is there to see.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct EchoLoadTests {
     @Test(arguments: [
         EchoLoad.Behaviour.echo, .lockstep(size: 100),

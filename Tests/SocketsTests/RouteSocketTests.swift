@@ -4,7 +4,7 @@ import Sockets
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct RouteSocketTests {
     @Test(.enabled(if: hasNetworkNamespaces, "needs a network namespace of its own"))
     func `E-n: an added and a removed address are told`() async throws {

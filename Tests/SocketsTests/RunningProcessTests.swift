@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// The tests' own control of programs must see what it is there to see.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct RunningProcessTests {
     @Test func `lines, exit code and errors are collected`() async throws {
         let process = try RunningProcess(

@@ -3,7 +3,7 @@ import Sockets
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct SocketAddressTests {
     @Test(arguments: [
         ("127.0.0.1", "127.0.0.1:7"), ("0.0.0.0", "0.0.0.0:7"),

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// The files of Unix sockets.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct SocketFileTests {
     private let folder: TemporaryFolder
     private let address: SocketAddress

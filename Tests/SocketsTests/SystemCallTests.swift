@@ -4,7 +4,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct SystemCallTests {
     @Test func `a failed call is named, with the kernel's reason`() throws {
         let error = #expect(throws: SystemError.self) {

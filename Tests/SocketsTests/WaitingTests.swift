@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// The tests' own means of waiting.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct WaitingTests {
     private struct Expected: Error {}
 

@@ -2,7 +2,7 @@ import Sockets
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct WakeupTests {
     @Test func `many signals are one wake-up, and clearing ends it`() throws {
         let wakeup = try Wakeup()

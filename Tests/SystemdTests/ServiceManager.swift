@@ -8,7 +8,7 @@ import Testing
 /// One after the other: most of them start and stop processes, and watch the time these take.
 @Suite(
     .serialized,
-    .timeLimit(.minutes(2)),
+    .timeLimit(.minutes(5)),
     .enabled(if: geteuid() == 0, "only root can give a service manager a /run of its own"),
     .disabled(if: isSanitized, "the manager's time limits are for programs at full speed")
 )

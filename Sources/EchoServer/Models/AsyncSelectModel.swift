@@ -65,6 +65,7 @@ private final class AsyncSelectWindow {
         while let message = pump.next() {
             if case .network(let message) = message { procedure(message) }
         }
+        pump.loop.closing.closeAll()
         core.retire()
     }
 

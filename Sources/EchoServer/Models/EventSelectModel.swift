@@ -70,6 +70,7 @@ private final class EventSelectWorker: GroupWorker {
             }
             core.housekeep()
         }
+        loop.closing.closeAll()
         core.retire()
     }
 

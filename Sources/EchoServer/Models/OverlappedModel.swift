@@ -67,11 +67,13 @@ private final class OverlappedWorker: GroupWorker {
         while !core.isDone {
             switch wait() {
             case .signalled(let first): sweep(from: first)
-            case .routinesRan: takeMessages()
-            case .timedOut, .invalidParameter, .invalidHandle: break
+            case .routinesRan, .timedOut, .invalidParameter, .invalidHandle: break
             }
+            // Events come before routines (CR-4): busy connections would keep new ones waiting.
+            if core.hasMessages { takeMessages() }
             core.housekeep()
         }
+        thread.closing.closeAll()
         core.retire()
     }
 

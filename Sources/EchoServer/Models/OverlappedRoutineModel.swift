@@ -69,6 +69,7 @@ private final class OverlappedRoutineWorker: GroupWorker {
             if core.hasMessages { takeMessages() }
             core.housekeep()
         }
+        thread.closing.closeAll()
         core.retire()
     }
 

@@ -208,6 +208,6 @@ final class OverlappedConnection: Connection {
         guard wanted.contains(.close) else { return }
         if session.state.resetsOnClose { thread.withSocket(handle) { $0.setResetOnClose() } }
         // Operations under way are indicated as aborted; only then the connection goes (OV-8).
-        thread.close(handle)
+        thread.close(handle, later: true)
     }
 }

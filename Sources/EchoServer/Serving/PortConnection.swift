@@ -215,7 +215,7 @@ final class PortConnection: Sendable {
     private static func close(_ state: inout State, _ port: CompletionPort) -> Bool {
         state.sending?.backlog.removeAll()
         if state.echo.resetsOnClose { port.withSocket(state.handle) { $0.setResetOnClose() } }
-        port.close(state.handle)
+        port.close(state.handle, later: true)
         return !state.isPending
     }
 }
