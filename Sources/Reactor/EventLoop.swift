@@ -122,7 +122,9 @@ package final class EventLoop {
     private func pass(waitingAtMost duration: Duration?) {
         guard let duration else { return dispatch(EVLOOP_ONCE) }
         guard duration > .zero, (try? timeoutWatch?.add(timeout: duration)) != nil else {
-            return dispatch(EVLOOP_NONBLOCK)
+            // By itself EVLOOP_NONBLOCK goes on for as long as anything is ready: a callback that
+            // leaves its condition as it is, because the turn has had enough, would never return.
+            return dispatch(EVLOOP_ONCE | EVLOOP_NONBLOCK)
         }
         dispatch(EVLOOP_ONCE)
         timeoutWatch?.remove()

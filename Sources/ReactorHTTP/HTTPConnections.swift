@@ -25,7 +25,13 @@ final class HTTPConnections {
     }
 
     deinit {
+        forget()
+    }
+
+    /// Gives the references up; while the loop exists, and when `evhttp` does not any more.
+    func forget() {
         for entry in entries { unsafe _ = bufferevent_decref(entry.buffer) }
+        entries = []
     }
 
     /// How many there are, as far as is known: those that have ended count until ``sweep()``.

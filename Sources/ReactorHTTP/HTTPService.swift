@@ -51,6 +51,8 @@ final class HTTPService {
         timer = nil
         // Its connections as well, of which ``connections`` keeps only the shells.
         unsafe evhttp_free(http)
+        // While the loop still exists: freeing a buffer's last reference uses it.
+        connections.forget()
     }
 
     private static var noMemory: SystemError {

@@ -37,6 +37,35 @@ struct EventLoopTests {
         #expect(!isPending)
     }
 
+    // It went on until nothing was ready: a server with many slow readers stood still, and spun.
+    @Test func `a turn that only looks runs each callback once, though its condition stays`() throws
+    {
+        final class Reader {
+            var calls = 0
+            let wakeup: Wakeup
+            init() throws { wakeup = try Wakeup() }
+        }
+        let loop = try EventLoop()
+        let reader = try Reader()
+        let watch = unsafe try Watch(
+            loop,
+            descriptor: reader.wakeup.number,
+            .read,
+            persistent: true,
+            context: Unmanaged.passUnretained(reader).toOpaque()
+        ) { _, _, context in
+            guard let context = unsafe context else { return }
+            let reader = unsafe Unmanaged<Reader>.fromOpaque(context).takeUnretainedValue()
+            reader.calls += 1
+            // Ends it in any case.
+            if reader.calls == 1000 { reader.wakeup.clear() }
+        }
+        try watch.add()
+        reader.wakeup.signal()
+        loop.turn(waitingAtMost: .zero)
+        #expect(reader.calls == 1)
+    }
+
     @Test func `a turn waits no longer than asked`() throws {
         let loop = try EventLoop()
         let start = MonotonicTime.now
