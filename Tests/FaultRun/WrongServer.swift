@@ -16,6 +16,8 @@ enum WrongServer {
             try ThreadedEchoServer(on: .loopback(port: 0), behaviour),
             try ThreadedEchoServer(on: .unix(unixPath), behaviour),
         ]
+        // Nothing uses them any more: they would go, and their sockets with them.
+        defer { withExtendedLifetime(servers) {} }
         say("listening on \(servers[0].address)\nlistening on unix:\(unixPath)")
         while true { try await letPass(.seconds(10)) }
     }
