@@ -46,6 +46,11 @@ struct ShortageTests {
         try await server.expectEcho()
         let open = server.figures.openDescriptorCount
         let limit = try limitDescriptors(of: server.process.pid, to: open + 20)
+        // So few are left that they are lacking however slowly the clients come.
+        var resting = EchoLoad(connections: 17, bytes: 100)
+        resting.staysOpen = true
+        let held = try resting.start(against: server.address)
+        #expect(await held.reaches { $0.held == 17 })
         let start = MonotonicTime.now
         for _ in 0..<20 {
             var load = EchoLoad(connections: 100, bytes: 1000)
@@ -58,6 +63,7 @@ struct ShortageTests {
         let lines = server.process.lines(of: .standardError)
         #expect(lines.count { $0.contains("cannot accept") } >= 1)
         #expect(lines.count <= 1 + 2 * (seconds / 5 + 2), "\(lines.count) in \(seconds) s")
+        held.stop()
         try await server.expectEcho()
         try await server.expectExit()
     }
