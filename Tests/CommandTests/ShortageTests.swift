@@ -1,4 +1,5 @@
 import EchoServer
+import Glibc
 import Sockets
 import TestSupport
 import Testing
@@ -65,6 +66,30 @@ struct ShortageTests {
         #expect(lines.count <= 1 + 2 * (seconds / 5 + 2), "\(lines.count) in \(seconds) s")
         held.stop()
         try await server.expectEcho()
+        try await server.expectExit()
+    }
+
+    // The thread that accepts takes 64 connections and then looks at its other sockets; if these
+    // were all, it used to wait for the next one to say that it accepts again.
+    @Test(arguments: EchoServer.IOModel.allCases)
+    func `a shortage is over when all that waited are served, however many they are`(
+        _ model: EchoServer.IOModel
+    ) async throws {
+        let faults = try await InjectedFaults([.init("accept4", EMFILE)])
+        let server = try await RunningServer(model, through: faults.wrapper)
+        try await server.expectEcho()
+        faults.apply(true)
+        var load = EchoLoad(connections: 64, bytes: 100)
+        load.staysOpen = true
+        let waiting = try load.start(against: server.address)
+        _ = try await server.process.line(from: .standardError) { $0.contains("cannot accept") }
+        #expect(await waiting.reaches { $0.opened == 64 }, "\(waiting.progress)")
+        faults.apply(false)
+        #expect(await waiting.reaches { $0.held == 64 }, "\(waiting.progress)")
+        _ = try await server.process.line(from: .standardError) {
+            $0.contains("accepting connections again")
+        }
+        waiting.stop()
         try await server.expectExit()
     }
 }

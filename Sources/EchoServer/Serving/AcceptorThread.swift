@@ -176,7 +176,9 @@ private struct AcceptLoop {
                 return
             }
         }
-        if isDraining { wakeup.signal() }
+        // The queue may be empty now, of which the socket will say nothing: draining and a shortage
+        // are over when it was found to be.
+        if isDraining || entries[index].source.isShort { wakeup.signal() }
     }
 
     /// Waits for connections, a wake-up or the end of a pause; gives the entries to look at.

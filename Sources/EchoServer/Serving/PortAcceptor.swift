@@ -82,16 +82,18 @@ final class PortAcceptor {
     /// Does what is due by the clock.
     func check(_ now: MonotonicTime, _ serve: (consuming AcceptedSocket) -> Void) {
         if let moment = notBefore, moment <= now { resume(serve) }
-        if let moment = emptyIfPendingAt, moment <= now {
-            emptyIfPendingAt = nil
-            if listening.isWaiting { source.endShortage() }
-        }
+        if let moment = emptyIfPendingAt, moment <= now { lookForEnd(now) }
         guard let moment = lastCallAt, moment <= now, notBefore == nil else { return }
         if listening.isWaiting, !listening.hasQueue {
             close()
         } else {
             lastCallAt = now + .milliseconds(10)
         }
+    }
+
+    private func lookForEnd(_ now: MonotonicTime) {
+        if listening.isWaiting { source.endShortage() }
+        emptyIfPendingAt = source.isShort ? now + .milliseconds(200) : nil
     }
 
     /// Accepts what is queued, then closes.
