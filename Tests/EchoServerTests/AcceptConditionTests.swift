@@ -171,4 +171,41 @@ struct AcceptConditionTests {
             #expect(server.statistics.accepted == 1)
         }
     }
+
+    // The other workers of a completion port used to spin until it had answered, once something
+    // was due by the clock.
+    @Test(arguments: EchoServer.IOModel.allCases)
+    func `a condition that takes long uses no processor time`(
+        _ model: EchoServer.IOModel
+    ) async throws {
+        await #expect(processExitsWith: .success) { [model = model as EchoServer.IOModel] in
+            let asked = Completion<Void>()
+            let answer = try Wakeup()
+            try await withServer(model) {
+                $0.workers = 2
+                $0.idleTimeout = .milliseconds(200)
+                $0.admission = { request in
+                    guard request.activeConnections > 0 else { return .accept }
+                    asked.complete(())
+                    answer.wait(atMost: patience)
+                    return .accept
+                }
+            } _: { _, address in
+                let first = try await TestClient(to: address)
+                #expect(try await first.exchange([0]) == [0])
+                let second = try await TestClient(to: address)
+                defer { for client in [first, second] { client.close() } }
+                try await second.send([1])
+                await asked.value
+                // The first connection's time is over.
+                #expect(try await second.isSilent(for: .milliseconds(500)))
+                let before = ProcessFigures().cpuTime
+                #expect(try await second.isSilent(for: .seconds(1)))
+                let used = ProcessFigures().cpuTime - before
+                #expect(used < .milliseconds(100), "\(used)")
+                answer.signal()
+                #expect(try await second.receive(1) == [1])
+            }
+        }
+    }
 }

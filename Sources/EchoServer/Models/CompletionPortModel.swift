@@ -56,20 +56,21 @@ private struct CompletionPortWorker {
 
     func run() {
         let worker = CompletionPort.Worker(of: service.port)
+        var isLeft = false
         while true {
-            switch dequeue(worker) {
+            switch dequeue(worker, service.wait(afterLeaving: isLeft)) {
             case .success(let packet), .failure(let packet): handle(packet)
             case .timedOut: break
             case .abandoned:
                 service.context.counters.retire(state.counters)
                 return
             }
-            service.keepHouse(state)
+            isLeft = service.keepHouse(state)
         }
     }
 
     // Looks for packets without sleeping for a while, if that is wanted.
-    private func dequeue(_ worker: CompletionPort.Worker) -> Dequeued {
+    private func dequeue(_ worker: CompletionPort.Worker, _ timeout: Duration?) -> Dequeued {
         if busyPoll > .zero {
             let end = MonotonicTime.now + busyPoll
             repeat {
@@ -77,7 +78,7 @@ private struct CompletionPortWorker {
                 guard case .timedOut = outcome else { return outcome }
             } while .now < end
         }
-        return worker.dequeue(timeout: service.wait)
+        return worker.dequeue(timeout: timeout)
     }
 
     private func handle(_ packet: Packet) {

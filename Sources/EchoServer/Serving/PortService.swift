@@ -90,7 +90,16 @@ final class PortService: Sendable {
     }
 
     /// How long a worker may wait for packets.
-    var wait: Duration? {
+    ///
+    /// - Parameter isLeft: whether ``keepHouse(_:)`` has left it to another worker, which looks at
+    ///   the clock again when it is done; it may take long if it hangs in an accept condition.
+    /// - Returns: how long; `nil` for as long as it likes.
+    func wait(afterLeaving isLeft: Bool) -> Duration? {
+        guard isLeft else { return wait }
+        return wait.map { max($0, .milliseconds(10)) }
+    }
+
+    private var wait: Duration? {
         let moment = due.load(ordering: .acquiring)
         let limit: Duration? = roll.isOpen ? .milliseconds(20) : nil
         guard moment != .max else { return limit }
@@ -137,6 +146,8 @@ final class PortService: Sendable {
     }
 
     private func begin(_ accepted: consuming AcceptedSocket, _ worker: WorkerState) {
+        // The accept condition may have taken long: that was not idle time of the connection.
+        worker.refreshTime()
         let connection = PortConnection(peer: accepted.peer, at: worker.now)
         var options: AssociationOptions = .skipsPacketOnSuccess
         // A receive of a Unix socket also ends early where somebody passed descriptors.
@@ -191,17 +202,20 @@ final class PortService: Sendable {
         for acceptor in reception.acceptors { advance(due: acceptor.due) }
     }
 
-    /// Does what is due by the clock, unless another worker is at it.
-    func keepHouse(_ worker: WorkerState) {
+    /// Does what is due by the clock.
+    ///
+    /// - Returns: whether it has left that to another worker.
+    func keepHouse(_ worker: WorkerState) -> Bool {
         roll.call()
-        guard due.load(ordering: .acquiring) != .max else { return }
+        guard due.load(ordering: .acquiring) != .max else { return false }
         worker.refreshTime()
-        guard due.load(ordering: .acquiring) <= worker.now.nanoseconds else { return }
-        _ = reception.withLockIfAvailable { box in
+        guard due.load(ordering: .acquiring) <= worker.now.nanoseconds else { return false }
+        let done: Void? = reception.withLockIfAvailable { box in
             due.store(.max, ordering: .releasing)
             keepHouse(box.value, worker)
             schedule(box.value)
         }
+        return done == nil
     }
 
     private func keepHouse(_ reception: Reception, _ worker: WorkerState) {
