@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// One regression test for each fault of the textbook echo servers, SB-1 to SB-8; the rest is in
-/// `TextbookFaultTests2`.
+/// `TextbookConnectionFaultTests`.
 @Suite(.timeLimit(.minutes(5)), .serialized)
 struct TextbookFaultTests {
     // The array's last element was never taken out, because the count was decremented only when

@@ -7,7 +7,7 @@ import Testing
 
 /// One regression test for each fault of the textbook echo servers, SB-9 to SB-13.
 @Suite(.timeLimit(.minutes(5)), .serialized)
-struct TextbookFaultTests2 {
+struct TextbookConnectionFaultTests {
     // Any error that came with an FD_ACCEPT closed the listening socket.
     @Test(arguments: EchoServer.IOModel.allCases)
     func `SB-9: connections lost before they are accepted do not stop the listener`(
