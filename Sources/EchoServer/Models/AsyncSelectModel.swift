@@ -114,6 +114,7 @@ private final class AsyncSelectWindow {
             let connection = NetworkConnection(peer, socket, core.state) { [unowned self] ended in
                 connections.remove(ended)
                 core.remove(ended)
+                core.settle()
             }
             try socket.select([.read, .write, .close], postingTo: pump.queue)
             connections.insert(connection)

@@ -53,7 +53,7 @@ private final class EventSelectWorker: GroupWorker {
 
     var inbox: WorkerInbox { core.inbox }
 
-    init(_ context: ServingContext, ended: @escaping @Sendable () -> Void) throws {
+    init(_ context: ServingContext, ended: @escaping @Sendable (Int) -> Void) throws {
         loop = try EventLoop()
         let waker = loop.waker
         core = WorkerCore(context, WorkerInbox { waker.wake() }, ended: ended)

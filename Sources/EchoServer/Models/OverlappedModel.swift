@@ -56,7 +56,7 @@ private final class OverlappedWorker: GroupWorker {
 
     var inbox: WorkerInbox { core.inbox }
 
-    init(_ context: ServingContext, ended: @escaping @Sendable () -> Void) throws {
+    init(_ context: ServingContext, ended: @escaping @Sendable (Int) -> Void) throws {
         let thread = try AlertableThread(receiveBufferSize: context.operationBufferSize)
         self.thread = thread
         core = WorkerCore(context, WorkerInbox { thread.queueRoutine {} }, ended: ended)

@@ -55,7 +55,7 @@ private final class OverlappedRoutineWorker: GroupWorker {
 
     var inbox: WorkerInbox { core.inbox }
 
-    init(_ context: ServingContext, ended: @escaping @Sendable () -> Void) throws {
+    init(_ context: ServingContext, ended: @escaping @Sendable (Int) -> Void) throws {
         let thread = try AlertableThread(receiveBufferSize: context.operationBufferSize)
         self.thread = thread
         core = WorkerCore(context, WorkerInbox { thread.queueRoutine {} }, ended: ended)

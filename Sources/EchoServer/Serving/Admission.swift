@@ -7,6 +7,12 @@ import Sockets
 /// Runs the accept condition before a connection is served, as `WSAAccept` runs its condition
 /// function (SEL-9..11).
 final class Admission: Sendable {
+    /// A connection that has ended.
+    struct Departure {
+        let peer: Peer
+        let cause: CloseCause
+    }
+
     /// What becomes of a connection that could be accepted.
     enum Verdict: Equatable, Sendable {
         /// Serve it; it counts until ``leave(_:cause:)``.
@@ -97,16 +103,32 @@ final class Admission: Sendable {
         if isLate { body() }
     }
 
-    // Not under the lock: observers may look at the counts.
     private func change<Result>(_ body: (inout State) -> Result) -> Result {
-        let (result, observers) = state.withLock { state in
-            let result = HandedOver(body(&state))
-            state.changes += 1
-            defer { state.observers = [] }
-            return (result, state.observers)
-        }
-        for observer in observers { observer() }
-        return result.value
+        let changed = state.withLock { Self.change(&$0, body) }
+        return Self.tell(changed)
+    }
+
+    private func changeIfFree<Result>(_ body: (inout State) -> Result) -> Result? {
+        let changed = state.withLockIfAvailable { Self.change(&$0, body) }
+        return changed.map { Self.tell($0) }
+    }
+
+    private typealias Observers = [@Sendable () -> Void]
+
+    private static func change<Result>(
+        _ state: inout State,
+        _ body: (inout State) -> Result
+    ) -> (HandedOver<Result>, Observers) {
+        let result = HandedOver(body(&state))
+        state.changes += 1
+        defer { state.observers = [] }
+        return (result, state.observers)
+    }
+
+    // Not under the lock: observers may look at the counts.
+    private static func tell<Result>(_ changed: (HandedOver<Result>, Observers)) -> Result {
+        for observer in changed.1 { observer() }
+        return changed.0.value
     }
 
     /// Decides about one connection, and counts the decision.
@@ -218,11 +240,35 @@ final class Admission: Sendable {
 
     /// Counts a connection that has ended, and wakes whoever waits for a free place.
     func leave(_ peer: Peer, cause: CloseCause) {
-        let waiting = change { state in
-            state.statistics.closed[EchoServer.CloseReason(cause), default: 0] += 1
-            return Self.leave(peer, &state)
-        }
+        leave(CollectionOfOne(Departure(peer: peer, cause: cause)))
+    }
+
+    /// Counts connections that have ended, and wakes whoever waits for a free place.
+    func leave(_ departures: some Collection<Departure>) {
+        let waiting = change { Self.leave(departures, &$0) }
         for wakeup in waiting { wakeup.signal() }
+    }
+
+    /// Counts connections that have ended, unless another thread is counting.
+    ///
+    /// - Returns: whether they were counted.
+    func leaveIfFree(_ departures: some Collection<Departure>) -> Bool {
+        guard let waiting = changeIfFree({ Self.leave(departures, &$0) }) else { return false }
+        for wakeup in waiting { wakeup.signal() }
+        return true
+    }
+
+    private static func leave(
+        _ departures: some Collection<Departure>,
+        _ state: inout State
+    ) -> [Wakeup] {
+        var waiting: [Wakeup] = []
+        for departure in departures {
+            let reason = EchoServer.CloseReason(departure.cause)
+            state.statistics.closed[reason, default: 0] += 1
+            waiting += leave(departure.peer, &state)
+        }
+        return waiting
     }
 
     private static func leave(_ peer: Peer, _ state: inout State) -> [Wakeup] {

@@ -8,18 +8,27 @@ final class WorkerCore {
     let context: ServingContext
     let state: WorkerState
     let inbox: WorkerInbox
-    private let ended: () -> Void
+    private let ended: (Int) -> Void
     private(set) var connections = Slots<Connection>()
     private let housekeeper: Housekeeper
     private var isClosed = false
+    // Not yet accounted for; how often that was put off.
+    private var departed: [Admission.Departure] = []
+    private var postponements = 0
+    private static let postponementLimit = 100
+    private static let settlingPause = Duration.milliseconds(1)
 
     /// The core of a new worker.
     ///
     /// - Parameters:
     ///   - context: what all workers share.
     ///   - inbox: what other threads tell this one.
-    ///   - ended: called for each connection that has ended.
-    init(_ context: ServingContext, _ inbox: WorkerInbox, ended: @escaping () -> Void = {}) {
+    ///   - ended: told how many connections have ended.
+    init(
+        _ context: ServingContext,
+        _ inbox: WorkerInbox,
+        ended: @escaping (Int) -> Void = { _ in }
+    ) {
         self.context = context
         self.inbox = inbox
         self.ended = ended
@@ -49,21 +58,41 @@ final class WorkerCore {
         housekeeper.consider(connection.session.state)
     }
 
-    /// Takes out a connection that has closed, and accounts for it.
+    /// Takes out a connection that has closed; ``settle()`` accounts for it.
     func remove(_ connection: Connection) {
         guard connections.remove(connection.address) != nil else { return }
-        context.ended(
-            connection.peer,
-            since: connection.beginning,
-            connection.session.state
-        )
-        ended()
+        let state = connection.session.state
+        departed.append(Admission.Departure(peer: connection.peer, cause: state.closeCause))
+        context.log.closed(connection.peer, since: connection.beginning, state)
+    }
+
+    /// Accounts for the connections that have ended.
+    func settle() {
+        guard !departed.isEmpty else { return }
+        context.admission.leave(departed)
+        noteSettled()
+    }
+
+    // When thousands of connections end at once, on many threads, a worker that waited for its turn
+    // with the lock would serve nobody until all others had theirs, each time one of its own ends.
+    private func settleIfFree() {
+        guard !departed.isEmpty else { return }
+        postponements += 1
+        if postponements > Self.postponementLimit { return settle() }
+        if context.admission.leaveIfFree(departed) { noteSettled() }
+    }
+
+    private func noteSettled() {
+        let count = departed.count
+        departed.removeAll(keepingCapacity: count <= 64)
+        postponements = 0
+        ended(count)
     }
 
     /// Resets a connection that cannot be served after all.
     func refuse(_ arrival: Arrival, _ error: Errno? = nil) {
         arrival.refuse(context, error)
-        ended()
+        ended(1)
     }
 
     /// A connection has begun to wait for something that depends on time.
@@ -74,13 +103,20 @@ final class WorkerCore {
     /// How long the worker may wait for input; `nil` for as long as it likes.
     var wait: Duration? {
         // The same clock as the rules use: with an exact one it would wake a tick too early, and spin.
-        housekeeper.due.map { max($0 - .coarse, .zero) }
+        let rest = housekeeper.due.map { max($0 - .coarse, .zero) }
+        guard !departed.isEmpty else { return rest }
+        return min(rest ?? Self.settlingPause, Self.settlingPause)
     }
 
-    /// Does what is due by the clock.
+    /// Accounts for what has ended, and does what is due by the clock.
     ///
     /// Each turn, after waiting.
     func housekeep() {
+        doWhatIsDue()
+        settleIfFree()
+    }
+
+    private func doWhatIsDue() {
         guard housekeeper.due != nil else { return }
         state.refreshTime()
         guard housekeeper.isDue(state.now) else { return }
@@ -113,6 +149,7 @@ final class WorkerCore {
 
     /// Ends the account of this worker.
     func retire() {
+        settle()
         context.counters.retire(state.counters)
         inbox.end()
     }

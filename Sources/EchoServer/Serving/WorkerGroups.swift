@@ -1,5 +1,6 @@
 import Glibc
 import Sockets
+import Synchronization
 
 /// A worker that serves a limited number of connections, because its waits take no more.
 protocol GroupWorker: AnyObject, SendableMetatype {
@@ -7,9 +8,9 @@ protocol GroupWorker: AnyObject, SendableMetatype {
     ///
     /// - Parameters:
     ///   - context: what all workers share.
-    ///   - ended: to be called for each connection that has ended; from any thread.
+    ///   - ended: to be told how many connections have ended; from any thread.
     /// - Throws: `SystemError`, or an error of the layer it is built on.
-    init(_ context: ServingContext, ended: @escaping @Sendable () -> Void) throws
+    init(_ context: ServingContext, ended: @escaping @Sendable (Int) -> Void) throws
     /// Connections that one worker serves, for example as many as one wait takes.
     static var capacity: Int { get }
     /// Where it gets its connections.
@@ -23,15 +24,18 @@ protocol GroupWorker: AnyObject, SendableMetatype {
 ///
 /// Any thread.
 final class WorkerGroups<Worker: GroupWorker>: Sendable {
+    // Grows under the lock and shrinks without: who only wants to leave must not wait for others.
+    private final class Occupancy: Sendable {
+        let count = Atomic(0)
+    }
+
     private struct Group {
-        let id: UInt64
+        let occupancy: Occupancy
         let inbox: WorkerInbox
-        var count = 0
     }
 
     private struct State {
         var groups: [Group] = []
-        var lastID: UInt64 = 0
         var plan: DrainPlan?
     }
 
@@ -67,8 +71,9 @@ final class WorkerGroups<Worker: GroupWorker>: Sendable {
         do {
             try state.withLock { state in
                 let index = try place(&state)
-                state.groups[index].count += 1
-                state.groups[index].inbox.adopt(arrival.value)
+                let group = state.groups[index]
+                group.occupancy.count.add(1, ordering: .relaxed)
+                group.inbox.adopt(arrival.value)
             }
             return .served
         } catch {
@@ -79,14 +84,14 @@ final class WorkerGroups<Worker: GroupWorker>: Sendable {
     }
 
     private func place(_ state: inout State) throws -> Int {
-        if let index = state.groups.firstIndex(where: { $0.count < Worker.capacity }) {
-            return index
+        let free = state.groups.firstIndex { group in
+            group.occupancy.count.load(ordering: .relaxed) < Worker.capacity
         }
-        state.lastID += 1
-        let id = state.lastID
+        if let free { return free }
+        let occupancy = Occupancy()
         let made = MadeInbox()
         try threads.start(name: name) { [context, weak self] in
-            let worker = try Worker(context) { self?.release(id) }
+            let worker = try Worker(context) { self?.release($0, of: occupancy) }
             made.inbox.withLock { $0 = worker.inbox }
             return worker.run
         }
@@ -94,17 +99,19 @@ final class WorkerGroups<Worker: GroupWorker>: Sendable {
             throw SystemError(call: "pthread_create", errno: Errno(rawValue: EAGAIN))
         }
         if let plan = state.plan { inbox.drain(plan) }
-        state.groups.append(Group(id: id, inbox: inbox))
+        state.groups.append(Group(occupancy: occupancy, inbox: inbox))
         return state.groups.count - 1
     }
 
-    private func release(_ id: UInt64) {
+    private func release(_ count: Int, of occupancy: Occupancy) {
+        let rest = occupancy.count.subtract(count, ordering: .relaxed).newValue
+        guard rest == 0 else { return }
         state.withLock { state in
-            guard let index = state.groups.firstIndex(where: { $0.id == id }) else { return }
-            state.groups[index].count -= 1
-            if state.groups[index].count == 0, state.groups.count > 1 {
-                state.groups.remove(at: index).inbox.close()
-            }
+            // A connection may have come meanwhile.
+            guard occupancy.count.load(ordering: .relaxed) == 0, state.groups.count > 1,
+                let index = state.groups.firstIndex(where: { $0.occupancy === occupancy })
+            else { return }
+            state.groups.remove(at: index).inbox.close()
         }
     }
 
