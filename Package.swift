@@ -57,9 +57,10 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
+        .target(name: "CTestProcess", path: "Tests/CTestProcess"),
         .target(
             name: "TestSupport",
-            dependencies: ["CLinux", "EchoClient", "Sockets"],
+            dependencies: ["CLinux", "CTestProcess", "EchoClient", "Sockets"],
             path: "Tests/TestSupport"
         ),
         .executableTarget(
