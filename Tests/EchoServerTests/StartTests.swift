@@ -74,18 +74,20 @@ struct StartTests {
     func `an address in use is named, and the server can be started when it is free`(
         _ model: EchoServer.IOModel
     ) async throws {
-        var other: OpenListener? = OpenListener(try Listener(.loopback(port: 0)))
+        // An address of its own: no client of another test may be given the port when it is free.
+        let host = "127.3.2.1"
+        var other: OpenListener? = OpenListener(try Listener(.ipv4(0x7F03_0201, port: 0)))
         let taken = try #require(other?.address.port)
         let free = EchoServer.Endpoint.tcp("127.0.0.1", port: 0)
         try await withServer(model) { _, _ in
             // The second endpoint fails: the first must not stay open.
             let path = temporarySocketPath()
-            let listen = [free, .unix(path), .tcp("127.0.0.1", port: taken)]
+            let listen = [free, .unix(path), .tcp(host, port: taken)]
             let server = try EchoServer(configuration: .init(model: model, listen: listen))
             let failure = #expect(throws: EchoServer.Failure.self) { try server.start() }
             #expect(failure?.code == .addressInUse)
             #expect(
-                failure?.message == "cannot listen on 127.0.0.1:\(taken): Address already in use"
+                failure?.message == "cannot listen on \(host):\(taken): Address already in use"
             )
             #expect(failure?.errorNumber == EADDRINUSE)
             #expect(unsafe access(path, F_OK) != 0, "the Unix socket's file is left")
