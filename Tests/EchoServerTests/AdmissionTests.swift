@@ -160,7 +160,10 @@ struct AdmissionTests {
                             if turn % 8 == 0 { sched_yield() }
                             counts[index].leave()
                             counts[2].leave()
-                            admission.leave(peers[index], cause: .peerClosed)
+                            let peer = peers[index]
+                            let departed = [Admission.Departure(peer: peer, cause: .peerClosed)]
+                            guard !admission.leaveIfFree(departed) else { continue }
+                            admission.leave(departed)
                         }
                     }
                 }
