@@ -1,7 +1,7 @@
 // Says how many tests run at once, before Swift Testing asks: it has no setting for that in a package.
 //
-// Most of these tests wait, so that all of them would run at once. They would take so long that they
-// ran out of time, and open so many descriptors that select(2) could watch none of theirs.
+// Most of these tests wait, so that all of them would run at once. They would run out of time, and
+// open more descriptors than select(2) can watch.
 
 #include "CTestProcess.h"
 #include <stdlib.h>

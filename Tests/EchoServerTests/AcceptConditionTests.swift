@@ -173,19 +173,24 @@ struct AcceptConditionTests {
     }
 
     // The other workers of a completion port used to spin until it had answered, once something
-    // was due by the clock.
+    // was due by the clock, and the time it took counted as idle time of the connection.
     @Test(arguments: EchoServer.IOModel.allCases)
-    func `a condition that takes long uses no processor time`(
+    func `a condition that takes long uses no processor time and no idle time`(
         _ model: EchoServer.IOModel
     ) async throws {
         await #expect(processExitsWith: .success) { [model = model as EchoServer.IOModel] in
+            let count = Locked(0)
             let asked = Completion<Void>()
             let answer = try Wakeup()
             try await withServer(model) {
                 $0.workers = 2
-                $0.idleTimeout = .milliseconds(200)
-                $0.admission = { request in
-                    guard request.activeConnections > 0 else { return .accept }
+                $0.idleTimeout = .seconds(1)
+                $0.admission = { _ in
+                    let number = count.withLock { count in
+                        count += 1
+                        return count
+                    }
+                    guard number > 1 else { return .accept }
                     asked.complete(())
                     answer.wait(atMost: patience)
                     return .accept
@@ -195,16 +200,17 @@ struct AcceptConditionTests {
                 #expect(try await first.exchange([0]) == [0])
                 let second = try await TestClient(to: address)
                 defer { for client in [first, second] { client.close() } }
-                try await second.send([1])
                 await asked.value
                 // The first connection's time is over.
-                #expect(try await second.isSilent(for: .milliseconds(500)))
+                #expect(try await second.isSilent(for: .milliseconds(1500)))
                 let before = ProcessFigures().cpuTime
                 #expect(try await second.isSilent(for: .seconds(1)))
                 let used = ProcessFigures().cpuTime - before
                 #expect(used < .milliseconds(100), "\(used)")
                 answer.signal()
-                #expect(try await second.receive(1) == [1])
+                // The second has been waiting for longer than it may, but not for its client.
+                #expect(try await second.isSilent(for: .milliseconds(300)))
+                #expect(try await second.exchange([1]) == [1])
             }
         }
     }
