@@ -1,7 +1,8 @@
 extension EchoServer {
     /// Counts of a server since it was started.
     ///
-    /// A snapshot: it does not change.
+    /// A snapshot: it does not change. Counts follow what they count: a client may hold its last
+    /// bytes a moment before ``bytesSent`` tells of them.
     public struct Statistics: Hashable, Sendable {
         /// Connections accepted and served.
         public internal(set) var accepted: UInt64 = 0
