@@ -76,7 +76,10 @@ struct DescriptorTests {
             let folder = try TemporaryFolder()
             _ = try folder.file("plain", holding: [])
             let before = ProcessFigures().openDescriptorCount
-            let probe = open("/dev/null")
+            // A number that no other thread is given once it is free again.
+            let (low, probe) = (open("/dev/null"), CInt(500))
+            dup2(low, probe)
+            close(low)
             expectOrExit(ProcessFigures().openDescriptors[probe] == "/dev/null")
             close(probe)
             expectOrExit(ProcessFigures().openDescriptors[probe] == nil)
