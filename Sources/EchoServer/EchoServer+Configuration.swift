@@ -52,6 +52,8 @@ extension EchoServer {
 
         /// Time without progress in either direction after which a connection is closed.
         ///
+        /// A server that was stopped or held up goes on first with what has arrived meanwhile.
+        ///
         /// Greater than zero; `nil` (default): never.
         public var idleTimeout: Duration?
 

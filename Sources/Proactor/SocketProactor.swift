@@ -187,6 +187,14 @@ package class SocketProactor: @unchecked Sendable {
         }
     }
 
+    /// Whether a receive is pending, or a wait until there is something to receive: posted, and not
+    /// complete.
+    ///
+    /// Any thread.
+    package final func hasPendingReceive(on handle: SocketHandle) -> Bool {
+        table.withState(handle) { $0.hasPendingReceive } ?? false
+    }
+
     /// Every open socket.
     package final var openSockets: [SocketHandle] {
         (0..<table.usedCount).compactMap { index in

@@ -65,6 +65,9 @@ extension NetworkSocket {
         }
     }
 
+    /// Whether bytes read ahead wait to be received: for those the kernel does not speak any more.
+    package var hasReadAhead: Bool { !ahead.isEmpty }
+
     /// How many bytes can be received at once: those read ahead and the kernel's (`FIONREAD`).
     package var unreadByteCount: Int {
         ahead.count + (withSocket { $0.unreadByteCount } ?? 0)

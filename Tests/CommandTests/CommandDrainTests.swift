@@ -52,6 +52,35 @@ struct CommandDrainTests {
     }
 
     @Test(arguments: EchoServer.IOModel.allCases)
+    func `what has arrived is echoed, however late the server gets to it`(
+        _ model: EchoServer.IOModel
+    ) async throws {
+        // One connection costs the server more time than another may be quiet.
+        let slowness = try await InjectedFaults(
+            ["accept4", "recv"].map { .init($0, lateBy: 120) }
+        )
+        let server = try await RunningServer(
+            model,
+            ["--drain-timeout", "40s"],
+            through: slowness.wrapper
+        )
+        let known = try await TestClient(to: server.address)
+        defer { known.close() }
+        #expect(try await known.exchange([1]) == [1])
+        server.process.send(signal: SIGSTOP)
+        slowness.apply(true)
+        let queued = try EchoLoad(connections: 4, bytes: 2000).start(against: server.address)
+        #expect(await queued.reaches { $0.bytesSent == 4 * 2000 })
+        try await known.send([2])
+        server.process.send(signal: SIGTERM)
+        server.process.send(signal: SIGCONT)
+        #expect(try await known.receiveToEnd().bytes == [2])
+        let report = try await queued.report()
+        #expect(report.isComplete, "\(report)")
+        #expect(try await server.process.exit() == .code(0))
+    }
+
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `queued connections are served even if descriptors were lacking`(
         _ model: EchoServer.IOModel
     ) async throws {

@@ -10,7 +10,7 @@ final class InjectedFaults: Sendable {
     struct Rule: Sendable {
         /// The C function; `epoll_ctl` stands for adding a descriptor.
         let call: String
-        /// What it leaves in `errno`; 0 for a transfer of a single byte.
+        /// What it leaves in `errno`; 0 for a transfer of a single byte, negative for a delay.
         let errno: CInt
         /// How many calls are spared first.
         var from = 0
@@ -22,6 +22,11 @@ final class InjectedFaults: Sendable {
             self.errno = errno
             self.from = from
             self.oneIn = oneIn
+        }
+
+        /// Calls that do what they should, but late.
+        init(_ call: String, lateBy milliseconds: CInt, oneIn: Int = 1) {
+            self.init(call, -milliseconds, oneIn: oneIn)
         }
     }
 

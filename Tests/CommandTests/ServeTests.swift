@@ -106,6 +106,41 @@ struct ServeTests {
         try await server.expectExit()
     }
 
+    @Test(arguments: EchoServer.IOModel.allCases)
+    func `the time that it was stopped is not the idle time of who has sent meanwhile`(
+        _ model: EchoServer.IOModel
+    ) async throws {
+        // Where the machine holds us up for as long as the timeout, nothing can be said: again,
+        // with a longer one.
+        for timeout: CInt in [300, 1200, 4800] {
+            let server = try await RunningServer(model, ["--idle-timeout", "\(timeout)ms"])
+            let (speaking, silent) = (
+                try await TestClient(to: server.address), try await TestClient(to: server.address)
+            )
+            defer {
+                speaking.close()
+                silent.close()
+            }
+            let start = MonotonicTime.now
+            let isServed = try? await (speaking.exchange([1]), silent.exchange([1])) == ([1], [1])
+            server.process.send(signal: SIGSTOP)
+            let isInTime = .now - start < .milliseconds(timeout / 2)
+            try await speaking.send([2])
+            await pause(milliseconds: 2 * timeout)
+            server.process.send(signal: SIGCONT)
+            let (late, idle) = try await (speaking.receiveToEnd(), silent.receiveToEnd())
+            #expect(idle.bytes == [])
+            speaking.close()
+            silent.close()
+            try await server.expectExit()
+            guard isInTime, isServed == true else { continue }
+            #expect(late.bytes == [2])
+            #expect(late.end == .finished)
+            return
+        }
+        Issue.record("the machine was too busy each time")
+    }
+
     @Test func `closed standard streams do not end it`() async throws {
         let path = "/tmp/echo-command-\(UInt64.random(in: 0 ... .max)).sock"
         let echo = try BuiltProduct.path(named: "echo")

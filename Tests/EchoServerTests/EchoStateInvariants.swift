@@ -87,7 +87,7 @@ struct RulesCheck {
         case .failed(let errno): return CloseCause(errno)
         case .abort: return .aborted
         case .tick, .drain: return .idleTimeout
-        case .received, .sent, .endOfInput, .finish:
+        case .received, .sent, .endOfInput, .ready, .finish:
             return before.isFinishing ? .drained : .peerClosed
         }
     }
@@ -105,6 +105,8 @@ struct RulesCheck {
         switch event {
         case .received where !before.discards, .tick, .drain:
             require("after progress and after a tick the deadline lies ahead", deadline > after.now)
+        case .ready where before.ending == nil:
+            require("what has not been got to is progress", deadline > after.now)
         case .sent(let count) where count > 0:
             require("after progress the deadline lies ahead", deadline > after.now)
         default: break

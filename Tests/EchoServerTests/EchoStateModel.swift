@@ -57,7 +57,7 @@ struct RulesNode {
     /// The events that a correct driver can produce now.
     func steps(_ rules: EchoRules, bytes: Int) -> [RulesStep] {
         var events: [EchoState.Event] = [
-            .drain, .finish, .abort, .tick, .failed(Errno(rawValue: ECONNRESET)),
+            .drain, .finish, .abort, .tick, .ready, .failed(Errno(rawValue: ECONNRESET)),
             .failed(Errno(rawValue: EPIPE)), .failed(Errno(rawValue: ETIMEDOUT)),
         ]
         // A receive posted before the rules stopped wanting input may still complete.
@@ -110,6 +110,7 @@ struct RulesNode {
             if owed * 2 < rules.pendingLimit - rules.pendingLimit % 2 || owed == 0 {
                 isPaused = false
             }
+        case .ready where before.ending == nil: progress = now
         case .endOfInput: hasInputEnded = true
         case .drain: isDraining = true
         case .finish where !before.discards: isFinishing = true

@@ -205,6 +205,35 @@ struct EchoStateTimeTests {
         }
     }
 
+    @Test(arguments: RulesStation.allCases, [EchoState.Event.tick, .drain])
+    func `a server that was held up looks at the socket before it ends a connection`(
+        _ station: RulesStation,
+        _ event: EchoState.Event
+    ) {
+        let original = station.probe
+        for isReady in [false, true] {
+            for moment in [199, 999, 1000] {
+                var (looked, blind) = (original, original)
+                var asked: [EchoState.Demand] = []
+                let now = RulesProbe.moment(moment)
+                let demand = looked.state.check(event, at: now, looked.rules) {
+                    asked.append($0)
+                    return isReady
+                }
+                let unseen = blind.feed(event, at: moment)
+                let ends = blind.state.isClosed || unseen.contains(.shutdownSend)
+                // Our end of stream is sent: the peer has been given everything.
+                guard station != .lingering else {
+                    #expect(asked.isEmpty && demand == unseen)
+                    continue
+                }
+                #expect(asked == (ends ? [station.demand] : []), "\(moment)")
+                #expect(demand == (ends && isReady ? station.demand : unseen), "\(moment)")
+                if ends && isReady { #expect(looked.deadline ?? .max > moment) }
+            }
+        }
+    }
+
     @Test(arguments: RulesStation.allCases)
     func `rule 8: without an idle timeout only draining and lingering have a deadline`(
         _ station: RulesStation

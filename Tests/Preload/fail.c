@@ -2,7 +2,8 @@
 // LD_PRELOAD: the program needs no hook for it. Built and used by InjectedFaults.swift.
 //
 // FAIL_RULES  rules, separated by commas: CALL:ERROR:FROM:ONE_IN. ERROR is a number of errno(3), or
-//             0 for a transfer of a single byte. The first FROM calls are spared; of the others one
+//             0 for a transfer of a single byte, or negative for a call that only comes so many
+//             milliseconds late. The first FROM calls are spared; of the others one
 //             in ONE_IN fails, which ones is a matter of the seed.
 // FAIL_SEED   a number.
 // FAIL_STATE  a file of 64-bit words, shared with the test: word 0 says whether rules apply now;
@@ -20,6 +21,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -90,6 +92,11 @@ static uint64_t mix(uint64_t value) {
     return value ^ (value >> 31);
 }
 
+static void delay(int milliseconds) {
+    struct timespec time = {milliseconds / 1000, milliseconds % 1000 * 1000000L};
+    while (nanosleep(&time, &time) != 0) {}
+}
+
 // The error that this call is to fail with, 0 for a short transfer, -1 to let it through.
 static int verdict(const char *call, void *caller) {
     if (state == NULL || atomic_load(&state[0]) == 0) return -1;
@@ -100,7 +107,9 @@ static int verdict(const char *call, void *caller) {
         if (number < rules[i].from) continue;
         if (mix(seed + number * 0x9e3779b97f4a7c15u) % rules[i].one_in != 0) continue;
         atomic_fetch_add(&state[2 * i + 2], 1);
-        return rules[i].error;
+        if (rules[i].error >= 0) return rules[i].error;
+        delay(-rules[i].error);
+        return -1;
     }
     return -1;
 }

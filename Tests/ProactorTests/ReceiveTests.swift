@@ -32,6 +32,24 @@ struct ReceiveTests {
         }
     }
 
+    @Test func `a receive is pending from posting until it is complete, taken or not`() throws {
+        let port = try CompletionPort()
+        let worker = CompletionPort.Worker(of: port)
+        let (handle, peer) = try associatedPair(with: port)
+        #expect(!port.hasPendingReceive(on: handle))
+        for post in [{ port.receive(on: handle) }, { port.waitReadable(on: handle) }] {
+            #expect(post() == .pending)
+            #expect(port.hasPendingReceive(on: handle))
+            #expect(worker.next(within: .zero) == nil)
+            #expect(port.hasPendingReceive(on: handle))
+            peer.send("a")
+            _ = try #require(worker.next())
+            #expect(!port.hasPendingReceive(on: handle))
+        }
+        port.close(handle)
+        #expect(!port.hasPendingReceive(on: handle))
+    }
+
     @Test func `a receive takes no more than its limit, the next one the rest`() throws {
         let port = try CompletionPort()
         let worker = CompletionPort.Worker(of: port)

@@ -41,7 +41,7 @@ func expire<Result: Sendable>(
 }
 
 /// Waits without blocking a task's thread.
-func pause(milliseconds: CInt) async {
+package func pause(milliseconds: CInt) async {
     await withCheckedContinuation { continuation in
         let thread = try? Thread(name: "pause", stackSize: testStackSize) {
             wait(milliseconds: milliseconds)

@@ -76,7 +76,14 @@ private final class BlockingClient {
     var state: EchoState { session.state }
 
     func handle(_ event: EchoState.Event, _ worker: WorkerState) -> EchoState.Demand {
-        session.handle(event, worker)
+        session.check(event, worker, isReady: isReady)
+    }
+
+    private func isReady(for demand: EchoState.Demand) -> Bool {
+        switch stream {
+        case .some(let open): open.socket.isReady(for: demand)
+        case .none: false
+        }
     }
 
     func readable(_ worker: WorkerState) -> EchoState.Demand {
@@ -212,13 +219,10 @@ private struct BlockingEcho: ~Copyable {
     }
 
     private func poll() -> Int32 {
-        var events: Int32 = 0
-        if demand.contains(.receive) { events |= POLLIN }
-        if demand.contains(.send) { events |= POLLOUT }
         let rest = housekeeper.due.map { ($0 - .coarse).millisecondsRoundedUp } ?? -1
         var ready: Int32 = 0
         client.withSocket { socket in
-            ready = socket.wait(for: events, atMost: rest)
+            ready = socket.wait(for: demand.pollEvents, atMost: rest)
         }
         return ready
     }

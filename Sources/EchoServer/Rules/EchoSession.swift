@@ -37,6 +37,15 @@ struct EchoSession: ~Copyable {
         state.handle(event, at: worker.now, worker.rules)
     }
 
+    /// Passes an event that time has brought; see ``EchoState/check(_:at:_:isReady:)``.
+    mutating func check(
+        _ event: EchoState.Event,
+        _ worker: WorkerState,
+        isReady: (EchoState.Demand) -> Bool
+    ) -> EchoState.Demand {
+        state.check(event, at: worker.now, worker.rules, isReady: isReady)
+    }
+
     /// Receives once and sends back at once what was received.
     mutating func readable<Stream: ByteStream & ~Copyable>(
         _ stream: borrowing Stream,
@@ -50,7 +59,9 @@ struct EchoSession: ~Copyable {
             return unsafe echo(UnsafeRawBufferPointer(rebasing: buffer[..<count]), stream, worker)
         case .endOfStream: return handle(.endOfInput, worker)
         case .failed(let errno): return handle(.failed(errno), worker)
-        case .wouldBlock, .interrupted: return handle(.tick, worker)
+        case .wouldBlock: return handle(.tick, worker)
+        // Says nothing of what there is to receive.
+        case .interrupted: return state.demand
         }
     }
 
@@ -110,7 +121,7 @@ struct EchoSession: ~Copyable {
         _ stream: borrowing Stream,
         _ worker: WorkerState
     ) -> EchoState.Demand {
-        var demand = handle(.tick, worker)
+        var demand = state.demand
         while demand.contains(.send) {
             switch unsafe owed.withBytes({ unsafe stream.send($0) }) {
             case .bytes(let count):
@@ -119,7 +130,8 @@ struct EchoSession: ~Copyable {
                 demand = handle(.sent(count), worker)
                 if count == 0 { return demand }
             case .failed(let errno): return handle(.failed(errno), worker)
-            case .wouldBlock, .interrupted, .endOfStream: return demand
+            case .wouldBlock: return handle(.tick, worker)
+            case .interrupted, .endOfStream: return demand
             }
         }
         return demand

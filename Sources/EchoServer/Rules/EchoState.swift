@@ -11,6 +11,7 @@ import Sockets
 /// - No progress in either direction for the idle timeout ends it.
 /// - While draining it is served until it is quiet; then our end of stream, then the peer's
 ///   within the linger timeout, so that closing cannot destroy bytes in flight (PF-21).
+/// - A server that is late does not take that for the peer's silence.
 struct EchoState: Sendable {
     /// What happened.
     enum Event: Equatable, Sendable {
@@ -22,7 +23,9 @@ struct EchoState: Sendable {
         case sent(Int)
         /// A transfer failed.
         case failed(Errno)
-        /// Time has passed.
+        /// Something can be received, or there is room to send; the server has not got to it yet.
+        case ready
+        /// Time has passed; see ``EchoState/check(_:at:_:isReady:)``.
         case tick
         /// The server is shutting down: serve until quiet.
         case drain
@@ -155,6 +158,9 @@ struct EchoState: Sendable {
         switch event {
         case .endOfInput: return endInput()
         case .failed(let errno): return close(failure: errno)
+        case .ready:
+            if phase != .lingering { lastProgress = now }
+            return demand
         case .drain:
             isDraining = true
             return tick(now, rules)
@@ -185,6 +191,36 @@ struct EchoState: Sendable {
         return close(.idleTimeout)
     }
 
+    /// Takes an event that time has brought; looks at the socket before it ends the connection
+    /// because nothing has moved for so long.
+    ///
+    /// - Parameters:
+    ///   - event: what to tell it.
+    ///   - now: the time.
+    ///   - rules: the numbers.
+    ///   - isReady: whether the socket is ready for what is demanded: then it is the server that was
+    ///     held up.
+    /// - Returns: what is to be done from now on.
+    mutating func check(
+        _ event: Event,
+        at now: MonotonicTime,
+        _ rules: EchoRules,
+        isReady: (Demand) -> Bool
+    ) -> Demand {
+        if expires(on: event, at: now, rules), isReady(demand) {
+            _ = handle(.ready, at: now, rules)
+        }
+        return handle(event, at: now, rules)
+    }
+
+    private func expires(on event: Event, at now: MonotonicTime, _ rules: EchoRules) -> Bool {
+        guard event == .tick || event == .drain, phase != .lingering else { return false }
+        var state = self
+        if event == .drain { state.isDraining = true }
+        guard let deadline = state.deadline(rules) else { return false }
+        return now >= deadline
+    }
+
     private mutating func finish(cause: CloseCause, _ now: MonotonicTime) -> Demand {
         guard phase == .open else { return demand }
         closeCause = cause
@@ -204,7 +240,8 @@ struct EchoState: Sendable {
         return .close
     }
 
-    private var demand: Demand {
+    /// What is to be done now, if nothing else has happened.
+    var demand: Demand {
         switch phase {
         case .open:
             if owed == 0 { return .receive }

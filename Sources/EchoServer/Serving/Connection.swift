@@ -1,3 +1,4 @@
+import Glibc
 import Sockets
 
 /// One admitted connection: who it is from, and its echo rules.
@@ -26,6 +27,20 @@ class Connection {
     /// that nobody has told them of.
     func willBeChecked() {}
 
+    /// Whether the socket is ready for what is demanded, or has been, and nobody has got to it.
+    func isReady(for demand: EchoState.Demand) -> Bool { false }
+
+    /// Asks the rules what time has brought.
+    ///
+    /// - Parameters:
+    ///   - event: what to tell them.
+    ///   - worker: the thread that serves it.
+    /// - Returns: what they demand now.
+    final func check(_ event: EchoState.Event, _ worker: WorkerState) -> EchoState.Demand {
+        willBeChecked()
+        return session.check(event, worker, isReady: isReady)
+    }
+
     /// Does what the rules demand.
     ///
     /// After `.close` the connection has left its worker.
@@ -41,6 +56,13 @@ class SocketConnection: Connection {
     init(_ peer: Peer, _ socket: consuming Socket, at now: MonotonicTime) {
         self.socket = consume socket
         super.init(peer: peer, at: now)
+    }
+
+    override final func isReady(for demand: EchoState.Demand) -> Bool {
+        switch socket {
+        case .some(let open): open.isReady(for: demand)
+        case .none: false
+        }
     }
 
     /// The socket can be read: receives and sends back.
@@ -63,6 +85,23 @@ class SocketConnection: Connection {
     final func closeSocket() {
         if session.state.resetsOnClose { socket?.setResetOnClose() }
         socket = nil
+    }
+}
+
+extension EchoState.Demand {
+    /// The events of poll(2) to wait for.
+    var pollEvents: CInt {
+        var events: CInt = 0
+        if contains(.receive) { events |= CInt(POLLIN) }
+        if contains(.send) { events |= CInt(POLLOUT) }
+        return events
+    }
+}
+
+extension Socket {
+    /// Whether anything of what is demanded can be done now; an end or an error counts as well.
+    func isReady(for demand: EchoState.Demand) -> Bool {
+        wait(for: demand.pollEvents, atMost: 0) != 0
     }
 }
 

@@ -63,6 +63,11 @@ class NetworkConnection: Connection {
         return demand
     }
 
+    override final func isReady(for demand: EchoState.Demand) -> Bool {
+        if demand.contains(.receive), socket.hasReadAhead { return true }
+        return socket.withSocket { $0.isReady(for: demand) } == true
+    }
+
     override final func apply(_ wanted: EchoState.Demand) {
         guard wanted != demand else { return }
         let before = demand

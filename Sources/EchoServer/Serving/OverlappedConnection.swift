@@ -197,6 +197,12 @@ final class OverlappedConnection: Connection {
         credit(progress)
     }
 
+    override func isReady(for demand: EchoState.Demand) -> Bool {
+        if isPosted, !operation.isPending { return true }
+        if isSecondPosted, second?.isPending == false { return true }
+        return thread.withSocket(handle) { $0.isReady(for: demand) } == true
+    }
+
     override func willBeChecked() {
         if isPosted, operation.kind == .send { creditProgress() }
     }

@@ -182,7 +182,13 @@ final class PortConnection: Sendable {
                 let progress = port.sendProgress(on: state.handle)
                 _ = Self.credit(progress, sending, &state, worker)
             }
-            let demand = state.echo.handle(event, at: worker.now, worker.rules)
+            let (handle, isReceiving) = (state.handle, state.isReceiving)
+            let demand = state.echo.check(event, at: worker.now, worker.rules) { demand in
+                // A receive that is complete and whose packet nobody has handled yet counts: the
+                // kernel does not speak of its bytes any more.
+                if isReceiving, !port.hasPendingReceive(on: handle) { return true }
+                return port.withSocket(handle) { $0.isReady(for: demand) } == true
+            }
             return Self.post(demand, &state, port, worker)
         }
     }

@@ -123,8 +123,7 @@ final class WorkerCore {
         let event = housekeeper.event(state.now)
         // Not inside the housekeeper: what a connection does may come back to it.
         for connection in connections.elements {
-            connection.willBeChecked()
-            connection.apply(connection.session.handle(event, state))
+            connection.apply(connection.check(event, state))
         }
         let remaining = connections.elements
         let deadlines = remaining.lazy.compactMap { [context] connection in
