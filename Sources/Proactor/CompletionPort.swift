@@ -135,6 +135,8 @@ package final class CompletionPort: SocketProactor, @unchecked Sendable {
             if running < concurrency {
                 if takenSincePoll >= EdgeBuffer.capacity, polling == 0, !queue.isEmpty {
                     poll(worker, until: .now)
+                    // Meanwhile another may have begun to handle a packet.
+                    continue
                 }
                 if let packet = queue.removeFirst() {
                     if let packet = begin(packet, worker) { return .packet(packet) }
