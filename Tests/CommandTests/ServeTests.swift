@@ -12,11 +12,11 @@ struct ServeTests {
         let server = try await RunningServer(model)
         #expect(server.process.lines(of: .standardOutput) == ["listening on \(server.address)"])
         try await server.expectEcho()
-        let log = server.process.lines(of: .standardError)
-        #expect(log.count == 1)
+        let line = try await server.process.line(from: .standardError)
         #expect(
-            log[0].contains("info: listening endpoint=\(server.address) model=\(model.rawValue)")
+            line.contains("info: listening endpoint=\(server.address) model=\(model.rawValue)")
         )
+        #expect(server.process.lines(of: .standardError).count == 1)
         try await server.expectExit()
     }
 
@@ -187,6 +187,7 @@ struct ServeTests {
         let report = try await EchoLoad(connections: 20, bytes: 0).run(against: server.address)
         #expect(report.opened == 20)
         try await server.expectEcho()
+        _ = try await server.process.line(from: .standardError)
         #expect(server.process.lines(of: .standardError).count == 1)
     }
 }
