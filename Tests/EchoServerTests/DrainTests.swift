@@ -99,6 +99,28 @@ struct DrainTests {
     }
 
     @Test(arguments: EchoServer.IOModel.allCases)
+    func `the last of the queued, which does not close in turn, is not waited for long`(
+        _ model: EchoServer.IOModel
+    ) async throws {
+        try await withServer(model) {
+            $0.maximumConnections = 1
+            $0.whenFull = .defer
+        } _: { server, address in
+            let first = try await TestClient(to: address)
+            defer { first.close() }
+            #expect(try await first.exchange([0]) == [0])
+            let last = try await TestClient(to: address)
+            defer { last.close() }
+            try await last.send([1])
+            let start = MonotonicTime.now
+            try await withDeadline { await server.shutdown(drainingFor: .seconds(60)) }
+            #expect(MonotonicTime.now - start < patience)
+            #expect(try await last.receiveToEnd().bytes == [1])
+            #expect(server.statistics.closed == [.drained: 2])
+        }
+    }
+
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `a client that never stops sending gets back a clean beginning`(
         _ model: EchoServer.IOModel
     ) async throws {

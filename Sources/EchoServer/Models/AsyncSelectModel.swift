@@ -56,7 +56,12 @@ private final class AsyncSelectWindow {
         timer = try LoopTimer(on: loop) { [unowned self] in keepHouse() }
         loop.onWake = { [unowned self] in takeOrders() }
         acceptors = try sockets.map { socket in
-            try MessageAcceptor(socket, context, pump) { [unowned self] in begin($0) }
+            // The last thing a shutdown waits for may be that an acceptor finds its queue empty.
+            try MessageAcceptor(socket, context, pump) { [unowned self] in
+                begin($0)
+            } resumed: { [unowned self] in
+                keepHouse()
+            }
         }
     }
 
@@ -75,7 +80,9 @@ private final class AsyncSelectWindow {
         case .read: handle(message) { $0.readable() }
         case .write: handle(message) { $0.writable() }
         case .close: handle(message) { $0.ended() }
-        case .accept: acceptor(message)?.accept()
+        case .accept:
+            acceptor(message)?.accept()
+            if isDraining { keepHouse() }
         case .addressListChange:
             context.log.addressesChanged()
             acceptor(message)?.watchAddresses()

@@ -17,6 +17,7 @@ final class MessageAcceptor {
     private var isPaused = false
     private var isDraining = false
     private let serve: (consuming AcceptedSocket) -> Void
+    private let resumed: () -> Void
 
     /// Takes over a listening socket.
     ///
@@ -25,14 +26,17 @@ final class MessageAcceptor {
     ///   - context: limits, counts and log.
     ///   - pump: gets the messages.
     ///   - serve: takes over an admitted connection.
+    ///   - resumed: told when it has gone on after a pause; it may have closed.
     /// - Throws: `ReactorError` or `SystemError`.
     init(
         _ socket: ListeningSocket,
         _ context: ServingContext,
         _ pump: MessagePump,
-        serve: @escaping (consuming AcceptedSocket) -> Void
+        serve: @escaping (consuming AcceptedSocket) -> Void,
+        resumed: @escaping () -> Void
     ) throws {
         self.serve = serve
+        self.resumed = resumed
         port = try ListeningPort(socket, pump.loop)
         address = port.listener.address
         let wakeup = try Wakeup()
@@ -93,8 +97,9 @@ final class MessageAcceptor {
         guard isPaused else { return }
         isPaused = false
         retry?.cancel()
+        defer { resumed() }
         accept()
-        guard !isPaused else { return }
+        guard !isPaused, isOpen else { return }
         port.listener.enableAccept()
         keepWatching()
     }
