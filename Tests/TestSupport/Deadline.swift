@@ -5,6 +5,11 @@ import Sockets
 package struct DeadlineExceeded: Error, CustomStringConvertible {
     /// What was waited for, and how long.
     package let description: String
+
+    /// With what did not happen.
+    package init(description: String) {
+        self.description = description
+    }
 }
 
 /// How long tests wait for what should happen at once: far longer than any machine needs, so that

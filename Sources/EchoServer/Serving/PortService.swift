@@ -24,6 +24,7 @@ final class PortService: Sendable {
         let freePlace: SocketHandle
         var addresses = SocketHandle.none
         let housekeeper: Housekeeper
+        var hasBegun = false
     }
 
     let context: ServingContext
@@ -134,15 +135,18 @@ final class PortService: Sendable {
         }
     }
 
+    // The order to drain may come before the one to begin has been taken: then it does both, for
+    // connections may be queued.
     private func takeOrders(_ reception: inout Reception, _ worker: WorkerState) {
         if let plan = plan.withLock({ $0 }) {
             reception.housekeeper.drain(plan)
             for acceptor in reception.acceptors { acceptor.drain() }
-        } else {
-            port.waitReadable(on: reception.freePlace)
-            if reception.monitor != nil { port.waitReadable(on: reception.addresses) }
-            for acceptor in reception.acceptors { acceptor.advance { begin($0, worker) } }
         }
+        guard !reception.hasBegun else { return }
+        reception.hasBegun = true
+        port.waitReadable(on: reception.freePlace)
+        if reception.monitor != nil { port.waitReadable(on: reception.addresses) }
+        for acceptor in reception.acceptors { acceptor.advance { begin($0, worker) } }
     }
 
     private func begin(_ accepted: consuming AcceptedSocket, _ worker: WorkerState) {
