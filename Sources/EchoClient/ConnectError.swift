@@ -11,6 +11,9 @@ package struct ConnectError: Error, Sendable {
         case resolution(Endpoint.ResolutionError)
         /// No way leads there (`ENETUNREACH`, `EHOSTUNREACH` and the like).
         case unreachable(Errno)
+        /// No server can be there: the path is not that of a socket, or the address lacks its
+        /// network interface.
+        case unusable(String)
         /// Nobody answered in time.
         case timedOut
         /// Nothing listens there: the port is closed, or there is no such Unix socket.
@@ -25,8 +28,17 @@ package struct ConnectError: Error, Sendable {
     package let reason: Reason
 
     /// Sorts the error of a failed attempt.
-    package init(_ endpoint: Endpoint, _ error: SystemError) {
+    ///
+    /// - Parameters:
+    ///   - endpoint: where the connection was to go.
+    ///   - error: what the attempt failed with.
+    ///   - address: which of the endpoint's addresses was tried; `nil` if none was.
+    package init(_ endpoint: Endpoint, _ error: SystemError, at address: SocketAddress? = nil) {
         self.endpoint = endpoint
+        if let explanation = address?.explanation(of: error.errno) {
+            reason = .unusable(explanation)
+            return
+        }
         reason =
             switch error.errno.rawValue {
             case ECONNREFUSED, ENOENT, ECONNRESET: .refused(error.errno)
@@ -50,9 +62,10 @@ package struct ConnectError: Error, Sendable {
         case .other: 0
         case .resolution: 1
         case .unreachable: 2
-        case .timedOut: 3
-        case .refused: 4
-        case .permissionDenied: 5
+        case .unusable: 3
+        case .timedOut: 4
+        case .refused: 5
+        case .permissionDenied: 6
         }
     }
 }
@@ -73,6 +86,7 @@ extension ConnectError.Reason: CustomStringConvertible {
         case .resolution(let error): error.description
         case .unreachable(let error), .refused(let error), .permissionDenied(let error):
             error.description
+        case .unusable(let explanation): explanation
         case .timedOut: "no answer in time"
         }
     }

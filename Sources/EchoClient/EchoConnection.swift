@@ -40,7 +40,7 @@ package struct EchoConnection: ~Copyable, Sendable {
                 let socket = try connect(to: address, within: share)
                 return EchoConnection(socket: socket, endpoint: endpoint, peer: address)
             } catch {
-                let attempt = ConnectError(endpoint, error)
+                let attempt = ConnectError(endpoint, error, at: address)
                 if attempt.weight > failure?.weight ?? -1 { failure = attempt }
             }
         }

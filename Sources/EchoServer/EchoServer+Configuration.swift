@@ -82,8 +82,8 @@ extension EchoServer {
         /// Not negative; default 5 s.
         public var drainTimeout: Duration
 
-        /// How long a worker of the proactor models looks for completions without sleeping, before
-        /// it waits.
+        /// How long a worker of ``IOModel/completionPort`` looks for completions without sleeping,
+        /// before it waits; no other model does.
         ///
         /// Spends CPU for latency. Not negative; default zero.
         public var busyPoll: Duration

@@ -51,7 +51,15 @@ extension EchoServer {
         }
 
         /// Why an address cannot be listened on.
-        package init(listeningOn endpoint: String, _ error: SystemError) {
+        package init(listeningOn address: SocketAddress, _ error: SystemError) {
+            if let explanation = address.explanation(of: error.errno) {
+                self.init(
+                    .addressUnavailable,
+                    "cannot listen on \(address): \(explanation)",
+                    errno: error.errno
+                )
+                return
+            }
             let code: Code =
                 switch error.errno.rawValue {
                 case EADDRINUSE: .addressInUse
@@ -60,7 +68,7 @@ extension EchoServer {
                     .addressUnavailable
                 default: .system
                 }
-            self.init(code, "cannot listen on \(endpoint): \(error.errno)", errno: error.errno)
+            self.init(code, "cannot listen on \(address): \(error.errno)", errno: error.errno)
         }
     }
 }

@@ -10,32 +10,41 @@ package enum Endpoint: Hashable, Sendable {
     /// The host that stands for every address of the machine, IPv4 and IPv6.
     package static let anyHost = "*"
 
-    /// Why a text is not an endpoint, in words that can stand behind the text.
+    /// Why a text is not an endpoint, in words that can stand behind the text and do not repeat it.
     package struct ParseError: Error, Hashable, Sendable, CustomStringConvertible {
-        /// For example `port "70000" is not a number from 0 to 65535`.
+        /// For example `the port is missing: write 127.0.0.1:PORT`.
         package let description: String
     }
 
     /// Parses `PORT`, `HOST:PORT`, `[V6]:PORT`, `*:PORT`, `unix:PATH` or `unix:@NAME`.
     ///
     /// A port alone means `localhost`.
+    ///
+    /// - Parameter text: what a person has written.
+    /// - Throws: ``ParseError``, which says what to write instead where that can be told.
     package init(parsing text: String) throws(ParseError) {
+        do throws(ParseError) {
+            self = try Self.parse(text)
+        } catch {
+            throw ParseError(correcting: text) ?? error
+        }
+    }
+
+    static func parse(_ text: String) throws(ParseError) -> Endpoint {
         if text.hasPrefix("unix:") {
-            self = .unix(path: try Self.unixPath(String(text.dropFirst(5))))
-            return
+            return .unix(path: try unixPath(String(text.dropFirst(5))))
         }
         guard let colon = text.lastIndex(of: ":") else {
-            self = .tcp(host: "localhost", port: try Self.port(text))
-            return
+            return .tcp(host: "localhost", port: try port(text))
         }
-        let port = try Self.port(String(text[text.index(after: colon)...]))
-        self = .tcp(host: try Self.host(String(text[..<colon])), port: port)
+        let port = try port(String(text[text.index(after: colon)...]))
+        return .tcp(host: try host(String(text[..<colon])), port: port)
     }
 
     private static func port(_ text: String) throws(ParseError) -> UInt16 {
         guard !text.isEmpty, text.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }),
             let port = UInt16(text)
-        else { throw ParseError(description: "port \"\(text)\" is not a number from 0 to 65535") }
+        else { throw ParseError(description: "the port is not a number from 0 to 65535") }
         return port
     }
 
@@ -43,23 +52,31 @@ package enum Endpoint: Hashable, Sendable {
         if text.hasPrefix("[") || text.hasSuffix("]") {
             let inner = String(text.dropFirst().dropLast())
             guard text.hasPrefix("["), text.hasSuffix("]"),
-                case .ipv6? = SocketAddress(numeric: inner, port: 0)
-            else { throw ParseError(description: "\"\(text)\" is not an IPv6 address in brackets") }
+                let address = SocketAddress(numeric: inner, port: 0), case .ipv6 = address
+            else { throw ParseError(description: "there is no IPv6 address in the brackets") }
+            guard !address.lacksInterface else {
+                throw ParseError(description: "a link-local address needs its network interface")
+            }
             return inner
         }
         if text.contains(":") {
             throw ParseError(description: "an IPv6 address is written in brackets: [::1]:PORT")
         }
+        guard isHostName(text) || text == anyHost else {
+            throw ParseError(description: "the host is neither a name nor an address")
+        }
+        return text
+    }
+
+    /// Whether a text consists of what a host name or an IPv4 address does.
+    static func isHostName(_ text: String) -> Bool {
         let allowed = text.utf8.allSatisfy { byte in
             switch byte {
             case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F: true  // 0-9 A-Z a-z - . _
             default: false
             }
         }
-        guard !text.isEmpty, allowed || text == anyHost, text.utf8.count <= 253 else {
-            throw ParseError(description: "\"\(text)\" is not a host name")
-        }
-        return text
+        return allowed && !text.isEmpty && text.utf8.count <= 253
     }
 
     private static func unixPath(_ text: String) throws(ParseError) -> String {

@@ -46,6 +46,14 @@ package enum SocketAddress: Hashable, Sendable {
         }
     }
 
+    /// Whether it is an IPv6 address that means one only together with a network interface, and has
+    /// none: link-local, or multicast of as small a scope (RFC 4007).
+    package var lacksInterface: Bool {
+        guard case .ipv6(let high, _, _, scope: 0) = self else { return false }
+        let prefix = high >> 48
+        return prefix & 0xFFC0 == 0xFE80 || prefix & 0xFF0F == 0xFF01 || prefix & 0xFF0F == 0xFF02
+    }
+
     /// The IPv4 loopback address.
     package static func loopback(port: UInt16) -> SocketAddress {
         .ipv4(0x7F00_0001, port: port)

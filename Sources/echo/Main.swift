@@ -10,7 +10,9 @@ enum Main {
         signal(SIGPIPE, SIG_IGN)
         openStandardStreams()
         do {
-            var command = try Echo.parseAsRoot()
+            let arguments = Array(CommandLine.arguments.dropFirst())
+            try Arguments.checkHelp(arguments)
+            var command = try Echo.parseAsRoot(Arguments.withPlainValues(arguments))
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {

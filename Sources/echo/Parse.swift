@@ -8,11 +8,9 @@ import Sockets
 enum Parse {
     /// An endpoint.
     static func endpoint(_ text: String) throws -> EchoServer.Endpoint {
-        do {
-            return try EchoServer.Endpoint(parsing: text)
-        } catch let failure as EchoServer.Failure {
-            throw ValidationError(failure.message)
-        }
+        // First: the library's failure repeats the text.
+        _ = try clientEndpoint(text)
+        return try EchoServer.Endpoint(parsing: text)
     }
 
     /// A server to connect to.
@@ -22,6 +20,27 @@ enum Parse {
         } catch {
             throw ValidationError("\(error)")
         }
+    }
+
+    /// A value, or the word that stands for having none.
+    static func either<Value: Sendable>(
+        _ word: String,
+        or parse: @escaping @Sendable (String) throws -> Value
+    ) -> @Sendable (String) throws -> Switchable<Value> {
+        { text in
+            guard text != word else { return .off }
+            do {
+                return .on(try parse(text))
+            } catch {
+                throw ValidationError("\(error), or \(word)")
+            }
+        }
+    }
+
+    /// The name of a file.
+    static func path(_ text: String) throws -> String {
+        guard !text.isEmpty else { throw ValidationError("it is empty: write the name of a file") }
+        return text
     }
 
     /// One of several names.
@@ -63,7 +82,13 @@ enum Parse {
     /// A span of time: a number with the unit us, ms, s, m or h.
     static func duration(_ text: String) throws -> Duration {
         guard let duration = optionalDuration(text) else {
-            throw ValidationError("it must be a duration such as 500ms, 1s, 1.5s or 5m")
+            if optionalDuration(text + "s") != nil {
+                throw ValidationError("the unit is missing: write \(text)s, or \(text)ms")
+            }
+            throw ValidationError(
+                "it must be a number with the unit us, ms, s, m or h, such as 500ms or 5m, "
+                    + "and no more than 876000h"
+            )
         }
         return duration
     }
@@ -71,7 +96,9 @@ enum Parse {
     /// A span of time greater than zero.
     static func positiveDuration(_ text: String) throws -> Duration {
         let duration = try duration(text)
-        guard duration > .zero else { throw ValidationError("it must be greater than zero") }
+        guard duration > .zero else {
+            throw ValidationError("it must be more than zero, such as 1s")
+        }
         return duration
     }
 
@@ -99,11 +126,17 @@ enum Parse {
     /// A number of bytes: a number, alone or with the unit B, KiB, MiB or GiB.
     static func size(_ range: ClosedRange<Int>) -> @Sendable (String) throws -> Int {
         { text in
-            guard let value = optionalSize(text), range.contains(value) else {
+            let bounds =
+                "from \(Quantity.text(range.lowerBound)) to \(Quantity.text(range.upperBound))"
+            guard let value = optionalSize(text) else {
                 throw ValidationError(
-                    "it must be a size such as 65536, 64KiB or 1MiB, "
-                        + "from \(range.lowerBound) to \(range.upperBound) bytes"
+                    correctedSize(text)
+                        ?? "it must be a size \(bounds), such as 65536, 64KiB or 1MiB"
                 )
+            }
+            guard range.contains(value) else {
+                let hint = number(text) == nil ? "" : "; a number alone counts bytes"
+                throw ValidationError("it must be \(bounds)\(hint)")
             }
             return value
         }
@@ -120,6 +153,17 @@ enum Parse {
         else { return nil }
         let (bytes, overflow) = count.multipliedReportingOverflow(by: scale)
         return overflow ? nil : bytes
+    }
+
+    // 64K, 64KB and 64kib are 64KiB.
+    private static func correctedSize(_ text: String) -> String? {
+        let digits = text.prefix { $0.isASCII && $0.isNumber }
+        let unit = text[digits.endIndex...].lowercased()
+        let units = ["k": "KiB", "m": "MiB", "g": "GiB"]
+        guard !digits.isEmpty, let first = unit.first, let right = units[String(first)],
+            ["", "b", "ib"].contains(unit.dropFirst())
+        else { return nil }
+        return "the units are B, KiB, MiB and GiB: write \(digits)\(right)"
     }
 
     // Digits only: no sign, no underscore, no other script's digits.

@@ -15,7 +15,21 @@ struct Serve: ParsableCommand {
     @OptionGroup var monitoring: MetricsOptions
     @OptionGroup var settings: ConfigurationOptions
 
+    // Taken only to be refused: it may be a subcommand that was mistyped.
+    @Argument(help: .hidden) var extra: [String] = []
+
+    func validate() throws {
+        // Others later: flags that are wrong say more than what stands behind them.
+        guard let first = extra.first,
+            let complaint = Arguments.complaint(aboutSubcommand: first)
+        else { return }
+        throw ValidationError(complaint)
+    }
+
     mutating func run() throws {
+        if let first = extra.first {
+            throw ValidationError(Arguments.complaint(aboutExtra: first))
+        }
         AddressSpace().share()
         // First: no other thread may be reading the environment.
         let notifier = ServiceNotifier.takeFromEnvironment(logger: logging.logger())
@@ -23,18 +37,19 @@ struct Serve: ParsableCommand {
             let inherited = try EchoServer.InheritedSocket.takeFromEnvironment()
             let origins = try Settings(completing: &self)
             let configuration = try options.configuration(inheriting: inherited)
+            let logger = logging.logger()
+            origins.warn(logger)
+            origins.warn(logger, aboutUselessIn: configuration)
             if settings.checkConfig {
                 Output.write(origins.text(self))
                 return
             }
-            let logger = logging.logger()
-            origins.warn(logger)
             let server = try EchoServer(configuration: configuration, logger: logger)
             // Before anything is opened, so that no signal is missed. A terminal that goes away is no
             // reason to stop.
             signal(SIGHUP, SIG_IGN)
             var signals = TerminationSignals()
-            let metrics = try monitoring.metrics.map { endpoint in
+            let metrics = try monitoring.metrics?.value.map { endpoint in
                 try MetricsServer(server, on: endpoint, logger: logger)
             }
             defer { metrics?.stop() }

@@ -40,19 +40,21 @@ struct ServeOptions: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "Worker threads of completion-port. (default: one per processor)",
+            "Worker threads of completion-port; auto is one per processor. (default: auto)",
             valueName: "n"
         ),
-        transform: Parse.count(1...1024)
+        completion: .list(["auto"]),
+        transform: Parse.either("auto", or: Parse.count(1...1024))
     )
-    var workers: Int?
+    var workers: Switchable<Int>?
 
     @Option(
         name: .long,
-        help: ArgumentHelp("Connections served at once. (default: no limit)", valueName: "n"),
-        transform: Parse.count(1...Int(Int32.max))
+        help: ArgumentHelp("Connections served at once. (default: unlimited)", valueName: "n"),
+        completion: .list(["unlimited"]),
+        transform: Parse.either("unlimited", or: Parse.count(1...Int(Int32.max)))
     )
-    var maxConnections: Int?
+    var maxConnections: Switchable<Int>?
 
     @Option(
         name: .long,
@@ -70,12 +72,13 @@ struct ServeOptions: ParsableArguments {
         name: .long,
         help: ArgumentHelp(
             "Connections served at once for one IPv4 address, IPv6 /64 or local user. "
-                + "(default: no limit)",
+                + "(default: unlimited)",
             valueName: "n"
         ),
-        transform: Parse.count(1...Int(Int32.max))
+        completion: .list(["unlimited"]),
+        transform: Parse.either("unlimited", or: Parse.count(1...Int(Int32.max)))
     )
-    var maxPerPeer: Int?
+    var maxPerPeer: Switchable<Int>?
 
     @Option(
         name: .long,
@@ -83,9 +86,10 @@ struct ServeOptions: ParsableArguments {
             "Close connections on which nothing moves for this long. (default: never)",
             valueName: "duration"
         ),
-        transform: Parse.positiveDuration
+        completion: .list(["never"]),
+        transform: Parse.either("never", or: Parse.positiveDuration)
     )
-    var idleTimeout: Duration?
+    var idleTimeout: Switchable<Duration>?
 
     @Option(
         name: .long,
@@ -120,7 +124,7 @@ struct ServeOptions: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "How long proactor workers look for work before they sleep. (default: 0s)",
+            "How long workers of completion-port look for work before they sleep. (default: 0s)",
             valueName: "duration"
         ),
         transform: Parse.duration
@@ -140,11 +144,11 @@ struct ServeOptions: ParsableArguments {
         configuration.model = try chosenModel() ?? configuration.model
         configuration.inherited = inherited
         if !listen.isEmpty || !inherited.isEmpty { configuration.listen = listen }
-        configuration.workers = workers
-        configuration.maximumConnections = maxConnections
+        configuration.workers = workers?.value
+        configuration.maximumConnections = maxConnections?.value
         configuration.whenFull = whenFull ?? configuration.whenFull
-        configuration.maximumConnectionsPerPeer = maxPerPeer
-        configuration.idleTimeout = idleTimeout
+        configuration.maximumConnectionsPerPeer = maxPerPeer?.value
+        configuration.idleTimeout = idleTimeout?.value
         configuration.drainTimeout = drainTimeout ?? configuration.drainTimeout
         configuration.pendingLimit = pendingLimit ?? configuration.pendingLimit
         configuration.backlog = backlog ?? configuration.backlog

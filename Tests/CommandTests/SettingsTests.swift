@@ -42,9 +42,9 @@ struct SettingsTests {
         let environment = ["ECHO_WORKERS": "3", "ECHO_BACKLOG": "33", "ECHO_CONFIG": file.path]
         var serve = try Serve.parse(["--workers", "4"])
         let settings = try Settings(completing: &serve, environment: environment)
-        #expect(serve.options.workers == 4)
+        #expect(serve.options.workers?.value == 4)
         #expect(serve.options.backlog == 33)
-        #expect(serve.options.maxConnections == 222)
+        #expect(serve.options.maxConnections?.value == 222)
         #expect(serve.options.pendingLimit == 1 << 20)
         #expect(serve.options.listen.map(\.description) == ["127.0.0.1:1", "unix:/tmp/a # b"])
         #expect(serve.options.idleTimeout == nil)
@@ -120,7 +120,7 @@ struct SettingsTests {
         ("workers = \"1\" 2", ":1: unexpected text after the closing quote"),
         ("#\nworkers = 0", ":2: The value '0' is invalid for '--workers <n>': it must be"),
         ("listen = x:y", ":1: The value 'x:y' is invalid for '--listen <endpoint>'"),
-        ("model =", ":1: Missing value for '--model <model>'"),
+        ("model =", ":1: The value '' is invalid for '--model <model>': it must be"),
     ])
     func `a mistake in a file is named with file, line and key, 64`(
         _ text: String,
@@ -174,11 +174,104 @@ struct SettingsTests {
         #expect(second.output.contains("# \(file.path):1\n"))
     }
 
-    @Test func `--check-config finds a model that is not of the backend, 64`() async throws {
-        let file = try TemporaryFile("model = select\nbackend = proactor\n")
+    @Test func `a model that is not of the backend is named with both origins, 64`() async throws {
+        let file = try TemporaryFile("model = select\n\nbackend = proactor\n")
         let result = try await runEcho(["--config", file.path, "--check-config"])
         #expect(result.exit == .code(64))
         #expect(result.output == "")
+        #expect(
+            result.errors == """
+                echo: \(file.path):3: backend proactor contradicts model select of \(file.path):1, \
+                which belongs to backend libevent
+
+                """
+        )
+        var serve = try Serve.parse([])
+        let variables = ["ECHO_MODEL": "overlapped", "ECHO_BACKEND": "threads"]
+        let error = #expect(throws: CommandError.self) {
+            try Settings(completing: &serve, environment: variables)
+        }
+        let expected = "ECHO_BACKEND: backend threads contradicts model overlapped of ECHO_MODEL, "
+        #expect(error?.message.hasPrefix(expected) == true)
+    }
+
+    @Test func `what --check-config prints as a default may be given, and is the default`()
+        async throws
+    {
+        let standard = try Serve.parse([])
+        for setting in Setting.all {
+            let value = setting.standard(standard)
+            let serve = try Serve.parse(["--\(setting.key)=\(value)"])
+            #expect(setting.values(serve) == [value], "\(setting.key)")
+            let given = try "\(serve.options.configuration())"
+            #expect(try given == "\(standard.options.configuration())", "\(setting.key)")
+            #expect(serve.monitoring.metrics?.value == nil)
+        }
+    }
+
+    @Test func `a setting of a file can be undone by a variable or a flag`() async throws {
+        let file = try TemporaryFile(
+            """
+            workers = 3
+            max-connections = 10
+            max-per-peer = 2
+            idle-timeout = 1s
+            metrics = 127.0.0.1:1
+            """
+        )
+        let words = [
+            "workers": "auto", "max-connections": "unlimited", "max-per-peer": "unlimited",
+            "idle-timeout": "never", "metrics": "none",
+        ]
+        var flags = try Serve.parse(
+            ["--config", file.path] + words.map { "--\($0)=\($1)" }
+        )
+        _ = try Settings(completing: &flags, environment: [:])
+        var variables = try Serve.parse(["--config", file.path])
+        let named = words.map { key, word in
+            ("ECHO_" + key.uppercased().replacing("-", with: "_"), word)
+        }
+        _ = try Settings(
+            completing: &variables,
+            environment: Dictionary(uniqueKeysWithValues: named)
+        )
+        let standard = "\(EchoServer.Configuration())"
+        for serve in [flags, variables] {
+            #expect(try "\(serve.options.configuration())" == standard)
+            #expect(serve.monitoring.metrics?.value == nil)
+        }
+    }
+
+    @Test(arguments: [
+        ("workers = 2\nmodel = select", ["workers"]),
+        ("busy-poll = 1ms\nmodel = async-select", ["busy-poll"]),
+        ("busy-poll = 1ms\nworkers = 2\nmodel = overlapped", ["workers", "busy-poll"]),
+        ("busy-poll = 0s\nworkers = auto\nmodel = overlapped", []),
+        ("busy-poll = 1ms\nworkers = 2\nbackend = proactor", []),
+        ("when-full = defer", ["when-full"]),
+        ("when-full = defer\nmax-connections = 5", []),
+        ("when-full = reject", []),
+        ("max-connections = 5000\nmodel = select", ["max-connections"]),
+        ("max-connections = 500\nmodel = select", []),
+        ("pending-limit = 1MiB\nmodel = thread-per-client", ["pending-limit"]),
+        ("pending-limit = 1MiB\nmodel = event-select", []),
+    ])
+    func `a setting without effect is named with its origin and the reason`(
+        _ text: String,
+        _ useless: [String]
+    ) async throws {
+        let file = try TemporaryFile(text)
+        let result = try await runEcho(["--config", file.path, "--check-config"])
+        #expect(result.exit == .code(0))
+        let lines = result.errors.outputLines
+        #expect(lines.count == useless.count, "\(result.errors)")
+        for (line, key) in zip(lines, useless) {
+            #expect(line.contains(" warning: setting without effect "), "\(line)")
+            #expect(line.hasSuffix(" setting=\(key)"), "\(line)")
+            let keys = text.split(separator: "\n").map { $0.prefix { $0 != " " } }
+            let number = try #require(keys.firstIndex(of: key[...])) + 1
+            #expect(line.contains(" origin=\(file.path):\(number) reason=\""), "\(line)")
+        }
     }
 
     @Test func `it serves as a file says`() async throws {

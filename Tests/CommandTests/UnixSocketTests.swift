@@ -41,12 +41,24 @@ struct UnixSocketTests {
         #expect(folder.contains("socket"))
     }
 
-    @Test func `a file that is no socket is left alone, 69`() async throws {
+    @Test func `a file that is no socket is named as such and left alone, 69`() async throws {
         let folder = try TemporaryFolder()
         _ = try folder.file("notes", holding: [1, 2, 3])
         let endpoint = "unix:" + folder.path("notes")
-        let result = try await runEcho(["--model", "select", "--listen", endpoint])
-        #expect(result.exit == .code(69))
+        for flag in ["--listen", "--metrics"] {
+            let result = try await runEcho(["--listen", "127.0.0.1:0", flag, endpoint])
+            #expect(result.exit == .code(69))
+            let reason = "there is a file, not a socket"
+            #expect(
+                result.errors.outputLines.last == "echo: cannot listen on \(endpoint): \(reason)"
+            )
+        }
+        for subcommand in ["client", "check"] {
+            let result = try await runEcho([subcommand, endpoint])
+            #expect(result.exit == .code(69))
+            let reason = "there is a file, not a socket"
+            #expect(result.errors == "echo: cannot connect to \(endpoint): \(reason)\n")
+        }
         #expect(readFile(folder.path("notes")) == [1, 2, 3])
     }
 

@@ -1,4 +1,6 @@
+import Glibc
 import Sockets
+import TestSupport
 import Testing
 
 struct EndpointTests {
@@ -37,46 +39,82 @@ struct EndpointTests {
         #expect(try Endpoint(parsing: printed) == endpoint)
     }
 
-    private static let portRange = "is not a number from 0 to 65535"
+    private static let port = "the port is not a number from 0 to 65535"
+    private static let host = "the host is neither a name nor an address"
+    private static let brackets = "there is no IPv6 address in the brackets"
 
     @Test(arguments: [
-        ("", "port \"\" \(portRange)"),
-        ("65536", "port \"65536\" \(portRange)"),
-        ("70000", "port \"70000\" \(portRange)"),
-        ("-1", "port \"-1\" \(portRange)"),
-        ("+7", "port \"+7\" \(portRange)"),
-        ("7 ", "port \"7 \" \(portRange)"),
-        ("0x50", "port \"0x50\" \(portRange)"),
-        ("\u{0667}", "port \"\u{0667}\" \(portRange)"),
-        ("99999999999999999999", "port \"99999999999999999999\" \(portRange)"),
-        ("localhost", "port \"localhost\" \(portRange)"),
-        ("localhost:", "port \"\" \(portRange)"),
-        ("localhost:http", "port \"http\" \(portRange)"),
-        (":7", "\"\" is not a host name"),
-        ("a b:7", "\"a b\" is not a host name"),
-        ("**:7", "\"**\" is not a host name"),
-        ("h\u{F6}st:7", "\"h\u{F6}st\" is not a host name"),
-        ("a/b:7", "\"a/b\" is not a host name"),
-        ("::1:7", "an IPv6 address is written in brackets: [::1]:PORT"),
-        ("::1", "an IPv6 address is written in brackets: [::1]:PORT"),
+        ("65536", port), ("70000", port), ("-1", port), ("+7", port), ("7 ", port), ("0x50", port),
+        ("\u{0667}", port), ("99999999999999999999", port), ("localhost:http", port),
+        ("127.0.0.1:7:", port), ("a b:7", host), ("**:7", host), ("h\u{F6}st:7", host),
+        ("a/b:7", host), ("[]:7", brackets), ("[:7", brackets), ("]:7", brackets),
+        ("[::1:7", brackets), ("::1]:7", brackets), ("[::g]:7", brackets),
+        ("[fe80::1%]:7", brackets),
         ("a:7:7", "an IPv6 address is written in brackets: [::1]:PORT"),
-        ("[]:7", "\"[]\" is not an IPv6 address in brackets"),
-        ("[:7", "\"[\" is not an IPv6 address in brackets"),
-        ("]:7", "\"]\" is not an IPv6 address in brackets"),
-        ("[::1:7", "\"[::1\" is not an IPv6 address in brackets"),
-        ("::1]:7", "\"::1]\" is not an IPv6 address in brackets"),
-        ("[127.0.0.1]:7", "\"[127.0.0.1]\" is not an IPv6 address in brackets"),
-        ("[::g]:7", "\"[::g]\" is not an IPv6 address in brackets"),
-        ("[fe80::1%]:7", "\"[fe80::1%]\" is not an IPv6 address in brackets"),
-        ("[fe80::1%nosuchif]:7", "\"[fe80::1%nosuchif]\" is not an IPv6 address in brackets"),
-        ("[::1]", "port \"1]\" \(portRange)"),
-        ("unix:", "the path is empty"),
-        ("unix:@", "the path is empty"),
+        ("unix:", "the path is empty"), ("unix:@", "the path is empty"),
         ("unix:a\0b", "the path contains NUL"),
     ])
     func `what cannot be understood is told in so many words`(text: String, reason: String) {
         let error = #expect(throws: Endpoint.ParseError.self) { try Endpoint(parsing: text) }
         #expect(error?.description == reason)
+    }
+
+    @Test(arguments: [
+        ("", "it is empty: write PORT, HOST:PORT, [IPv6]:PORT or unix:PATH"),
+        ("localhost", "the port is missing: write localhost:PORT"),
+        ("localhost:", "the port is missing: write localhost:PORT"),
+        ("example.org", "the port is missing: write example.org:PORT"),
+        ("127.0.0.1", "the port is missing: write 127.0.0.1:PORT"),
+        ("*", "the port is missing: write *:PORT"),
+        ("*:", "the port is missing: write *:PORT"),
+        ("[::1]", "the port is missing: write [::1]:PORT"),
+        ("[::1]:", "the port is missing: write [::1]:PORT"),
+        (":7", "the host is missing: write *:7 for every address, or 7 for localhost"),
+        ("::1", "an IPv6 address is written in brackets, before the port: [::1]:PORT"),
+        (
+            "2001:db8::",
+            "an IPv6 address is written in brackets, before the port: [2001:db8::]:PORT"
+        ),
+        (
+            "fe80::1",
+            "an IPv6 address is written in brackets, before the port: [fe80::1%INTERFACE]:PORT"
+        ),
+        ("::1:7", "an IPv6 address is written in brackets: [::1]:7"),
+        ("[127.0.0.1]:7", "an IPv4 address has no brackets: write 127.0.0.1:7"),
+        ("[fe80::1%nope]:7", "there is no network interface nope: \"ip link\" lists them"),
+        (
+            "[fe80::1]:7",
+            "a link-local address needs its network interface: write [fe80::1%INTERFACE]:7"
+        ),
+        (
+            "[ff02::1]:7",
+            "a link-local address needs its network interface: write [ff02::1%INTERFACE]:7"
+        ),
+        ("/tmp/x.sock", "a Unix socket is written unix:/tmp/x.sock"),
+        ("./x.sock", "a Unix socket is written unix:./x.sock"),
+        ("run/x:1", "the host is neither a name nor an address"),
+        ("run/x.sock", "a Unix socket is written unix:run/x.sock"),
+        ("UNIX:/tmp/x", "a Unix socket is written unix:/tmp/x"),
+        ("unix-connect:/tmp/x", "a Unix socket is written unix:/tmp/x"),
+        ("@name", "an abstract Unix socket is written unix:@name"),
+        ("http://example.org:80/x", "an endpoint has no scheme: write example.org:80"),
+        ("HTTP://[::1]:80", "an endpoint has no scheme: write [::1]:80"),
+        ("http://example.org", "an endpoint has a port and no scheme: write example.org:PORT"),
+        ("http://[::1]/", "an endpoint has a port and no scheme: write [::1]:PORT"),
+        ("tcp://127.0.0.1:7", "an endpoint has no scheme: write 127.0.0.1:7"),
+        ("tcp:127.0.0.1:7", "an endpoint has no scheme: write 127.0.0.1:7"),
+        ("tcp://", "an endpoint has no scheme: write HOST:PORT"),
+        ("file:///tmp/x", "an endpoint has no scheme: write unix:/tmp/x"),
+    ])
+    func `what to write instead is told`(text: String, reason: String) throws {
+        let error = #expect(throws: Endpoint.ParseError.self) { try Endpoint(parsing: text) }
+        #expect(error?.description == reason)
+        // What is to be written is understood.
+        let endpoints = reason.matches(of: /(?:unix:|\[?[*a-z0-9:])[^ ,]*:(?:PORT|\d+)|unix:[^ ,]+/)
+        for written in endpoints.map({ String($0.output) }) where !text.isEmpty {
+            let text = written.replacing("PORT", with: "7").replacing("INTERFACE", with: "lo")
+            #expect(throws: Never.self, "\(text)") { try Endpoint(parsing: text) }
+        }
     }
 
     @Test func `a path may have 107 bytes, however many characters those are`() throws {
@@ -88,6 +126,27 @@ struct EndpointTests {
         #expect(error?.description == "the path is longer than 107 bytes")
         let name = "@" + String(repeating: "a", count: 106)
         #expect(try Endpoint(parsing: "unix:" + name).description == "unix:" + name)
+    }
+
+    @Test func `kernel errors that would mislead are explained`() throws {
+        let folder = try TemporaryFolder()
+        _ = try folder.file("file", holding: [1])
+        func explanation(_ address: SocketAddress, _ number: CInt) -> String? {
+            address.explanation(of: Errno(rawValue: number))
+        }
+        for number in [EADDRINUSE, ECONNREFUSED] {
+            let file = SocketAddress.unix(folder.path("file"))
+            #expect(explanation(file, number) == "there is a file, not a socket")
+            let itself = SocketAddress.unix(folder.path)
+            #expect(explanation(itself, number) == "there is a folder, not a socket")
+            #expect(explanation(.unix(folder.path("none")), number) == nil)
+            #expect(explanation(.unix("\0name"), number) == nil)
+            #expect(explanation(.loopback(port: 7), number) == nil)
+        }
+        let local = try #require(SocketAddress(numeric: "fe80::1", port: 7))
+        #expect(explanation(local, EINVAL)?.hasSuffix(" write [fe80::1%INTERFACE]:7") == true)
+        #expect(explanation(local, EADDRINUSE) == nil)
+        #expect(explanation(.loopback6(port: 7), EINVAL) == nil)
     }
 
     @Test func `a host name may have 253 bytes`() throws {

@@ -36,7 +36,7 @@ enum ListenerSet {
                 attempt += 1
                 let choosesPort = addresses.first?.port == 0 && addresses.count > 1
                 guard choosesPort, error.error.errno.rawValue == EADDRINUSE, attempt < 16 else {
-                    throw EchoServer.Failure(listeningOn: "\(error.address)", error.error)
+                    throw EchoServer.Failure(listeningOn: error.address, error.error)
                 }
             }
         }

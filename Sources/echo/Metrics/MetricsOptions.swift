@@ -6,10 +6,11 @@ struct MetricsOptions: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "Serve /metrics, /healthz and /readyz over HTTP there. (default: nowhere)",
+            "Serve /metrics, /healthz and /readyz over HTTP there. (default: none)",
             valueName: "endpoint"
         ),
-        transform: Parse.endpoint
+        completion: .list(["none"]),
+        transform: Parse.either("none", or: Parse.endpoint)
     )
-    var metrics: EchoServer.Endpoint?
+    var metrics: Switchable<EchoServer.Endpoint>?
 }

@@ -22,7 +22,7 @@ struct MetricsServer: Sendable {
                 Self.answer(path, server)
             }
         } catch {
-            throw EchoServer.Failure(listeningOn: "\(error.address)", error.error)
+            throw EchoServer.Failure(listeningOn: error.address, error.error)
         }
         for address in http.addresses {
             logger.info("serving metrics", metadata: ["endpoint": "\(address)"])

@@ -8,7 +8,9 @@ struct ConfigurationOptions: ParsableArguments {
             "Read settings from a file: lines KEY = VALUE, whose keys are the names of flags. "
                 + "(default: none)",
             valueName: "file"
-        )
+        ),
+        completion: .file(),
+        transform: Parse.path
     )
     var config: String?
 

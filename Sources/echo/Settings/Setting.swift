@@ -6,7 +6,7 @@ struct Setting: Sendable {
     let key: String
     /// Whether it may be given several times.
     let isRepeatable: Bool
-    /// What it is if it is not given, as a value or in words.
+    /// What it is if it is not given, as a value that it may be given.
     let standard: @Sendable (Serve) -> String
     /// Its values as the flag takes them; none if it was not given.
     let values: @Sendable (Serve) -> [String]
@@ -43,6 +43,16 @@ struct Setting: Sendable {
         take = { $0[keyPath: property] = $1[keyPath: property] }
     }
 
+    // The same, with a word that turns it off, which is its default.
+    private init<Value>(
+        _ key: String,
+        _ property: any WritableKeyPath<Serve, Switchable<Value>?> & Sendable,
+        off word: String,
+        _ text: @escaping @Sendable (Value) -> String
+    ) {
+        self.init(key, property, word) { $0.value.map(text) ?? word }
+    }
+
     // The same, with a default that depends on the model.
     private init<Value>(
         _ key: String,
@@ -67,18 +77,18 @@ struct Setting: Sendable {
         Setting("listen", list: \.options.listen, "localhost:5150"),
         Setting("model", \.options.model, { $0.rawValue }, name),
         Setting("backend", \.options.backend, { $0.backend.rawValue }, name),
-        Setting("workers", \.options.workers, "one per processor", number),
-        Setting("max-connections", \.options.maxConnections, "no limit", number),
+        Setting("workers", \.options.workers, off: "auto", number),
+        Setting("max-connections", \.options.maxConnections, off: "unlimited", number),
         Setting("when-full", \.options.whenFull, "reject", name),
-        Setting("max-per-peer", \.options.maxPerPeer, "no limit", number),
-        Setting("idle-timeout", \.options.idleTimeout, "never", Quantity.text),
+        Setting("max-per-peer", \.options.maxPerPeer, off: "unlimited", number),
+        Setting("idle-timeout", \.options.idleTimeout, off: "never", Quantity.text),
         Setting("drain-timeout", \.options.drainTimeout, "5s", Quantity.text),
         Setting("pending-limit", \.options.pendingLimit, "64KiB", Quantity.text),
         Setting("backlog", \.options.backlog, "4096", number),
         Setting("busy-poll", \.options.busyPoll, "0s", Quantity.text),
         Setting("log-level", \.logging.logLevel, "info", name),
         Setting("log-format", \.logging.logFormat, "text", name),
-        Setting("metrics", \.monitoring.metrics, "nowhere") { "\($0)" },
+        Setting("metrics", \.monitoring.metrics, off: "none") { "\($0)" },
     ]
 }
 

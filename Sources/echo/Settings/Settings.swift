@@ -47,6 +47,7 @@ struct Settings: Sendable {
             providers.append(try Self.file(path))
         }
         try take(from: providers, into: &serve)
+        try checkModel(serve)
         let known = Set(Setting.all.map(\.variable)).union(["ECHO_CONFIG"])
         unknownVariables = variables.keys.sorted().filter { name in
             // Those two kinds are what Kubernetes tells about a service named `echo`.
@@ -75,7 +76,8 @@ struct Settings: Sendable {
         for (setting, values) in found {
             guard let origin = origins[setting.key] else { continue }
             do {
-                setting.take(&serve, try Serve.parse(values.map { "--\(setting.key)=\($0)" }))
+                let flags = values.map { "--\(setting.key)=\($0)" }
+                setting.take(&serve, try Serve.parse(Arguments.withPlainValues(flags)))
             } catch {
                 throw CommandError(
                     exitCode: Exit.usage,
@@ -90,6 +92,20 @@ struct Settings: Sendable {
         guard let model = origins["model"], let backend = origins["backend"] else { return }
         if model.level < backend.level { origins["backend"] = nil }
         if backend.level < model.level { origins["model"] = nil }
+    }
+
+    // Both come from one level: where there are two, the nearer has overridden the other.
+    private func checkModel(_ serve: Serve) throws {
+        guard let model = serve.options.model, let backend = serve.options.backend,
+            let modelOrigin = origins["model"], let backendOrigin = origins["backend"],
+            model.backend != backend, modelOrigin.level != .commandLine
+        else { return }
+        throw CommandError(
+            exitCode: Exit.usage,
+            message: "\(backendOrigin.name): backend \(backend.rawValue) contradicts model "
+                + "\(model.rawValue) of \(modelOrigin.name), "
+                + "which belongs to backend \(model.backend.rawValue)"
+        )
     }
 
     private static func file(_ path: String) throws -> SettingsFile {

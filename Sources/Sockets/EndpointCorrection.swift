@@ -1,0 +1,117 @@
+import Glibc
+
+extension Endpoint.ParseError {
+    /// What to write instead of a text that is not an endpoint; `nil` if that cannot be told.
+    ///
+    /// - Parameter text: what a person has written.
+    init?(correcting text: String) {
+        guard !text.hasPrefix("unix:") else { return nil }
+        let correction =
+            Self.emptiness(text) ?? Self.scheme(text) ?? Self.path(text) ?? Self.brackets(text)
+            ?? Self.missingPart(text)
+        guard let correction else { return nil }
+        description = correction
+    }
+
+    private static func emptiness(_ text: String) -> String? {
+        text.isEmpty ? "it is empty: write PORT, HOST:PORT, [IPv6]:PORT or unix:PATH" : nil
+    }
+
+    // `http://host:80/path`, `tcp:host:7`.
+    private static func scheme(_ text: String) -> String? {
+        var rest: Substring
+        if let range = text.firstRange(of: "://") {
+            rest = text[range.upperBound...]
+        } else if let colon = text.firstIndex(of: ":"),
+            ["tcp", "tcp4", "tcp6", "inet"].contains(text[..<colon].lowercased())
+        {
+            rest = text[text.index(after: colon)...]
+        } else {
+            return nil
+        }
+        if rest.hasPrefix("/") { return "an endpoint has no scheme: write unix:\(rest)" }
+        rest = rest.prefix { $0 != "/" }
+        if (try? Endpoint.parse(String(rest))) != nil {
+            return "an endpoint has no scheme: write \(rest)"
+        }
+        return Endpoint.isHostName(String(rest)) || isBracketed(rest)
+            ? "an endpoint has a port and no scheme: write \(rest):PORT"
+            : "an endpoint has no scheme: write HOST:PORT"
+    }
+
+    // `/run/echo.sock`, `UNIX:/run/echo.sock`, `@name`.
+    private static func path(_ text: String) -> String? {
+        if text.hasPrefix("@") { return "an abstract Unix socket is written unix:\(text)" }
+        guard text.contains("/") else { return nil }
+        if text.hasPrefix("/") || text.hasPrefix(".") || text.hasPrefix("~") || !text.contains(":")
+        {
+            return "a Unix socket is written unix:\(text)"
+        }
+        guard let range = text.firstRange(of: ":/") else { return nil }
+        return "a Unix socket is written unix:\(text[range.lowerBound...].dropFirst())"
+    }
+
+    private static func isBracketed(_ text: Substring) -> Bool {
+        guard text.hasPrefix("["), text.hasSuffix("]") else { return false }
+        let inner = String(text.dropFirst().dropLast())
+        guard case .ipv6? = SocketAddress(numeric: inner, port: 0) else { return false }
+        return true
+    }
+
+    // IPv6 addresses without brackets, and what else may be wrong about them.
+    private static func brackets(_ text: String) -> String? {
+        guard text.hasPrefix("[") || text.contains("::") || text.count(where: { $0 == ":" }) > 6
+        else { return nil }
+        if let address = SocketAddress(numeric: text, port: 0), case .ipv6 = address {
+            if let (host, port) = split(text), case .ipv6? = SocketAddress(numeric: host, port: 0) {
+                return "an IPv6 address is written in brackets: [\(host)]:\(port)"
+            }
+            let zone = address.lacksInterface ? "%INTERFACE" : ""
+            return "an IPv6 address is written in brackets, before the port: [\(text)\(zone)]:PORT"
+        }
+        guard text.hasPrefix("["), let end = text.lastIndex(of: "]") else { return nil }
+        let inner = String(text[..<end].dropFirst())
+        let port = text[end...].dropFirst()
+        switch SocketAddress(numeric: inner, port: 0) {
+        case .ipv4?: return "an IPv4 address has no brackets: write \(inner)\(port)"
+        case .ipv6? where port.isEmpty || port == ":":
+            return "the port is missing: write [\(inner)]:PORT"
+        case let address? where address.lacksInterface:
+            return "a link-local address needs its network interface: "
+                + "write [\(inner)%INTERFACE]\(port)"
+        case nil: return zone(inner)
+        default: return nil
+        }
+    }
+
+    private static func zone(_ inner: String) -> String? {
+        let parts = inner.split(separator: "%", maxSplits: 1)
+        guard parts.count == 2, case .ipv6? = SocketAddress(numeric: String(parts[0]), port: 0)
+        else { return nil }
+        return "there is no network interface \(parts[1]): \"ip link\" lists them"
+    }
+
+    // A host without a port, or a port without a host.
+    private static func missingPart(_ text: String) -> String? {
+        if let (host, port) = split(text) {
+            if port.isEmpty, Endpoint.isHostName(host) || host == Endpoint.anyHost {
+                return "the port is missing: write \(host):PORT"
+            }
+            if host.isEmpty, (try? Endpoint.parse(port)) != nil {
+                return "the host is missing: write *:\(port) for every address, "
+                    + "or \(port) for localhost"
+            }
+            return nil
+        }
+        let isHost =
+            Endpoint.isHostName(text)
+            && (text.first?.isLetter == true || SocketAddress(numeric: text, port: 0) != nil)
+        return isHost || text == Endpoint.anyHost
+            ? "the port is missing: write \(text):PORT" : nil
+    }
+
+    private static func split(_ text: String) -> (host: String, port: String)? {
+        guard let colon = text.lastIndex(of: ":") else { return nil }
+        return (String(text[..<colon]), String(text[text.index(after: colon)...]))
+    }
+}

@@ -1,0 +1,99 @@
+import ArgumentParser
+import EchoServer
+
+/// The arguments as the argument parser is to see them.
+enum Arguments {
+    /// Makes values out of what the argument parser would not take for a value.
+    ///
+    /// A negative number looks like a flag to it, so `--workers -1` becomes `--workers=-1`; and it
+    /// would go on to the next argument for the value of `--workers=`, which becomes two arguments,
+    /// the second of them empty. Both are then refused as values.
+    ///
+    /// - Parameter arguments: those of the command line, without the program's name.
+    /// - Returns: the same, in the same order.
+    static func withPlainValues(_ arguments: [String]) -> [String] {
+        let end = arguments.firstIndex(of: "--") ?? arguments.endIndex
+        var plain: [String] = []
+        for argument in arguments[..<end] {
+            if isNegative(argument), let flag = plain.last, isFlag(flag), !flag.contains("=") {
+                plain[plain.count - 1] = flag + "=" + argument
+            } else if isFlag(argument), argument.firstIndex(of: "=") == argument.indices.last {
+                plain += [String(argument.dropLast()), ""]
+            } else {
+                plain.append(argument)
+            }
+        }
+        return plain + arguments[end...]
+    }
+
+    private static func isFlag(_ argument: String) -> Bool {
+        argument.hasPrefix("--") && argument.count > 2
+    }
+
+    private static func isNegative(_ argument: String) -> Bool {
+        argument.first == "-"
+            && argument.dropFirst().first.map { "0123456789.".contains($0) } == true
+    }
+
+    /// The subcommands, as they are typed.
+    static var subcommands: [String] {
+        Echo.configuration.subcommands.map { $0._commandName }
+    }
+
+    /// Refuses what was meant to be a subcommand, if it is close to one.
+    static func complaint(aboutSubcommand text: String) -> String? {
+        let near = subcommands.map { ($0, distance(text, $0)) }.min { $0.1 < $1.1 }
+        guard let (name, distance) = near, distance <= 2, distance < name.count - 1 else {
+            return nil
+        }
+        return "there is no subcommand '\(text)': did you mean '\(name)'?"
+    }
+
+    /// Refuses an argument of `serve` that is not a flag.
+    static func complaint(aboutExtra text: String) -> String {
+        if (try? EchoServer.Endpoint(parsing: text)) != nil {
+            return "unexpected argument '\(text)': to listen there, write --listen \(text)"
+        }
+        return "unexpected argument '\(text)': the subcommands are "
+            + subcommands.joined(separator: ", ")
+    }
+
+    /// Refuses `help NAME` for a subcommand that there is not.
+    ///
+    /// - Parameter arguments: those of the command line, without the program's name.
+    /// - Throws: `CommandError` for the exit code of wrong usage.
+    static func checkHelp(_ arguments: [String]) throws {
+        guard arguments.count > 1, arguments[0] == "help" else { return }
+        let name = arguments[1]
+        guard !name.hasPrefix("-"), !(subcommands + ["help"]).contains(name) else { return }
+        throw CommandError(
+            exitCode: Exit.usage,
+            message: complaint(aboutSubcommand: name) ?? "there is no subcommand '\(name)': "
+                + "the subcommands are \(subcommands.joined(separator: ", "))"
+        )
+    }
+
+    /// How many characters have to be typed, deleted, replaced or swapped with the next to make one
+    /// text of another (optimal string alignment).
+    static func distance(_ from: String, _ to: String) -> Int {
+        let (from, to) = (Array(from.prefix(64)), Array(to.prefix(64)))
+        var rows = [Array(0...to.count)]
+        for row in from.indices {
+            var next = [row + 1]
+            for column in to.indices {
+                let isSame = from[row] == to[column]
+                var best = min(
+                    rows[row][column] + (isSame ? 0 : 1),
+                    rows[row][column + 1] + 1,
+                    next[column] + 1
+                )
+                if row > 0, column > 0, from[row] == to[column - 1], from[row - 1] == to[column] {
+                    best = min(best, rows[row - 1][column - 1] + 1)
+                }
+                next.append(best)
+            }
+            rows.append(next)
+        }
+        return rows[from.count][to.count]
+    }
+}
