@@ -4,8 +4,18 @@ import Sockets
 
 /// Checks an echo server.
 struct Check: ParsableCommand {
+    private static let examples = Layout.unbroken(
+        """
+          \(ProgramName.current) check 127.0.0.1:7
+          \(ProgramName.current) check --only half-close --only urgent unix:/run/echo.sock
+          \(ProgramName.current) check --size 1MiB --connections 20 echo.example.com:7
+          \(ProgramName.current) check --json localhost:5150
+        """
+    )
+
     static let configuration = CommandConfiguration(
         abstract: "Check that a server echoes: every byte, in order, to everybody.",
+        usage: "\(ProgramName.current) check <endpoint> [<options>]",
         discussion: """
             For any server of RFC 862, over TCP or a Unix socket. Each check prints a row: passed \
             or FAILED, its name, how long it took, and what was seen. Every eight bytes that are \
@@ -18,10 +28,7 @@ struct Check: ParsableCommand {
             direction.
 
             EXAMPLES
-              \(ProgramName.current) check 127.0.0.1:7
-              \(ProgramName.current) check --only half-close --only slow-reader unix:/run/echo.sock
-              \(ProgramName.current) check --size 1MiB --connections 20 --deadline 60s echo.example.com:7
-              \(ProgramName.current) check --json localhost:5150
+            \(examples)
 
             EXIT CODES: 0 all checks passed, or do not apply; 1 one failed; 64 wrong usage; 69 no \
             connection; 71 the operating system failed; 77 permission denied.
@@ -37,19 +44,21 @@ struct Check: ParsableCommand {
     )
     var endpoint: Endpoint?
 
-    @Flag(name: .long, help: "Print the checks and what they mean, and make none.")
+    @Flag(name: .long, help: "List the checks without running them.")
     var list = false
 
     @Option(
         name: .long,
-        help: ArgumentHelp("Make this check only; may be repeated.", valueName: "name"),
+        help: ArgumentHelp("Run only this check; may be repeated.", valueName: "name"),
+        completion: Parse.completion(ConformanceCheck.self),
         transform: { try Parse.choice($0) }
     )
     var only: [ConformanceCheck] = []
 
     @Option(
         name: .long,
-        help: ArgumentHelp("Leave this check out; may be repeated.", valueName: "name"),
+        help: ArgumentHelp("Skip this check; may be repeated.", valueName: "name"),
+        completion: Parse.completion(ConformanceCheck.self),
         transform: { try Parse.choice($0) }
     )
     var skip: [ConformanceCheck] = []
@@ -87,7 +96,7 @@ struct Check: ParsableCommand {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "Connections at once where many are meant, 2 to 1000. (default: 200)",
+            "Connections for the checks that open many, 2 to 1000. (default: 200)",
             valueName: "count"
         ),
         transform: Parse.count(ConformanceSuite.connectionCounts)
@@ -108,7 +117,8 @@ struct Check: ParsableCommand {
     }
 
     func run() throws {
-        guard let endpoint, !list else { return Output.write(CheckTable.list(checks)) }
+        let screen = Screen.current
+        guard let endpoint, !list else { return Output.write(CheckTable.list(checks, screen)) }
         let address = try address(of: endpoint)
         var suite = ConformanceSuite()
         suite.checks = checks
@@ -119,7 +129,7 @@ struct Check: ParsableCommand {
         let results: [CheckResult]
         do throws(SystemError) {
             results = try suite.run(against: address) { result in
-                if !json { Output.write(CheckTable.row(result)) }
+                if !json { Output.write(CheckTable.row(result, screen)) }
             }
         } catch {
             throw CommandError(exitCode: Exit.system, message: "cannot check \(endpoint): \(error)")
@@ -127,7 +137,7 @@ struct Check: ParsableCommand {
         Output.write(
             json
                 ? CheckDocument(endpoint: endpoint, address: address, suite: suite).json(results)
-                : CheckTable.foot(results)
+                : CheckTable.foot(results, screen)
         )
         if results.contains(where: { $0.outcome == .failed }) { throw ExitCode(1) }
     }

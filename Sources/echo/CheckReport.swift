@@ -6,9 +6,16 @@ enum CheckTable {
     private static let nameWidth =
         ConformanceCheck.allCases.map(\.rawValue.count).max() ?? 0
 
-    /// The checks there are, one a line.
-    static func list(_ checks: [ConformanceCheck]) -> String {
-        checks.map { "\(padded($0.rawValue, nameWidth))  \($0.meaning)\n" }.joined()
+    /// The checks there are, with what they mean.
+    static func list(_ checks: [ConformanceCheck], _ screen: Screen) -> String {
+        checks.map { check in
+            Layout.lines(
+                Layout.padded(check.rawValue, nameWidth + 2),
+                width: nameWidth + 2,
+                check.meaning,
+                columns: screen.columns
+            )
+        }.joined()
     }
 
     /// The line above the rows.
@@ -17,24 +24,33 @@ enum CheckTable {
         return "checking \(endpoint)\(place), run \(run)\n"
     }
 
-    /// The row of a check.
-    static func row(_ result: CheckResult) -> String {
+    /// The row of a check; one line where it does not go to a terminal, for grep(1) and the like.
+    static func row(_ result: CheckResult, _ screen: Screen) -> String {
         let outcome =
             switch result.outcome {
-            case .passed: "passed"
-            case .failed: "FAILED"
-            case .notApplicable: "n/a"
+            case .passed: screen.text("passed", .green)
+            case .failed: screen.text("FAILED", .red)
+            case .notApplicable: "n/a   "
             }
         let time = seconds(result.duration) + " s"
-        return padded(outcome, 6) + "  " + padded(result.check.rawValue, nameWidth) + "  "
+        let rest =
+            "  " + Layout.padded(result.check.rawValue, nameWidth) + "  "
             + String(repeating: " ", count: max(0, 8 - time.count)) + time + "  "
-            + result.evidence + "\n"
+        return Layout.lines(
+            outcome + rest,
+            width: 6 + rest.count,
+            result.evidence,
+            columns: screen.isTerminal ? screen.columns : nil
+        )
     }
 
     /// The line below the rows.
-    static func foot(_ results: [CheckResult]) -> String {
+    static func foot(_ results: [CheckResult], _ screen: Screen) -> String {
         let counts = CheckCounts(results)
-        var parts = ["\(counts.passed) passed", "\(counts.failed) failed"]
+        let failed = "\(counts.failed) failed"
+        var parts = [
+            "\(counts.passed) passed", counts.failed > 0 ? screen.text(failed, .red) : failed,
+        ]
         if counts.notApplicable > 0 { parts.append("\(counts.notApplicable) not applicable") }
         return parts.joined(separator: ", ") + "\n"
     }
@@ -43,10 +59,6 @@ enum CheckTable {
     static func seconds(_ duration: Duration) -> String {
         let milliseconds = duration.nanoseconds / 1_000_000
         return "\(milliseconds / 1000).\(String(String(1000 + milliseconds % 1000).dropFirst()))"
-    }
-
-    private static func padded(_ text: String, _ width: Int) -> String {
-        text + String(repeating: " ", count: max(0, width - text.count))
     }
 }
 

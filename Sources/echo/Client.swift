@@ -8,6 +8,7 @@ import Sockets
 struct Client: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Send lines, or standard input, to an echo server and print what comes back.",
+        usage: "\(ProgramName.current) client <endpoint> [<options>]",
         discussion: """
             At a terminal it asks for a line, sends it and shows what comes back, with everything \
             escaped that a terminal would not show; ^D ends it.

@@ -4,21 +4,32 @@ import ArgumentParser
 struct Echo: AsyncParsableCommand {
     private static let name = ProgramName.current
 
+    private static let examples = Layout.unbroken(
+        """
+          \(name)                                serve port 5150 of localhost
+          \(name) --backend libevent             with its fastest model
+          \(name) --model event-select --listen 0.0.0.0:7000
+          \(name) --listen unix:/run/echo.sock --idle-timeout 5m
+          \(name) models                         what there is to choose from
+          \(name) client 127.0.0.1:5150          talk to an echo server
+          \(name) client 127.0.0.1:5150 < file   send a file, print what comes back
+          \(name) check 127.0.0.1:7              check that a server echoes
+        """
+    )
+
     static let configuration = CommandConfiguration(
         commandName: name,
         abstract: "An echo server (RFC 862) with every classic server I/O model.",
+        usage: """
+            \(name) [serve] [<options>]
+            \(name) client|check <endpoint> [<options>]
+            \(name) models
+            """,
         discussion: """
             Without a subcommand it serves: whatever a client sends comes back unchanged.
 
             EXAMPLES
-              \(name)                                  serve on localhost, port 5150
-              \(name) --backend libevent               with the libevent backend's fastest model
-              \(name) --model event-select --listen 0.0.0.0:7000
-              \(name) --listen unix:/run/echo.sock --idle-timeout 5m --max-connections 1000
-              \(name) models                           what there is to choose from
-              \(name) client 127.0.0.1:5150            talk to an echo server
-              \(name) client 127.0.0.1:5150 < file     send a file and print what comes back
-              \(name) check 127.0.0.1:7                check that a server echoes as it must
+            \(examples)
 
             ENDPOINTS are written PORT (of localhost), HOST:PORT, [IPv6]:PORT, *:PORT (every \
             address), unix:PATH or unix:@NAME (abstract). Port 0 lets the kernel choose.

@@ -17,7 +17,10 @@ enum Exit {
     static func end(with error: any Error) -> Never {
         let code = code(for: error)
         if code == 0 {
-            Output.write(Echo.fullMessage(for: error) + "\n")
+            let text =
+                Completions.isRequested
+                ? Completions.script(for: error) : Layout.plain(Echo.fullMessage(for: error))
+            Output.write(text + "\n")
         } else if !(error is ExitCode) {
             Output.writeError(
                 "\(Journal.errorPrefix)\(ProgramName.current): \(message(for: error))\n"

@@ -9,6 +9,9 @@ enum Main {
         // Nothing that a peer or a reader of our output does may end the process.
         signal(SIGPIPE, SIG_IGN)
         openStandardStreams()
+        // For the argument parser, which writes help and cannot do so in a few columns. No other
+        // thread may be reading the environment yet.
+        unsafe setenv("COLUMNS", "\(Screen.current.columns)", 1)
         do {
             let arguments = Array(CommandLine.arguments.dropFirst())
             try Arguments.checkHelp(arguments)

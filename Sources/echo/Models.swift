@@ -8,31 +8,35 @@ struct Models: ParsableCommand {
     )
 
     func run() {
-        Output.write(Self.table)
+        Output.write(Self.table(Screen.current))
     }
 
-    private static let header = ["MODEL", "BACKEND", "MECHANISM", "THREADS", "CAPACITY", "WINSOCK"]
+    private static let header = ["MODEL", "BACKEND", "THREADS", "CAPACITY", "WINSOCK"]
 
-    /// The table, with columns as wide as they need to be.
-    static var table: String {
-        let rows = [header] + EchoServer.IOModel.allCases.map(row)
-        let widths = header.indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
-        return rows.map { row in
-            let cells = row.indices.map { column in
-                column == row.count - 1
-                    ? row[column]
-                    : row[column]
-                        + String(repeating: " ", count: widths[column] - row[column].count)
-            }
-            return cells.joined(separator: "  ") + "\n"
+    /// The table, with columns as wide as they need to be; the mechanism goes below the rest where
+    /// a line is too short for it.
+    static func table(_ screen: Screen) -> String {
+        let rows =
+            [(header, "MECHANISM")]
+            + EchoServer.IOModel.allCases.map { (cells($0), facts($0).mechanism) }
+        let widths = header.indices.map { column in rows.map { $0.0[column].count }.max() ?? 0 }
+        let width = widths.reduce(0) { $0 + $1 + 2 }
+        let isWide = rows.allSatisfy { width + $0.1.count <= screen.columns }
+        return rows.map { cells, mechanism in
+            let padded = zip(cells, widths).map { Layout.padded($0, $1 + 2) }.joined()
+            return Layout.lines(
+                padded,
+                width: width,
+                mechanism,
+                columns: isWide ? nil : min(screen.columns, width)
+            )
         }.joined()
     }
 
-    private static func row(_ model: EchoServer.IOModel) -> [String] {
+    private static func cells(_ model: EchoServer.IOModel) -> [String] {
         let facts = facts(model)
         return [
-            model.rawValue, model.backend.rawValue, facts.mechanism, facts.threads, facts.capacity,
-            facts.winsock,
+            model.rawValue, model.backend.rawValue, facts.threads, facts.capacity, facts.winsock,
         ]
     }
 
@@ -49,14 +53,14 @@ struct Models: ParsableCommand {
             Facts(
                 mechanism: "blocking recv and send",
                 threads: "1 + n",
-                capacity: "--max-connections",
+                capacity: "threads",
                 winsock: "(baseline)"
             )
         case .select:
             Facts(
                 mechanism: "select(2) asks which sockets are ready",
                 threads: "2",
-                capacity: "descriptors < 1024",
+                capacity: "fds < 1024",
                 winsock: "select, WSAAccept"
             )
         case .asyncSelect:
@@ -78,7 +82,7 @@ struct Models: ParsableCommand {
                 mechanism: "completion signals an event object",
                 threads: "1 + n/64",
                 capacity: "descriptors",
-                winsock: "WSARecv, WSAGetOverlappedResult"
+                winsock: "WSAGetOverlappedResult"
             )
         case .overlappedRoutine:
             Facts(
