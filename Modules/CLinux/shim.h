@@ -3,6 +3,7 @@
 #define CLINUX_SHIM_H
 
 #include <malloc.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdint.h>
@@ -12,6 +13,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
+#include <time.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/sched.h>
@@ -21,6 +23,7 @@
 int accept4(int socket, struct sockaddr *address, socklen_t *length, int flags);
 int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
 int pipe2(int descriptors[2], int flags);
+int sem_clockwait(sem_t *semaphore, clockid_t clock, const struct timespec *until);
 int unshare(int flags);
 long syscall(long number, ...);
 int pthread_setname_np(pthread_t thread, const char *name);

@@ -77,7 +77,15 @@ extension EchoServer {
         /// At least 1; default `SOMAXCONN` (4096).
         public var backlog: Int
 
-        /// How long ``EchoServer/run()`` goes on serving after it was asked to stop.
+        /// How long the server goes on accepting after it was asked to stop, before it drains:
+        /// the time that a load balancer takes to notice that ``EchoServer/isReady`` is `false`.
+        ///
+        /// For graceful shutdown in a service group, and for
+        /// ``EchoServer/shutdown(drainingFor:)`` without a timeout. Not negative; default zero.
+        public var shutdownDelay: Duration
+
+        /// How long the server goes on serving its connections after it was asked to stop, and after
+        /// ``shutdownDelay``.
         ///
         /// Not negative; default 5 s.
         public var drainTimeout: Duration
@@ -102,6 +110,7 @@ extension EchoServer {
             receiveBufferSize: Int = 64 * 1024,
             pendingLimit: Int = 64 * 1024,
             backlog: Int = 4096,
+            shutdownDelay: Duration = .zero,
             drainTimeout: Duration = .seconds(5),
             busyPoll: Duration = .zero
         ) {
@@ -117,6 +126,7 @@ extension EchoServer {
             self.receiveBufferSize = receiveBufferSize
             self.pendingLimit = pendingLimit
             self.backlog = backlog
+            self.shutdownDelay = shutdownDelay
             self.drainTimeout = drainTimeout
             self.busyPoll = busyPoll
         }
@@ -138,7 +148,7 @@ extension EchoServer.Configuration {
     ///
     /// - Throws: ``EchoServer/Failure`` that names the first setting out of range, its value and
     ///   the range.
-    public func validate() throws {
+    public func validate() throws(EchoServer.Failure) {
         try check("workers", workers, 1...1024)
         try check("maximumConnections", maximumConnections, 1...Int(Int32.max))
         try check("maximumConnectionsPerPeer", maximumConnectionsPerPeer, 1...Int(Int32.max))
@@ -147,6 +157,9 @@ extension EchoServer.Configuration {
         try check("backlog", backlog, 1...Int(Int32.max))
         if let idleTimeout, idleTimeout <= .zero {
             throw invalid("idleTimeout is \(idleTimeout); it must be greater than zero")
+        }
+        if shutdownDelay < .zero {
+            throw invalid("shutdownDelay is \(shutdownDelay); it must not be negative")
         }
         if drainTimeout < .zero {
             throw invalid("drainTimeout is \(drainTimeout); it must not be negative")
@@ -158,7 +171,7 @@ extension EchoServer.Configuration {
         _ name: String,
         _ value: Int?,
         _ range: ClosedRange<Int>
-    ) throws {
+    ) throws(EchoServer.Failure) {
         guard let value, !range.contains(value) else { return }
         throw invalid(
             "\(name) is \(value); it must be from \(range.lowerBound) to \(range.upperBound)"

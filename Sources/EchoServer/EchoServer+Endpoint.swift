@@ -2,40 +2,45 @@ import Sockets
 
 extension EchoServer {
     /// A place to listen on, or a peer: a TCP host and port, or a Unix socket.
-    public struct Endpoint: Hashable, Sendable {
-        let value: Sockets.Endpoint
+    ///
+    /// Other kinds may be added, such as UDP. A `switch` over an endpoint therefore ends with
+    /// `@unknown default`, and goes on compiling then:
+    ///
+    /// ```swift
+    /// for endpoint in server.endpoints {
+    ///     switch endpoint {
+    ///     case .tcp(let host, let port): print("TCP port", port, "of", host)
+    ///     case .unix(let path): print("the Unix socket", path)
+    ///     @unknown default: print("something else:", endpoint)
+    ///     }
+    /// }
+    /// ```
+    @nonexhaustive
+    public enum Endpoint: Hashable, Sendable {
+        /// A host and a TCP port.
+        ///
+        /// The host is a name or a numeric IPv4 or IPv6 address; whether it exists is found out when
+        /// it is used. `localhost` stands for 127.0.0.1 and ::1, `*` for every address of the
+        /// machine. Port 0 lets the kernel choose; ``EchoServer/start()`` says which it was.
+        case tcp(_ host: String, port: UInt16)
 
-        init(_ value: Sockets.Endpoint) {
-            self.value = value
-        }
+        /// The path of a Unix stream socket: at most 107 bytes; one that starts with NUL is an
+        /// abstract name, see unix(7).
+        case unix(_ path: String)
 
         init(_ address: SocketAddress) {
             switch address {
             case .ipv4(_, let port), .ipv6(_, _, let port, _):
-                value = .tcp(host: address.host, port: port)
-            case .unix(let path):
-                value = .unix(path: path)
+                self = .tcp(address.host, port: port)
+            case .unix(let path): self = .unix(path)
             }
         }
 
-        /// A host and a TCP port.
-        ///
-        /// - Parameters:
-        ///   - host: a name or a numeric IPv4 or IPv6 address. `localhost` stands for 127.0.0.1
-        ///     and ::1, `*` for every address of the machine.
-        ///   - port: 0 lets the kernel choose; ``EchoServer/start()`` says which it was.
-        /// - Returns: the endpoint; whether the host exists is found out when it is used.
-        public static func tcp(_ host: String, port: UInt16) -> Endpoint {
-            Endpoint(.tcp(host: host, port: port))
-        }
-
-        /// A Unix stream socket.
-        ///
-        /// - Parameter path: at most 107 bytes; one that starts with NUL is an abstract name,
-        ///   see unix(7).
-        /// - Returns: the endpoint.
-        public static func unix(_ path: String) -> Endpoint {
-            Endpoint(.unix(path: path))
+        var value: Sockets.Endpoint {
+            switch self {
+            case .tcp(let host, let port): .tcp(host: host, port: port)
+            case .unix(let path): .unix(path: path)
+            }
         }
 
         /// Parses an endpoint as the command line takes it: `PORT` (of localhost), `HOST:PORT`,
@@ -43,9 +48,12 @@ extension EchoServer {
         ///
         /// - Throws: ``EchoServer/Failure`` with code ``EchoServer/Failure/Code/invalidEndpoint``
         ///   that names the text and what is wrong with it.
-        public init(parsing text: String) throws {
-            do {
-                value = try Sockets.Endpoint(parsing: text)
+        public init(parsing text: String) throws(Failure) {
+            do throws(Sockets.Endpoint.ParseError) {
+                switch try Sockets.Endpoint(parsing: text) {
+                case .tcp(let host, let port): self = .tcp(host, port: port)
+                case .unix(let path): self = .unix(path)
+                }
             } catch {
                 throw Failure(
                     .invalidEndpoint,
@@ -57,19 +65,19 @@ extension EchoServer {
 
         /// The TCP port; `nil` for a Unix socket.
         public var port: UInt16? {
-            guard case .tcp(_, let port) = value else { return nil }
+            guard case .tcp(_, let port) = self else { return nil }
             return port
         }
 
         /// The host; `nil` for a Unix socket.
         public var host: String? {
-            guard case .tcp(let host, _) = value else { return nil }
+            guard case .tcp(let host, _) = self else { return nil }
             return host
         }
 
         /// The path of a Unix socket; `nil` for TCP.
         public var path: String? {
-            guard case .unix(let path) = value else { return nil }
+            guard case .unix(let path) = self else { return nil }
             return path
         }
     }

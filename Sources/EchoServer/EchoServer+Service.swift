@@ -1,20 +1,35 @@
 public import ServiceLifecycle
+import Sockets
 
 extension EchoServer: Service {
     /// Serves until graceful shutdown, cancellation or ``shutdown(drainingFor:)``, then drains
     /// for ``Configuration/drainTimeout``, and returns when everything is closed.
     ///
-    /// Starts the server unless ``start()`` has been called. Signals are for the caller, or for
-    /// the `ServiceGroup` it runs in.
+    /// A graceful shutdown is followed by ``Configuration/shutdownDelay`` before the server drains;
+    /// cancellation is not, and ends the delay.
+    ///
+    /// Starts the server unless ``start()`` has been called; host names are looked up on a thread of
+    /// their own. Signals are for the caller, or for the `ServiceGroup` it runs in.
     ///
     /// - Throws: what ``start()`` throws; ``Failure/Code/alreadyStarted`` if it is being run
     ///   already, and ``Failure/Code/alreadyShutDown`` after a shutdown.
-    public func run() async throws {
-        try startForRun()
-        await withTaskCancellationOrGracefulShutdownHandler {
-            await waitUntilStopped()
-        } onCancelOrGracefulShutdown: { [self] in
-            beginShutdown(configuration.drainTimeout) {}
+    public func run() async throws(Failure) {
+        let attempt = StartAttempt()
+        let starts = try lifecycle.withLock { lifecycle throws(Failure) in
+            try lifecycle.beginRun(attempt)
         }
+        let failure = await withTaskCancellationHandler {
+            await withGracefulShutdownHandler {
+                if starts, let failure = await startOnThread(attempt) { return failure as Failure? }
+                await waitUntilStopped()
+                return nil
+            } onGracefulShutdown: { [self] in
+                beginShutdown()
+            }
+        } onCancel: {
+            beginDraining()
+        }
+        // A shutdown during the start is one like any other.
+        if let failure, failure.code != .alreadyShutDown { throw failure }
     }
 }

@@ -1,5 +1,4 @@
 public import CoreMetrics
-import Glibc
 public import Logging
 import Sockets
 
@@ -20,10 +19,9 @@ import Sockets
 /// closes all its connections at once.
 public final class EchoServer: Sendable {
     let context: ServingContext
-    private let logger: Logger
-    private let lifecycle = Locked(Lifecycle())
-    private let metricsFactory: any MetricsFactory
-    private let reporter = Locked<MetricsReporter?>(nil)
+    let lifecycle = Locked(Lifecycle())
+    let metricsFactory: any MetricsFactory
+    let reporter = Locked<MetricsReporter?>(nil)
 
     /// Makes a server; nothing is opened yet.
     ///
@@ -38,11 +36,11 @@ public final class EchoServer: Sendable {
         configuration: Configuration = Configuration(),
         logger: Logger? = nil,
         metricsFactory: (any MetricsFactory)? = nil
-    ) throws {
+    ) throws(Failure) {
         try configuration.validate()
         self.metricsFactory = metricsFactory ?? MetricsSystem.factory
-        self.logger = logger ?? Logger(label: "EchoServer") { _ in SwiftLogNoOpLogHandler() }
-        context = ServingContext(configuration, logger: self.logger)
+        let logger = logger ?? Logger(label: "EchoServer") { _ in SwiftLogNoOpLogHandler() }
+        context = ServingContext(configuration, logger: logger)
     }
 
     deinit {
@@ -67,168 +65,52 @@ public final class EchoServer: Sendable {
 
     /// Opens the endpoints and begins to serve; returns once connections are accepted.
     ///
-    /// Blocks while host names are looked up.
+    /// Blocks while host names are looked up; ``run()`` does so elsewhere. A shutdown meanwhile
+    /// ends it.
     ///
     /// - Returns: the addresses that are listened on, ports resolved: the inherited ones, then the
-    ///   others in the order configured.
+    ///   others in the order configured. An address that this machine does not have is left out,
+    ///   with a line in the log, if its endpoint stands for others as well.
     /// - Throws: ``Failure`` that names the endpoint and the reason; nothing stays open then, and
-    ///   the server can be started again. ``Failure/Code/alreadyStarted`` the second time.
+    ///   the server can be started again. ``Failure/Code/alreadyStarted`` the second time;
+    ///   ``Failure/Code/alreadyShutDown`` after a shutdown, or if one has come meanwhile.
     @discardableResult
-    public func start() throws -> [Endpoint] {
-        try lifecycle.withLock { lifecycle in
-            try lifecycle.checkStartable()
-            return try start(&lifecycle)
-        }
-    }
-
-    private func start(_ lifecycle: inout Lifecycle) throws -> [Endpoint] {
-        let reporter = try makeReporter()
-        let (model, sockets): (any ServingModel, [ListeningSocket])
-        do {
-            (model, sockets) = try makeModel()
-        } catch {
-            reporter?.stop()
-            throw error
-        }
-        self.reporter.withLock { $0 = reporter }
-        for socket in configuration.inherited { socket.handOver() }
-        let addresses = sockets.map(\.address)
-        lifecycle.started(model, addresses)
-        for socket in sockets { context.log.started(socket, model: configuration.model) }
-        return addresses.map { Endpoint($0) }
-    }
-
-    /// Starts for ``run()``, unless ``start()`` was called before.
-    func startForRun() throws {
-        try lifecycle.withLock { lifecycle in
-            if try lifecycle.beginRun() { _ = try start(&lifecycle) }
-        }
-    }
-
-    private func makeReporter() throws -> MetricsReporter? {
-        do {
-            return try MetricsReporter(metricsFactory, context)
-        } catch {
-            throw Failure(.system, "cannot report metrics: \(error)", errno: error.errno)
-        }
-    }
-
-    private func makeModel() throws -> (any ServingModel, [ListeningSocket]) {
-        guard let type = configuration.model.implementation else {
-            let name = configuration.model.rawValue
-            throw Failure(.modelUnavailable, "the model \(name) is not available in this build")
-        }
-        let sockets = try ListenerSet.open(configuration)
-        do {
-            guard context.hasMemoryToStart else {
-                throw SystemError(call: "mmap", errno: Errno(rawValue: ENOMEM))
-            }
-            let model = try type.init(context, sockets)
-            do {
-                try model.start()
-            } catch {
-                model.drain(.immediate)
-                model.join()
-                throw error
-            }
-            return (model, sockets)
-        } catch {
-            for socket in sockets { socket.close() }
-            let name = configuration.model.rawValue
-            throw Failure(
-                .system,
-                "cannot start the model \(name): \(error)",
-                errno: (error as? any ErrnoCarrying)?.errno
-            )
-        }
+    public func start() throws(Failure) -> [Endpoint] {
+        let attempt = StartAttempt()
+        try lifecycle.withLock { lifecycle throws(Failure) in try lifecycle.beginStart(attempt) }
+        return try start(attempt)
     }
 
     /// What serves, from the start until everything is closed.
     var servingModel: (any ServingModel)? {
         lifecycle.withLock { lifecycle in
             switch lifecycle.phase {
-            case .running(let model, _), .stopping(let model, _): model
-            case .initial, .stopped: nil
+            case .running(let model, _), .leaving(let model, _, _), .stopping(let model, _): model
+            case .initial, .starting, .startingInVain, .stopped: nil
             }
         }
     }
 
-    /// The addresses that are listened on, ports resolved; empty before ``start()`` and after the
-    /// end.
+    /// The addresses that are listened on, ports resolved; empty before ``start()`` has returned
+    /// and from the beginning of the drain.
     public var endpoints: [Endpoint] {
         lifecycle.withLock { lifecycle in
-            guard case .running(_, let addresses) = lifecycle.phase else { return [] }
-            return addresses.map { Endpoint($0) }
+            switch lifecycle.phase {
+            case .running(_, let addresses), .leaving(_, let addresses, _):
+                addresses.map { Endpoint($0) }
+            case .initial, .starting, .startingInVain, .stopping, .stopped: []
+            }
         }
     }
 
-    /// Stops the server and waits until everything is closed.
+    /// Whether the server wants new connections: from the start until it is told to shut down.
     ///
-    /// Stops accepting, after the connections already queued; goes on echoing what arrives, and
-    /// ends each connection as it becomes quiet. In the last quarter of the timeout, a second at
-    /// most, nothing more is read and what is owed is delivered. When the timeout has passed, the
-    /// connections that are left are reset. Every byte that was received is returned to a peer
-    /// that reads it in time.
-    ///
-    /// Called again, or while another call is waiting, it can only bring the end forward. Never
-    /// throws; on a server that was not started it only makes starting impossible.
-    ///
-    /// - Parameter timeout: how long to go on serving, at most; zero closes everything at once.
-    public func shutdown(drainingFor timeout: Duration = .seconds(5)) async {
-        await withCheckedContinuation { continuation in
-            beginShutdown(timeout) { continuation.resume() }
-        }
-    }
-
-    /// Waits until the server has ended, by whatever means; not at all if it does not serve.
-    package func waitUntilStopped() async {
-        await withCheckedContinuation { continuation in
-            let waits = lifecycle.withLock { $0.wait { continuation.resume() } }
-            if !waits { continuation.resume() }
-        }
-    }
-
-    /// Stops the server as ``shutdown(drainingFor:)`` does, without a task: the calling thread
-    /// blocks until everything is closed.
-    ///
-    /// Needs no thread and no descriptor: works when the process has run out of both.
-    package func shutDownBlocking(drainingFor timeout: Duration) {
-        let ended = Gate()
-        beginShutdown(timeout) { ended.open() }
-        ended.wait()
-    }
-
-    /// Begins to shut down, or brings the end of a shutdown under way forward.
-    ///
-    /// - Parameters:
-    ///   - timeout: how long to go on serving, at most.
-    ///   - completion: called when everything is closed, on any thread.
-    func beginShutdown(_ timeout: Duration, completion: @escaping @Sendable () -> Void) {
-        let plan = timeout <= .zero ? DrainPlan.immediate : DrainPlan(timeout: timeout)
-        let action = lifecycle.withLock { $0.shutDown(plan, completion) }
-        switch action {
-        case .complete: completion()
-        case .wait: break
-        case .hasten(let model): model.drain(plan)
-        case .drain(let model):
-            context.log.draining(statistics.active, timeout: timeout)
-            model.drain(plan)
-            finish(model)
-        }
-    }
-
-    // Waiting blocks, so a thread does it; if there is no thread to be had, this one must.
-    private func finish(_ model: any ServingModel) {
-        let end: @Sendable () -> Void = { [self] in
-            model.join()
-            reporter.withLock { $0.take() }?.stop()
-            context.log.stopped(context.statistics)
-            for waiter in lifecycle.withLock({ $0.finish() }) { waiter() }
-        }
-        do {
-            try Thread(name: "shutdown", end).detach()
-        } catch {
-            end()
+    /// For a readiness probe. During ``Configuration/shutdownDelay`` it is `false`, and connections
+    /// are accepted nevertheless: whoever sends them needs time to notice.
+    public var isReady: Bool {
+        lifecycle.withLock { lifecycle in
+            guard case .running = lifecycle.phase else { return false }
+            return true
         }
     }
 }

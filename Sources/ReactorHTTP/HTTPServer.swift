@@ -11,6 +11,8 @@ import Synchronization
 package final class HTTPServer: Sendable {
     /// The addresses that are listened on, ports resolved.
     package let addresses: [SocketAddress]
+    /// Those that this machine does not have, while it has others.
+    package let missing: [BindError]
     private let thread: Thread
     private let shared: Shared
 
@@ -26,8 +28,10 @@ package final class HTTPServer: Sendable {
         limits: HTTPLimits = HTTPLimits(),
         handler: @escaping @Sendable (_ path: String) -> HTTPResponse
     ) throws(BindError) {
-        let listeners = try HTTPListener.open(wanted)
+        let listening = try Listener.open(wanted) { HTTPListener($0) }
+        let listeners = listening.opened
         addresses = listeners.map(\.address)
+        missing = listening.missing
         shared = Shared()
         do {
             let ready = try Wakeup()
@@ -50,14 +54,6 @@ package final class HTTPServer: Sendable {
     package func stop() {
         shared.stop()
         thread.join()
-    }
-
-    /// An address cannot be listened on.
-    package struct BindError: Error {
-        /// Which one.
-        package let address: SocketAddress
-        /// Why.
-        package let error: SystemError
     }
 }
 

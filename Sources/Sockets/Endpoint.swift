@@ -112,6 +112,13 @@ extension Endpoint {
         package let description: String
     }
 
+    /// Whether ``resolve()`` has to ask the resolver, which may take long.
+    package var needsLookUp: Bool {
+        guard case .tcp(let host, let port) = self else { return false }
+        return host != "localhost" && host != Self.anyHost
+            && SocketAddress(numeric: host, port: port) == nil
+    }
+
     /// The addresses an endpoint stands for, in order of preference.
     ///
     /// Blocks while a name is looked up. The corresponding C function is `getaddrinfo`.

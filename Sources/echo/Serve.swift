@@ -59,7 +59,7 @@ struct Serve: ParsableCommand {
             // Tasks need threads and descriptors of Dispatch: none where nobody is to be told.
             if notifier == nil {
                 signals.wait()
-                server.shutDownBlocking(drainingFor: configuration.drainTimeout)
+                server.shutdownAndWait()
             } else {
                 Self.serve(server, until: &signals, ServiceReporter(server, notifier))
             }
@@ -80,7 +80,7 @@ struct Serve: ParsableCommand {
         signals.wait()
         reporter.stopping()
         Task { await reporter.extendStopping() }
-        server.shutDownBlocking(drainingFor: server.configuration.drainTimeout)
+        server.shutdownAndWait()
         reports.cancel()
     }
 }

@@ -94,7 +94,17 @@ struct ServeOptions: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "How long to go on serving after a signal. (default: 5s)",
+            "How long to go on accepting after a signal, before draining. (default: 0s)",
+            valueName: "duration"
+        ),
+        transform: Parse.duration
+    )
+    var shutdownDelay: Duration?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "How long to go on serving after that. (default: 5s)",
             valueName: "duration"
         ),
         transform: Parse.duration
@@ -149,6 +159,7 @@ struct ServeOptions: ParsableArguments {
         configuration.whenFull = whenFull ?? configuration.whenFull
         configuration.maximumConnectionsPerPeer = maxPerPeer?.value
         configuration.idleTimeout = idleTimeout?.value
+        configuration.shutdownDelay = shutdownDelay ?? configuration.shutdownDelay
         configuration.drainTimeout = drainTimeout ?? configuration.drainTimeout
         configuration.pendingLimit = pendingLimit ?? configuration.pendingLimit
         configuration.backlog = backlog ?? configuration.backlog

@@ -6,7 +6,7 @@ struct ServiceReporter: Sendable {
     private let server: EchoServer
     private let notifier: ServiceNotifier?
     private let introduction: String
-    private let isDraining = SharedFlag()
+    private let isStopping = SharedFlag()
 
     /// The status is told at most so often.
     private static let statusInterval: Duration = .seconds(3)
@@ -83,16 +83,18 @@ struct ServiceReporter: Sendable {
         }
     }
 
-    /// Says that it drains.
+    /// Says that it is shutting down.
     func stopping() {
-        isDraining.set()
+        isStopping.set()
         notifier?.send(.stopping, .status(status), .extendTimeout(Self.extensionLength))
     }
 
-    /// Goes on saying that it drains, until the task is cancelled or the time for draining is over.
+    /// Goes on saying that it is shutting down, until the task is cancelled or the time for that is
+    /// over.
     func extendStopping() async {
         guard let notifier else { return }
-        let end = SuspendingClock.now + server.configuration.drainTimeout
+        let configuration = server.configuration
+        let end = SuspendingClock.now + configuration.shutdownDelay + configuration.drainTimeout
         while !Task.isCancelled, .now < end {
             try? await Task.sleep(for: Self.extensionInterval)
             if await server.isResponsive(within: Self.extensionInterval) {
@@ -101,9 +103,16 @@ struct ServiceReporter: Sendable {
         }
     }
 
+    // Before the server has been told, and until its delay is over, there are endpoints.
+    private var prefix: String {
+        guard isStopping.isSet else { return "" }
+        let leaves = server.configuration.shutdownDelay > .zero && !server.endpoints.isEmpty
+        return leaves ? "shutting down, still accepting: " : "draining: "
+    }
+
     private var status: String {
         let statistics = server.statistics
-        return (isDraining.isSet ? "draining: " : "") + introduction
+        return prefix + introduction
             + "; connections: \(statistics.active) active, \(statistics.accepted) accepted, "
             + "\(statistics.rejectedTotal) rejected"
     }

@@ -58,7 +58,8 @@ struct SettingsTests {
         let texts = [
             "listen": "127.0.0.1:1", "model": "select", "backend": "libevent", "workers": "2",
             "max-connections": "3", "when-full": "defer", "max-per-peer": "4",
-            "idle-timeout": "5s", "drain-timeout": "6ms", "pending-limit": "7KiB", "backlog": "8",
+            "idle-timeout": "5s", "shutdown-delay": "7ms", "drain-timeout": "6ms",
+            "pending-limit": "7KiB", "backlog": "8",
             "busy-poll": "9us", "log-level": "debug", "log-format": "json", "metrics": "[::1]:9",
         ]
         #expect(Set(texts.keys) == Set(Setting.all.map(\.key)))

@@ -25,6 +25,7 @@ struct UsageTests {
         ("--when-full", ["", "drop"]),
         ("--max-per-peer", ["0", "x"]),
         ("--idle-timeout", ["0", "0s", "5", "-1s", "s", "1d", "1e3s", "1.s.2s"]),
+        ("--shutdown-delay", ["5", "-1s", "x"]),
         ("--drain-timeout", ["5", "-1s", "x"]),
         ("--pending-limit", ["0", "63", "2GiB", "1KB", "x"]),
         ("--backlog", ["0", "x"]),

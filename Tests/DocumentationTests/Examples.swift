@@ -100,8 +100,26 @@ enum Examples {
         do {
             let server = try EchoServer(configuration: configuration)
             try server.start()
-        } catch let failure as EchoServer.Failure where failure.code == .addressInUse {
+        } catch let failure where failure.code == .addressInUse {
             print(failure.message)
+        }
+        // end
+    }
+
+    static func withoutTasks(_ configuration: EchoServer.Configuration) {
+        // example
+        do {
+            let server = try EchoServer(configuration: configuration)
+            for endpoint in try server.start() {
+                switch endpoint {
+                case .tcp(let host, let port): print("TCP port \(port) of \(host)")
+                case .unix(let path): print("the Unix socket \(path)")
+                @unknown default: print("\(endpoint)")
+                }
+            }
+            server.shutdownAndWait()
+        } catch {
+            print("cannot serve (\(error.code)): \(error.message)")
         }
         // end
     }

@@ -47,6 +47,9 @@ struct ConfigurationTests {
         BadValue("idleTimeout is -1.0 seconds; it must be greater than zero") {
             $0.idleTimeout = .seconds(-1)
         },
+        BadValue("shutdownDelay is -1.0 seconds; it must not be negative") {
+            $0.shutdownDelay = .seconds(-1)
+        },
         BadValue("drainTimeout is -1.0 seconds; it must not be negative") {
             $0.drainTimeout = .seconds(-1)
         },
@@ -76,6 +79,7 @@ struct ConfigurationTests {
         configuration.pendingLimit = 64
         configuration.backlog = 1
         configuration.idleTimeout = .nanoseconds(1)
+        configuration.shutdownDelay = .zero
         configuration.drainTimeout = .zero
         configuration.busyPoll = .zero
         try configuration.validate()
@@ -86,6 +90,7 @@ struct ConfigurationTests {
         configuration.pendingLimit = 1 << 30
         configuration.backlog = Int(Int32.max)
         configuration.idleTimeout = .seconds(Int64.max)
+        configuration.shutdownDelay = .seconds(Int64.max)
         configuration.drainTimeout = .seconds(Int64.max)
         configuration.busyPoll = .seconds(Int64.max)
         try configuration.validate()
@@ -95,6 +100,7 @@ struct ConfigurationTests {
         let configuration = EchoServer.Configuration()
         #expect(configuration.listen == [.tcp("localhost", port: 5150)])
         #expect(configuration.model == .completionPort)
+        #expect(configuration.shutdownDelay == .zero)
         #expect(configuration.drainTimeout == .seconds(5))
     }
 

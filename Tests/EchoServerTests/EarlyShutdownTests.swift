@@ -23,14 +23,14 @@ struct EarlyShutdownTests {
                 let server = try makeServer(model)
                 try server.start()
                 letPass(milliseconds)
-                server.shutDownBlocking(drainingFor: Self.drainTimeout)
+                server.shutdownAndWait(drainingFor: Self.drainTimeout)
                 #expect(server.statistics.accepted == 0)
             }
             try await onThread(within: patience) {
                 let server = try makeServer(model)
                 let client = try QueuedClient(of: try server.start())
                 letPass(milliseconds)
-                server.shutDownBlocking(drainingFor: Self.drainTimeout)
+                server.shutdownAndWait(drainingFor: Self.drainTimeout)
                 try client.expectEcho()
                 #expect(server.statistics.accepted == 1)
             }
@@ -45,7 +45,7 @@ struct EarlyShutdownTests {
             try await onThread(within: patience) {
                 let server = try makeServer(model)
                 let client = try QueuedClient(of: try server.start())
-                server.shutDownBlocking(drainingFor: .zero)
+                server.shutdownAndWait(drainingFor: .zero)
                 try client.expectEnd()
                 #expect(server.statistics.active == 0)
             }
@@ -107,7 +107,7 @@ struct EarlyShutdownTests {
                     )
                     try server.start()
                     if timeout == .zero { try client.expectEcho() }
-                    server.shutDownBlocking(drainingFor: timeout)
+                    server.shutdownAndWait(drainingFor: timeout)
                 }
             }
         }
@@ -123,7 +123,7 @@ struct EarlyShutdownTests {
             try await onThread(within: patience) {
                 // At some moment of the start, or when connections have just come to be accepted.
                 if round % 2 == 0 { #expect(eventuallyBlocking { !server.endpoints.isEmpty }) }
-                server.shutDownBlocking(drainingFor: Self.drainTimeout)
+                server.shutdownAndWait(drainingFor: Self.drainTimeout)
             }
             switch try await started {
             case .success(let endpoints): try await expectRefused(endpoints)

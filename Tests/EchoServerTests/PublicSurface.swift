@@ -19,6 +19,7 @@ func usesServer() async throws {
         receiveBufferSize: 4096,
         pendingLimit: 65_536,
         backlog: 128,
+        shutdownDelay: .seconds(10),
         drainTimeout: .seconds(1),
         busyPoll: .zero
     )
@@ -27,6 +28,9 @@ func usesServer() async throws {
     let endpoints: [EchoServer.Endpoint] = try server.start()
     _ = endpoints == server.endpoints
     _ = server.configuration.model
+    let isReady: Bool = server.isReady
+    let text: String = server.description
+    _ = (isReady, text)
     let isResponsive: Bool = await server.isResponsive()
     _ = await server.isResponsive(within: .seconds(1)) == isResponsive
     usesStatistics(server.statistics)
@@ -42,6 +46,26 @@ func usesServer() async throws {
         metricsFactory: NOOPMetricsHandler.instance
     )
     sends(server)
+}
+
+// In a program without tasks; all that is thrown is `Failure`.
+func usesServerWithoutTasks() throws(EchoServer.Failure) {
+    let server = try EchoServer(configuration: EchoServer.Configuration())
+    do {
+        try server.configuration.validate()
+        try server.start()
+    } catch {
+        usesFailure(error)
+    }
+    server.shutdownAndWait()
+    server.shutdownAndWait(drainingFor: .seconds(1))
+    _ = try EchoServer.InheritedSocket.takeFromEnvironment()
+    _ = try EchoServer.InheritedSocket(descriptor: 3)
+    _ = try EchoServer.Endpoint(parsing: "7")
+}
+
+func usesRun(_ server: EchoServer) async throws(EchoServer.Failure) {
+    try await server.run()
 }
 
 func usesAdmission(_ request: EchoServer.AdmissionRequest) -> EchoServer.AdmissionDecision {
@@ -75,6 +99,7 @@ func usesConfiguration() {
     configuration.receiveBufferSize = 1024
     configuration.pendingLimit = 1024
     configuration.backlog = 1
+    configuration.shutdownDelay = .zero
     configuration.drainTimeout = .zero
     configuration.busyPoll = .zero
     sends(configuration)
@@ -103,6 +128,10 @@ func usesEndpoint() throws {
     let endpoint = try EchoServer.Endpoint(parsing: "[::1]:7")
     let parts: (String?, UInt16?, String?) = (endpoint.host, endpoint.port, endpoint.path)
     _ = (parts, endpoint.description, endpoint.hashValue)
+    switch endpoint {
+    case .tcp(let host, let port): _ = (host.count, UInt16(port))
+    case .unix(let path): _ = path.count
+    }
     sends(endpoint)
 }
 
@@ -153,6 +182,28 @@ func usesMetrics() {
         }
         codes(metric)
     }
+}
+
+func usesDescriptions(
+    _ configuration: EchoServer.Configuration,
+    _ statistics: EchoServer.Statistics,
+    _ request: EchoServer.AdmissionRequest
+) {
+    let values: [any CustomStringConvertible] = [
+        configuration, statistics, request, EchoServer.IOModel.select, EchoServer.Backend.libevent,
+        EchoServer.Configuration.FullPolicy.defer, EchoServer.RejectionReason.full,
+        EchoServer.CloseReason.reset, EchoServer.Metric.bytesSent,
+        EchoServer.AdmissionDecision.defer,
+    ]
+    _ = values.map(\.description)
+    let texts: [String] = [
+        configuration.description, statistics.description, request.description,
+        EchoServer.IOModel.select.description, EchoServer.Backend.libevent.description,
+        EchoServer.Configuration.FullPolicy.defer.description,
+        EchoServer.RejectionReason.full.description, EchoServer.CloseReason.reset.description,
+        EchoServer.Metric.bytesSent.description, EchoServer.AdmissionDecision.defer.description,
+    ]
+    _ = texts
 }
 
 private func sends(_: some Sendable) {}

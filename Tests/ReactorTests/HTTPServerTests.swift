@@ -156,7 +156,7 @@ struct HTTPServerTests {
     @Test func `an address in use is named`() throws {
         let taken = try Listener(.loopback(port: 0))
         let address = taken.address
-        let error = #expect(throws: HTTPServer.BindError.self) {
+        let error = #expect(throws: BindError.self) {
             try HTTPServer(listeningOn: [address]) { HTTPResponse($0) }
         }
         #expect(error?.address == address)

@@ -2,9 +2,11 @@ import EchoServer
 
 /// An echo endpoint in a program that has its own idea of when it ends: here, when its standard
 /// input does.
+///
+/// It has no tasks.
 @main
 struct StartShutdownExample {
-    static func main() async throws {
+    static func main() throws(EchoServer.Failure) {
         let server = try EchoServer(
             configuration: .init(model: .asyncSelect, listen: [.tcp("127.0.0.1", port: 0)])
         )
@@ -12,7 +14,7 @@ struct StartShutdownExample {
         while readLine() != nil {
             print("serving \(server.statistics.active) clients")
         }
-        await server.shutdown(drainingFor: .seconds(2))
+        server.shutdownAndWait(drainingFor: .seconds(2))
         print("served \(server.statistics.accepted) clients")
     }
 }

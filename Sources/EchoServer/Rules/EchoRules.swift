@@ -15,6 +15,8 @@ struct EchoRules: Sendable {
 
 /// When a shutdown does what.
 struct DrainPlan: Hashable, Sendable {
+    /// How long it lasts at most.
+    let timeout: Duration
     /// From here nothing more is read; what is owed is delivered and the stream ended.
     let finishAt: MonotonicTime
     /// From here connections are closed as they are.
@@ -28,6 +30,7 @@ struct DrainPlan: Hashable, Sendable {
     /// The last quarter of the timeout, a second at most, is kept for finishing, so that a peer
     /// that never stops sending still gets back what was received.
     init(timeout: Duration, from start: MonotonicTime = .now) {
+        self.timeout = timeout
         let reserve = min(timeout / 4, .seconds(1))
         deadline = start + timeout
         finishAt = start + (timeout - reserve)

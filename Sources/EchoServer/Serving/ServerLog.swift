@@ -120,7 +120,33 @@ struct ServerLog: Sendable {
         logger.info("listening", metadata: metadata)
     }
 
-    /// Shutdown has begun.
+    /// Addresses of an endpoint that this machine does not have, while it has others.
+    ///
+    /// That `localhost` and `*` lack IPv4 or IPv6 is how the machine is set up; a name that somebody
+    /// chose leading elsewhere is likely a mistake.
+    func missing(_ addresses: [BindError], of endpoint: Endpoint) {
+        for missing in addresses {
+            logger.log(
+                level: endpoint.needsLookUp ? .warning : .info,
+                "cannot listen on one of the addresses of an endpoint",
+                metadata: [
+                    "listen": "\(endpoint)",
+                    Key.endpoint: "\(missing.address)",
+                    Key.error: "\(missing.error.errno)",
+                ]
+            )
+        }
+    }
+
+    /// Shutdown has begun, but connections are accepted like before.
+    func leaving(_ active: Int, delay: Duration) {
+        logger.info(
+            "shutting down; connections are accepted for a while",
+            metadata: [Key.active: "\(active)", "delay-seconds": "\(delay.tenths)"]
+        )
+    }
+
+    /// Draining has begun.
     func draining(_ active: Int, timeout: Duration) {
         logger.info(
             "draining",

@@ -27,7 +27,10 @@ extension EchoServer {
         ///   - name: what log lines call it.
         /// - Throws: ``Failure`` with code ``Failure/Code/unusableSocket`` that says what it is
         ///   instead; it is left to the caller then.
-        public init(descriptor number: Int32, name: String = "unknown") throws {
+        public init(
+            descriptor number: Int32,
+            name: String = "unknown"
+        ) throws(Failure) {
             do throws(ListeningDescriptor.Objection) {
                 endpoint = Endpoint(try ListeningDescriptor(checking: number).address)
             } catch {
@@ -42,15 +45,15 @@ extension EchoServer {
         }
 
         /// A listener on the same socket; ``handOver()`` completes the change of owner.
-        func makeListener() throws -> Listener {
-            let copy = try descriptor.withLock { descriptor -> CInt in
-                switch descriptor {
-                case .some(let open): return try open.duplicate().release()
-                case .none: throw Failure(.unusableSocket, "\(self) is served by another server")
+        func makeListener() throws(Failure) -> Listener {
+            do throws(SystemError) {
+                let copy = try descriptor.withLock { descriptor throws(SystemError) -> CInt? in
+                    switch descriptor {
+                    case .some(let open): return try open.duplicate().release()
+                    case .none: return nil
+                    }
                 }
-            }
-            do {
-                return try Listener(adopting: Descriptor(adopting: copy))
+                if let copy { return try Listener(adopting: Descriptor(adopting: copy)) }
             } catch {
                 throw Failure(
                     .unusableSocket,
@@ -58,6 +61,7 @@ extension EchoServer {
                     errno: error.errno
                 )
             }
+            throw Failure(.unusableSocket, "\(self) is served by another server")
         }
 
         /// Closes the original: a server serves its copy.

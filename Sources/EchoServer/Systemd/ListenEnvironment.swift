@@ -14,14 +14,16 @@ extension EchoServer.InheritedSocket {
     /// - Throws: ``EchoServer/Failure`` with code ``EchoServer/Failure/Code/invalidConfiguration``
     ///   if a variable makes no sense, or ``EchoServer/Failure/Code/unusableSocket`` if a
     ///   descriptor is not a TCP or Unix stream socket that listens.
-    public static func takeFromEnvironment() throws -> [EchoServer.InheritedSocket] {
+    public static func takeFromEnvironment() throws(EchoServer.Failure)
+        -> [EchoServer.InheritedSocket]
+    {
         let environment = ListenEnvironment.take()
         let names = try environment.names(for: getpid())
         let numbers =
             ListenEnvironment.firstDescriptor..<ListenEnvironment.firstDescriptor
             + CInt(names.count)
         for number in numbers { _ = fcntl(number, F_SETFD, FD_CLOEXEC) }
-        return try zip(numbers, names).map { number, name in
+        return try zip(numbers, names).map { number, name throws(EchoServer.Failure) in
             try EchoServer.InheritedSocket(descriptor: number, name: name)
         }
     }
@@ -49,7 +51,7 @@ struct ListenEnvironment: Sendable {
     }
 
     /// The names of the descriptors that are passed to a process, in their order.
-    func names(for pid: pid_t) throws -> [String] {
+    func names(for pid: pid_t) throws(EchoServer.Failure) -> [String] {
         guard let process, let count else { return [] }
         guard let owner = Self.number(process), owner > 0 else {
             throw invalid("LISTEN_PID is \"\(process.escapedForLog)\"; it must be a process")

@@ -11,18 +11,30 @@ struct MetricsServer: Sendable {
     ///
     /// - Throws: `EchoServer.Failure` that names the endpoint and the reason.
     init(_ server: EchoServer, on endpoint: EchoServer.Endpoint, logger: Logger) throws {
+        let parsed: Endpoint
         let addresses: [SocketAddress]
         do {
-            addresses = try Endpoint(parsing: "\(endpoint)").resolve()
+            parsed = try Endpoint(parsing: "\(endpoint)")
+            addresses = try parsed.resolve()
         } catch {
             throw EchoServer.Failure(.unknownHost, "cannot listen on \(endpoint): \(error)")
         }
-        do throws(HTTPServer.BindError) {
+        do throws(BindError) {
             http = try HTTPServer(listeningOn: addresses) { path in
                 Self.answer(path, server)
             }
         } catch {
             throw EchoServer.Failure(listeningOn: error.address, error.error)
+        }
+        for missing in http.missing {
+            logger.log(
+                level: parsed.needsLookUp ? .warning : .info,
+                "cannot serve metrics on one of the addresses of an endpoint",
+                metadata: [
+                    "metrics": "\(parsed)", "endpoint": "\(missing.address)",
+                    "error": "\(missing.error.errno)",
+                ]
+            )
         }
         for address in http.addresses {
             logger.info("serving metrics", metadata: ["endpoint": "\(address)"])
@@ -46,9 +58,8 @@ struct MetricsServer: Sendable {
         case "/healthz":
             return HTTPResponse("ok\n")
         case "/readyz":
-            // Endpoints are named from the start to the beginning of the shutdown.
-            return server.endpoints.isEmpty
-                ? HTTPResponse(status: 503, "not accepting\n") : HTTPResponse("ready\n")
+            return server.isReady
+                ? HTTPResponse("ready\n") : HTTPResponse(status: 503, "not ready\n")
         default:
             return HTTPResponse(status: 404, "there are /metrics, /healthz and /readyz\n")
         }

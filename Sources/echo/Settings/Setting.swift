@@ -82,6 +82,7 @@ struct Setting: Sendable {
         Setting("when-full", \.options.whenFull, "reject", name),
         Setting("max-per-peer", \.options.maxPerPeer, off: "unlimited", number),
         Setting("idle-timeout", \.options.idleTimeout, off: "never", Quantity.text),
+        Setting("shutdown-delay", \.options.shutdownDelay, "0s", Quantity.text),
         Setting("drain-timeout", \.options.drainTimeout, "5s", Quantity.text),
         Setting("pending-limit", \.options.pendingLimit, "64KiB", Quantity.text),
         Setting("backlog", \.options.backlog, "4096", number),

@@ -1,0 +1,90 @@
+import Glibc
+
+/// An address cannot be listened on.
+package struct BindError: Error, Sendable {
+    /// Which one.
+    package let address: SocketAddress
+    /// Why.
+    package let error: SystemError
+
+    /// That address, for that reason.
+    package init(address: SocketAddress, error: SystemError) {
+        self.address = address
+        self.error = error
+    }
+
+    // IPv4 or IPv6 is missing, or the address is another machine's: no matter what is done here,
+    // nobody can be served there.
+    fileprivate var isOfMissingAddress: Bool {
+        switch error.errno.rawValue {
+        case EAFNOSUPPORT, EADDRNOTAVAIL, ENODEV: true
+        case EINVAL: address.lacksInterface
+        default: false
+        }
+    }
+}
+
+/// What came of listening on several addresses.
+package struct OpenedListeners<Element> {
+    /// The listening sockets, in the order of their addresses.
+    package let opened: [Element]
+    /// The addresses that this machine does not have.
+    package let missing: [BindError]
+}
+
+extension Listener {
+    /// Listens on every address that one endpoint stands for; on none if that fails.
+    ///
+    /// Addresses that this machine does not have, because it is without IPv4 or IPv6 for example,
+    /// are left out as long as there is another. Those with port 0 share the port that the kernel
+    /// chooses for the first, if it is free on all.
+    ///
+    /// - Parameters:
+    ///   - addresses: where.
+    ///   - backlog: connections the kernel queues for each.
+    ///   - adopt: takes over a socket.
+    /// - Returns: what `adopt` made of the sockets.
+    /// - Throws: ``BindError`` for the first address that stands in the way.
+    package static func open<Element>(
+        _ addresses: [SocketAddress],
+        backlog: CInt = CInt(SOMAXCONN),
+        adopting adopt: (consuming Listener) -> Element
+    ) throws(BindError) -> OpenedListeners<Element> {
+        var attempt = 0
+        while true {
+            do throws(BindError) {
+                return try openOnce(addresses, backlog, adopt)
+            } catch {
+                attempt += 1
+                let choosesPort = addresses.count > 1 && addresses.contains { $0.port == 0 }
+                guard choosesPort, error.error.errno.rawValue == EADDRINUSE, attempt < 16 else {
+                    throw error
+                }
+            }
+        }
+    }
+
+    private static func openOnce<Element>(
+        _ addresses: [SocketAddress],
+        _ backlog: CInt,
+        _ adopt: (consuming Listener) -> Element
+    ) throws(BindError) -> OpenedListeners<Element> {
+        var opened: [Element] = []
+        var missing: [BindError] = []
+        var chosen: UInt16?
+        for address in addresses {
+            let wanted = address.port == 0 ? address.with(port: chosen ?? 0) : address
+            do throws(SystemError) {
+                let listener = try Listener(wanted, backlog: backlog)
+                chosen = chosen ?? listener.address.port
+                opened.append(adopt(listener))
+            } catch {
+                let failure = BindError(address: wanted, error: error)
+                guard failure.isOfMissingAddress else { throw failure }
+                missing.append(failure)
+            }
+        }
+        if opened.isEmpty, let first = missing.first { throw first }
+        return OpenedListeners(opened: opened, missing: missing)
+    }
+}
