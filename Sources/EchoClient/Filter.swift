@@ -17,6 +17,8 @@ package struct Filter: Sendable {
         case endedEarly(missing: Int)
         /// The server sent more bytes than it was sent.
         case surplus(Int)
+        /// Nothing moved for the time limit while the server owed so many bytes, or only its end.
+        case timedOut(missing: Int)
         /// The connection broke, usually because the server reset it.
         case connectionLost(Errno)
         /// Nobody reads the output any more (`EPIPE`).
@@ -43,6 +45,14 @@ package struct Filter: Sendable {
             self.end = end
         }
 
+        /// Whether it is this side's input or output that failed, not the server or the connection.
+        package var isOwnFailure: Bool {
+            switch end {
+            case .outputClosed, .outputFailed, .inputFailed: true
+            default: false
+            }
+        }
+
         /// One line that says what went wrong; `nil` if nothing did.
         package var failure: String? {
             switch end {
@@ -51,6 +61,9 @@ package struct Filter: Sendable {
                 "the server ended the connection before the end of the input"
             case .endedEarly(let missing):
                 "the server ended the connection; \(missing) bytes did not come back"
+            case .timedOut(let missing) where missing > 0:
+                "the server did not answer in time; \(missing) bytes did not come back"
+            case .timedOut: "the server did not end the connection in time"
             case .surplus(let count): "the server sent \(count) bytes more than it was sent"
             case .connectionLost(let error): "the connection was lost: \(error)"
             case .outputClosed: "nobody reads the output any more"
@@ -62,22 +75,30 @@ package struct Filter: Sendable {
 
     private let input: CInt
     private let output: CInt
+    private let timeout: Duration?
 
     /// A filter between two descriptors, which stay open.
     ///
     /// - Parameters:
     ///   - input: what is read; the standard input by default.
     ///   - output: what is written; the standard output by default.
-    package init(input: CInt = STDIN_FILENO, output: CInt = STDOUT_FILENO) {
+    ///   - timeout: how long the server may owe something without taking or sending a byte; `nil`
+    ///     for ever. Time in which the output is full does not count.
+    package init(
+        input: CInt = STDIN_FILENO,
+        output: CInt = STDOUT_FILENO,
+        timeout: Duration? = nil
+    ) {
         self.input = input
         self.output = output
+        self.timeout = timeout
     }
 
     /// Runs to the end of the input and of the connection.
     ///
     /// Blocks; any thread.
     package func run(_ connection: borrowing EchoConnection) -> Result {
-        var run = FilterRun(input, output)
+        var run = FilterRun(input, output, timeout)
         return withoutBrokenPipeSignal { run.finish(connection.socket) }
     }
 }

@@ -13,10 +13,12 @@ struct FilterRun: ~Copyable {
     private var sendError: Errno?
     private var connectionEnd: Filter.End?
     private var result = Filter.Result()
+    private var limit: AnswerLimit
 
-    init(_ input: CInt, _ output: CInt) {
+    init(_ input: CInt, _ output: CInt, _ timeout: Duration?) {
         self.input = input
         self.output = output
+        limit = AnswerLimit(timeout)
         var status = stat()
         let isFile = unsafe fstat(output, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
         // A pipe that poll(2) calls writable takes PIPE_BUF bytes without blocking, pipe(7).
@@ -52,10 +54,14 @@ struct FilterRun: ~Copyable {
             // Without an event asked for, still told when nobody reads the other end.
             pollfd(fd: output, events: Int16(toOutput.isEmpty ? 0 : POLLOUT), revents: 0)
         )
+        let timeout = limit.pollTimeout(isOwed: isAnswerOwed)
         _ = transferCall {
             unsafe withUnsafeMutableBytes(of: &entries) { bytes in
-                unsafe Int(poll(bytes.assumingMemoryBound(to: pollfd.self).baseAddress, 3, -1))
+                unsafe Int(poll(bytes.assumingMemoryBound(to: pollfd.self).baseAddress, 3, timeout))
             }
+        }
+        if entries.0.revents == 0, entries.1.revents == 0, entries.2.revents == 0, limit.isOver {
+            return .timedOut(missing: owed)
         }
         if entries.2.revents != 0, let end = writeOutput() { return end }
         if entries.0.revents != 0, let end = readInput() { return end }
@@ -63,6 +69,13 @@ struct FilterRun: ~Copyable {
         if entries.1.revents & Int16(POLLOUT) != 0 { send(socket) }
         halfCloseIfDone(socket)
         return nil
+    }
+
+    private var owed: Int { result.sent + toServer.count - result.received }
+
+    // Not while it is the output that has to move.
+    private var isAnswerOwed: Bool {
+        connectionEnd == nil && toOutput.isEmpty && (owed > 0 || hasHalfClosed)
     }
 
     private mutating func readInput() -> Filter.End? {
@@ -101,7 +114,9 @@ struct FilterRun: ~Copyable {
             return count
         }
         switch transfer {
-        case .bytes(let count): result.sent += count
+        case .bytes(let count):
+            result.sent += count
+            limit.restart()
         case .failed(let error):
             // What the server sent before it went is still to be had (CO-7).
             sendError = error
@@ -120,7 +135,9 @@ struct FilterRun: ~Copyable {
             return count
         }
         switch transfer {
-        case .bytes(let count): result.received += count
+        case .bytes(let count):
+            result.received += count
+            limit.restart()
         case .failed(let error): connectionEnd = .connectionLost(error)
         case .endOfStream: connectionEnd = endOfStream()
         case .wouldBlock, .interrupted: break
@@ -129,7 +146,7 @@ struct FilterRun: ~Copyable {
 
     private func endOfStream() -> Filter.End {
         if let sendError { return .connectionLost(sendError) }
-        let owed = result.sent + toServer.count - result.received
+        let owed = owed
         if owed < 0 { return .surplus(-owed) }
         return hasHalfClosed && owed == 0 ? .complete : .endedEarly(missing: owed)
     }
@@ -137,6 +154,7 @@ struct FilterRun: ~Copyable {
     private mutating func halfCloseIfDone(_ socket: borrowing Socket) {
         guard inputHasEnded, toServer.isEmpty, !hasHalfClosed, sendError == nil else { return }
         hasHalfClosed = true
+        limit.restart()
         socket.shutdown(.sending)
     }
 }

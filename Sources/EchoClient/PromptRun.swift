@@ -8,10 +8,16 @@ struct PromptRun {
     private var typed: [UInt8] = []
     private var inputHasEnded = false
     private var buffer = [UInt8](repeating: 0, count: 16 * 1024)
+    private var limit: AnswerLimit
+    // The answer so far.
+    private var answer: [UInt8] = []
+    // Whether what comes next begins a line.
+    private var isAtLineStart = true
 
-    init(_ input: CInt, _ output: CInt) {
+    init(_ input: CInt, _ output: CInt, _ timeout: Duration?) {
         self.input = input
         self.output = output
+        limit = AnswerLimit(timeout)
     }
 
     mutating func converse(_ socket: borrowing Socket) -> Prompt.End {
@@ -20,25 +26,41 @@ struct PromptRun {
                 try write("Send: ")
                 guard let line = try nextLine(socket) else { break }
                 if line.isEmpty { continue }
-                let answer = try exchange(line, socket)
-                try write("Received [\(answer.count) bytes]: '\(escapedText(answer))'\n")
+                try exchange(line, socket)
+                try showAnswer()
             }
             try write("\n")
         } catch .terminalFailed(let error) {
             return .terminalFailed(error)
         } catch {
-            // The message that follows starts on a line of its own.
-            try? write("\n")
-            return error.end
+            return end(error)
         }
         socket.shutdown(.sending)
         return .inputEnded
     }
 
+    // What has come is shown all the same; the message that follows starts on a line of its own.
+    private mutating func end(_ reason: Broken) -> Prompt.End {
+        do {
+            if !answer.isEmpty { try showAnswer() }
+            if !isAtLineStart { try write("\n") }
+        } catch .terminalFailed(let error) {
+            return .terminalFailed(error)
+        } catch {}
+        return reason.end
+    }
+
+    private mutating func showAnswer() throws(Broken) {
+        try write("Received [\(answer.count) bytes]: '\(escapedText(answer))'\n")
+        answer = []
+    }
+
     // The next line without its end; `nil` at the end of the input.
     private mutating func nextLine(_ socket: borrowing Socket) throws(Broken) -> [UInt8]? {
+        // Nothing is looked through twice: a line may be long.
+        var searched = 0
         while true {
-            if let end = typed.firstIndex(of: 0x0A) {
+            if let end = typed[searched...].firstIndex(of: 0x0A) {
                 let line = Array(typed[..<end])
                 typed.removeSubrange(...end)
                 return line
@@ -48,6 +70,7 @@ struct PromptRun {
                 defer { typed = [] }
                 return typed
             }
+            searched = typed.count
             let ready = wait(socket, POLLIN, forInput: true)
             if ready.socket { try expectNothing(socket) }
             if ready.input { try readInput() }
@@ -67,7 +90,10 @@ struct PromptRun {
     // Nothing is owed while a line is being typed: what comes is the connection's end, or wrong.
     private mutating func expectNothing(_ socket: borrowing Socket) throws(Broken) {
         switch unsafe buffer.withUnsafeMutableBytes({ unsafe socket.receive(into: $0) }) {
-        case .bytes: throw .surplus
+        case .bytes(let count):
+            answer += buffer[..<count]
+            if !isAtLineStart { try write("\n") }
+            throw .surplus
         case .endOfStream: throw .serverEnded
         case .failed(let error): throw .connectionLost(error)
         case .wouldBlock, .interrupted: break
@@ -75,34 +101,51 @@ struct PromptRun {
     }
 
     // Sends a line and waits for as many bytes; reads while it sends, as the line may be long.
-    private mutating func exchange(
-        _ line: [UInt8],
-        _ socket: borrowing Socket
-    ) throws(Broken) -> [UInt8] {
+    private mutating func exchange(_ line: [UInt8], _ socket: borrowing Socket) throws(Broken) {
         var sent = 0
-        var answer: [UInt8] = []
+        limit.restart()
         while answer.count < line.count {
-            _ = wait(socket, sent < line.count ? POLLIN | POLLOUT : POLLIN, forInput: false)
-            let rest = line[sent...]
-            if !rest.isEmpty {
-                switch unsafe rest.withUnsafeBytes({ unsafe socket.send($0) }) {
-                case .bytes(let count): sent += count
-                case .failed(let error): throw .connectionLost(error)
-                case .endOfStream, .wouldBlock, .interrupted: break
-                }
+            let ready = wait(socket, sent < line.count ? POLLIN | POLLOUT : POLLIN, forInput: false)
+            if !ready.socket, limit.isOver {
+                throw .timedOut(missing: line.count - answer.count)
             }
-            switch unsafe buffer.withUnsafeMutableBytes({ unsafe socket.receive(into: $0) }) {
-            case .bytes(let count): answer += buffer[..<count]
-            case .endOfStream: throw .serverEnded
-            case .failed(let error): throw .connectionLost(error)
-            case .wouldBlock, .interrupted: break
-            }
+            // First: a server that has gone may have answered before.
+            try receive(socket)
+            if sent < line.count { sent += try send(line[sent...], socket) }
         }
         if answer.count > line.count { throw .surplus }
-        return answer
     }
 
-    private func wait(
+    private mutating func send(
+        _ bytes: ArraySlice<UInt8>,
+        _ socket: borrowing Socket
+    ) throws(Broken) -> Int {
+        switch unsafe bytes.withUnsafeBytes({ unsafe socket.send($0) }) {
+        case .bytes(let count):
+            limit.restart()
+            return count
+        case .failed(let error):
+            // What came before is still to be had.
+            while case .bytes(let count) = unsafe buffer.withUnsafeMutableBytes({
+                unsafe socket.receive(into: $0)
+            }) { answer += buffer[..<count] }
+            throw .connectionLost(error)
+        case .endOfStream, .wouldBlock, .interrupted: return 0
+        }
+    }
+
+    private mutating func receive(_ socket: borrowing Socket) throws(Broken) {
+        switch unsafe buffer.withUnsafeMutableBytes({ unsafe socket.receive(into: $0) }) {
+        case .bytes(let count):
+            answer += buffer[..<count]
+            limit.restart()
+        case .endOfStream: throw .serverEnded
+        case .failed(let error): throw .connectionLost(error)
+        case .wouldBlock, .interrupted: break
+        }
+    }
+
+    private mutating func wait(
         _ socket: borrowing Socket,
         _ events: Int32,
         forInput: Bool
@@ -111,11 +154,13 @@ struct PromptRun {
             pollfd(fd: socket.number, events: Int16(events), revents: 0),
             pollfd(fd: forInput ? input : -1, events: Int16(POLLIN), revents: 0),
         ]
-        _ = transferCall { unsafe Int(poll(&entries, 2, -1)) }
+        let timeout = limit.pollTimeout(isOwed: !forInput)
+        _ = transferCall { unsafe Int(poll(&entries, 2, timeout)) }
         return (entries[0].revents != 0, entries[1].revents != 0)
     }
 
-    private func write(_ text: String) throws(Broken) {
+    private mutating func write(_ text: String) throws(Broken) {
+        isAtLineStart = text.hasSuffix("\n")
         var rest = Array(text.utf8)[...]
         while !rest.isEmpty {
             let number = output
@@ -133,6 +178,7 @@ private enum Broken: Error {
     case serverEnded
     case connectionLost(Errno)
     case surplus
+    case timedOut(missing: Int)
     case terminalFailed(Errno)
 
     var end: Prompt.End {
@@ -140,6 +186,7 @@ private enum Broken: Error {
         case .serverEnded: .serverEnded
         case .connectionLost(let error): .connectionLost(error)
         case .surplus: .surplus
+        case .timedOut(let missing): .timedOut(missing: missing)
         case .terminalFailed(let error): .terminalFailed(error)
         }
     }

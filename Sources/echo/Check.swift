@@ -76,7 +76,7 @@ struct Check: ParsableCommand {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "How long connecting may take, before the checks.",
+            "How long connecting may take, before the checks. (default: 10s)",
             valueName: "duration"
         ),
         transform: Parse.positiveDuration
@@ -118,23 +118,29 @@ struct Check: ParsableCommand {
 
     func run() throws {
         let screen = Screen.current
-        guard let endpoint, !list else { return Output.write(CheckTable.list(checks, screen)) }
+        guard let endpoint, !list else { return try Output.print(CheckTable.list(checks, screen)) }
         let address = try address(of: endpoint)
         var suite = ConformanceSuite()
         suite.checks = checks
         suite.deadline = deadline
         suite.size = size
         suite.connections = connections
-        if !json { Output.write(CheckTable.head(endpoint, address, run: suite.run)) }
+        if !json { try Output.print(CheckTable.head(endpoint, address, run: suite.run)) }
         let results: [CheckResult]
+        // A row that cannot be written is told at the end: the rest may still be.
+        var failure: CommandError?
         do throws(SystemError) {
             results = try suite.run(against: address) { result in
-                if !json { Output.write(CheckTable.row(result, screen)) }
+                guard !json, failure == nil else { return }
+                do throws(CommandError) {
+                    try Output.print(CheckTable.row(result, screen))
+                } catch { failure = error }
             }
         } catch {
             throw CommandError(exitCode: Exit.system, message: "cannot check \(endpoint): \(error)")
         }
-        Output.write(
+        if let failure { throw failure }
+        try Output.print(
             json
                 ? CheckDocument(endpoint: endpoint, address: address, suite: suite).json(results)
                 : CheckTable.foot(results, screen)

@@ -18,7 +18,8 @@ struct Client: ParsableCommand {
             to a standstill with the server, however much is sent.
 
             EXIT CODES: 0 everything came back; 64 wrong usage; 69 no connection, or the server \
-            ended it early; 71 the operating system failed; 77 permission denied.
+            ended it early or did not answer in time; 71 the operating system failed, or the \
+            output is closed or full; 77 permission denied.
             """
     )
 
@@ -33,10 +34,21 @@ struct Client: ParsableCommand {
 
     @Option(
         name: .long,
-        help: ArgumentHelp("How long connecting may take.", valueName: "duration"),
+        help: ArgumentHelp("How long connecting may take. (default: 10s)", valueName: "duration"),
         transform: Parse.positiveDuration
     )
     var connectTimeout: Duration = .seconds(10)
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "How long the server may owe an answer while nothing moves. (default: 30s)",
+            valueName: "duration"
+        ),
+        completion: .list(["never"]),
+        transform: Parse.either("never", or: Parse.positiveDuration)
+    )
+    var timeout: Switchable<Duration> = .on(.seconds(30))
 
     func run() throws {
         let connection: EchoConnection
@@ -45,13 +57,24 @@ struct Client: ParsableCommand {
         } catch {
             throw CommandError(exitCode: error.exitCode, message: "\(error)")
         }
-        let failure =
-            isTerminal(STDIN_FILENO)
-            ? Prompt().run(connection).failure
-            : Filter().run(connection).failure
+        let (failure, isOwn) = converse(connection)
         if let failure {
-            throw CommandError(exitCode: Exit.unavailable, message: "\(endpoint): \(failure)")
+            throw CommandError(
+                exitCode: isOwn ? Exit.system : Exit.unavailable,
+                message: isOwn ? failure : "\(endpoint): \(failure)"
+            )
         }
+    }
+
+    private func converse(
+        _ connection: borrowing EchoConnection
+    ) -> (failure: String?, isOwn: Bool) {
+        if isTerminal(STDIN_FILENO) {
+            let end = Prompt(timeout: timeout.value).run(connection)
+            return (end.failure, end.isOwnFailure)
+        }
+        let result = Filter(timeout: timeout.value).run(connection)
+        return (result.failure, result.isOwnFailure)
     }
 }
 

@@ -37,7 +37,7 @@ struct Echo: AsyncParsableCommand {
             SIGNALS: SIGTERM and SIGINT drain and exit with 0; a second one ends at once.
 
             EXIT CODES: 0 success; 1 a check failed; 64 wrong usage; 69 cannot serve or connect there; 71 the \
-            operating system failed; 77 permission denied.
+            operating system failed, or the output is closed or full; 77 permission denied.
             """,
         subcommands: [Serve.self, Client.self, Check.self, Models.self],
         defaultSubcommand: Serve.self

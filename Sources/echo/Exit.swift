@@ -1,6 +1,7 @@
 import ArgumentParser
 import EchoServer
 import Glibc
+import Sockets
 
 /// Exit codes, as sysexits.h names them, and the one line that goes with each.
 enum Exit {
@@ -20,7 +21,11 @@ enum Exit {
             let text =
                 Completions.isRequested
                 ? Completions.script(for: error) : Layout.plain(Echo.fullMessage(for: error))
-            Output.write(text + "\n")
+            do throws(CommandError) {
+                try Output.print(text + "\n")
+            } catch {
+                end(with: error)
+            }
         } else if !(error is ExitCode) {
             Output.writeError(
                 "\(Journal.errorPrefix)\(ProgramName.current): \(message(for: error))\n"
@@ -65,29 +70,37 @@ struct CommandError: Error {
 }
 
 /// Whole writes to standard output and standard error, without buffering.
-///
-/// A closed one is no reason to stop serving.
 enum Output {
-    /// Writes a text to standard output.
+    /// Writes a text to standard output that is all that was asked for.
+    ///
+    /// - Parameter text: the text, with the ends of its lines.
+    /// - Throws: `CommandError` if standard output is closed, full or read by nobody.
+    static func print(_ text: String) throws(CommandError) {
+        guard let error = write(text, to: STDOUT_FILENO) else { return }
+        throw CommandError(exitCode: Exit.system, message: "cannot write the output: \(error)")
+    }
+
+    /// Writes a text to standard output, if that is possible: it is no reason to stop serving.
     static func write(_ text: String) {
-        write(text, to: STDOUT_FILENO)
+        _ = write(text, to: STDOUT_FILENO)
     }
 
-    /// Writes a text to standard error.
+    /// Writes a text to standard error, if that is possible.
     static func writeError(_ text: String) {
-        write(text, to: STDERR_FILENO)
+        _ = write(text, to: STDERR_FILENO)
     }
 
-    private static func write(_ text: String, to descriptor: CInt) {
+    private static func write(_ text: String, to descriptor: CInt) -> Errno? {
         var text = text
-        text.withUTF8 { bytes in
+        return text.withUTF8 { bytes in
             var rest = UnsafeRawBufferPointer(bytes)
             while rest.count > 0 {
                 let count = unsafe Glibc.write(descriptor, rest.baseAddress, rest.count)
                 if count < 0, errno == EINTR { continue }
-                guard count > 0 else { return }
+                guard count > 0 else { return Errno.current }
                 unsafe rest = UnsafeRawBufferPointer(rebasing: rest[count...])
             }
+            return nil
         }
     }
 }

@@ -9,6 +9,7 @@ enum Main {
         // Nothing that a peer or a reader of our output does may end the process.
         signal(SIGPIPE, SIG_IGN)
         openStandardStreams()
+        DescriptorLimit.raise()
         // For the argument parser, which writes help and cannot do so in a few columns. No other
         // thread may be reading the environment yet.
         unsafe setenv("COLUMNS", "\(Screen.current.columns)", 1)
@@ -26,11 +27,12 @@ enum Main {
         }
     }
 
-    // A closed one would be the next socket's or event queue's number, and be written to.
+    // A closed one would be the next socket's or event queue's number, and be written to. Using what
+    // takes its place fails with EBADF, as using the closed one would.
     private static func openStandardStreams() {
         for number in STDIN_FILENO...STDERR_FILENO where fcntl(number, F_GETFD) < 0 {
             // The lowest number that is free, which is this one.
-            _ = unsafe open("/dev/null", O_RDWR)
+            _ = unsafe open("/dev/null", number == STDIN_FILENO ? O_WRONLY : O_RDONLY)
         }
     }
 }

@@ -7,8 +7,8 @@ struct Models: ParsableCommand {
         abstract: "Print the I/O models: backend, mechanism, threads, capacity."
     )
 
-    func run() {
-        Output.write(Self.table(Screen.current))
+    func run() throws {
+        try Output.print(Self.table(Screen.current))
     }
 
     private static let header = ["MODEL", "BACKEND", "THREADS", "CAPACITY", "WINSOCK"]

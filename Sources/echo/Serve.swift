@@ -41,7 +41,7 @@ struct Serve: ParsableCommand {
             origins.warn(logger)
             origins.warn(logger, aboutUselessIn: configuration)
             if settings.checkConfig {
-                Output.write(origins.text(self))
+                try Output.print(origins.text(self))
                 return
             }
             let server = try EchoServer(configuration: configuration, logger: logger)

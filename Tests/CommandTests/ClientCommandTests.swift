@@ -20,7 +20,7 @@ struct ClientCommandTests {
         let bytes = PatternBytes(seed: 16).bytes(count: 16 << 20)
         try await process.write(bytes)
         process.closeInput()
-        let result = try await process.result()
+        let result = try await process.result(within: .seconds(120))
         #expect(result.exit == .code(0), "\(result.errors)")
         #expect(result.output == bytes)
         #expect(result.errors == "")
@@ -87,8 +87,60 @@ struct ClientCommandTests {
         #expect(result.output.count == 1000)
     }
 
+    @Test func `a server that does not answer in time, 69`() async throws {
+        let server = try ThreadedEchoServer(.fallsSilentAfter(bytes: 3))
+        let process = try RunningProcess(
+            try BuiltProduct.path(named: "echo"),
+            ["client", "--timeout", "300ms", "\(server.address)"],
+            input: .pipe
+        )
+        try await process.write("hello")
+        let result = try await process.result()
+        #expect(result.exit == .code(69))
+        let reason = "the server did not answer in time; 2 bytes did not come back"
+        #expect(result.errors == "echo: \(server.address): \(reason)\n")
+        #expect(result.output == Array("hel".utf8))
+    }
+
+    @Test(arguments: [
+        (">/dev/full", "No space left on device"), (">&-", "Bad file descriptor"),
+    ])
+    func `an output that is full or closed is an error, 71`(
+        _ redirection: String,
+        _ reason: String
+    ) async throws {
+        let server = try await RunningServer(.select)
+        let echo = try BuiltProduct.path(named: "echo")
+        for arguments in [
+            "client \(server.address)", "check --only empty \(server.address)",
+            "check --json --only empty \(server.address)", "check --list", "models", "--help",
+            "--check-config", "--generate-completion-script bash",
+        ] {
+            let script = "printf hello | \(echo) \(arguments) \(redirection)"
+            let result = try await RunningProcess("/bin/bash", ["-c", script]).result()
+            #expect(result.exit == .code(71), "\(arguments): \(result)")
+            #expect(result.errors == "echo: cannot write the output: \(reason)\n", "\(arguments)")
+        }
+        // Serving does without.
+        let serving = "exec \(echo) --listen 127.0.0.1:0 \(redirection)"
+        let process = try RunningProcess("/bin/bash", ["-c", serving])
+        _ = try await process.line(from: .standardError) { $0.contains("listening") }
+        process.send(signal: SIGTERM)
+        #expect(try await process.exit() == .code(0))
+    }
+
+    @Test func `an input that is closed is an error, 71`() async throws {
+        let server = try await RunningServer(.select)
+        let echo = try BuiltProduct.path(named: "echo")
+        let script = "exec \(echo) client \(server.address) <&-"
+        let result = try await RunningProcess("/bin/bash", ["-c", script]).result()
+        #expect(result.exit == .code(71))
+        #expect(result.errors == "echo: cannot read the input: Bad file descriptor\n")
+    }
+
     @Test(arguments: [
         [], ["127.0.0.1:x"], ["1", "2"], ["--bogus"], ["--connect-timeout", "5", "1"], ["unix:"],
+        ["--timeout", "0s", "1"],
     ])
     func `wrong usage, 64`(_ arguments: [String]) async throws {
         let result = try await runEcho(["client"] + arguments)

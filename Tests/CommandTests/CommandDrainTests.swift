@@ -109,7 +109,7 @@ struct CommandDrainTests {
         let load = try EchoLoad(connections: 10, bytes: 1 << 40).start(against: server.address)
         #expect(await load.reaches { $0.bytesVerified > 1_000_000 })
         server.process.send(signal: SIGTERM)
-        let exit = try await server.process.exit(within: .seconds(15))
+        let exit = try await server.process.exit()
         #expect(exit == .code(0))
         let report = try await load.report()
         #expect(report.firstMismatch == nil, "\(report)")

@@ -84,6 +84,18 @@ struct ResourceTests {
     }
 
     @Test(arguments: EchoServer.IOModel.allCases)
+    func `the soft limit of descriptors is raised to the hard one`(
+        _ model: EchoServer.IOModel
+    ) async throws {
+        let few = ["/usr/bin/prlimit", "--nofile=32:2048"]
+        let server = try await RunningServer(model, through: few)
+        let flags = ["--only", "interleaved", "--connections", "100", "--deadline", "60s"]
+        let check = try await runCheck(flags + ["\(server.address)"], through: few)
+        #expect(check.exit == .code(0), "\(check)")
+        try await server.expectExit()
+    }
+
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `PF-3: with 96 descriptors 200 clients do not end it, and it recovers`(
         _ model: EchoServer.IOModel
     ) async throws {

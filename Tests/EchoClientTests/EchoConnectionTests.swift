@@ -30,7 +30,7 @@ struct EchoConnectionTests {
     @Test func `a Unix connection is non-blocking and close-on-exec too`() async throws {
         let server = try ThreadedEchoServer(on: .unix("\0open-test-\(getpid())"))
         let flags = try await onThread {
-            let connection = try EchoConnection.open(server.endpoint, timeout: .seconds(1))
+            let connection = try EchoConnection.open(server.endpoint, timeout: patience)
             return DescriptorFlags(of: connection.socket.number)
         }
         #expect(flags == [.open, .closeOnExec, .nonBlocking])

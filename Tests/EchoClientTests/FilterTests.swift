@@ -17,10 +17,15 @@ struct FilterTests {
     private func run(
         against server: ThreadedEchoServer,
         input number: CInt? = nil,
-        output other: CInt? = nil
+        output other: CInt? = nil,
+        timeout: Duration? = nil
     ) async throws -> Filter.Result {
-        let filter = Filter(input: number ?? input.reading, output: other ?? output.writing)
-        return try await onThread {
+        let filter = Filter(
+            input: number ?? input.reading,
+            output: other ?? output.writing,
+            timeout: timeout
+        )
+        return try await onThread(within: .seconds(150)) {
             let connection = try EchoConnection.open(server.endpoint, timeout: patience)
             return filter.run(connection)
         }
@@ -141,9 +146,79 @@ struct FilterTests {
         input.closeWriting()
         let first = try await run(against: server, output: full.rawValue)
         #expect(first.failure == "cannot write the output: No space left on device")
+        #expect(first.isOwnFailure)
         let folder = Descriptor(adopting: unsafe open("/", O_RDONLY | O_CLOEXEC))
         let second = try await run(against: server, input: folder.rawValue)
         #expect(second.failure == "cannot read the input: Is a directory")
+        #expect(second.isOwnFailure)
+    }
+
+    @Test(arguments: [(0, 5), (3, 2)])
+    func `a server that does not answer in time is told`(
+        _ answered: Int,
+        _ missing: Int
+    ) async throws {
+        let server = try ThreadedEchoServer(.fallsSilentAfter(bytes: answered))
+        try await input.write("hello")
+        let result = try await run(against: server, timeout: .milliseconds(300))
+        #expect(result.end == .timedOut(missing: missing))
+        #expect(result.received == answered)
+        let text = "the server did not answer in time; \(missing) bytes did not come back"
+        #expect(result.failure == text)
+        #expect(!result.isOwnFailure)
+        output.closeWriting()
+        #expect(try await output.readToEnd() == Array("hello".utf8.prefix(answered)))
+    }
+
+    @Test func `a server that takes no more in time is told`() async throws {
+        // Nobody accepts: the kernel takes what it has room for.
+        let listener = try Listener(.loopback(port: 0))
+        let endpoint = Endpoint.tcp(host: "127.0.0.1", port: listener.address.port ?? 0)
+        let zero = Descriptor(adopting: unsafe open("/dev/zero", O_RDONLY | O_CLOEXEC))
+        let filter = Filter(
+            input: zero.rawValue,
+            output: output.writing,
+            timeout: .milliseconds(300)
+        )
+        let result = try await onThread(within: .seconds(150)) {
+            filter.run(try EchoConnection.open(endpoint, timeout: patience))
+        }
+        #expect(result.end == .timedOut(missing: result.sent + 65_536), "\(result)")
+    }
+
+    @Test func `a server that does not end the connection in time is told`() async throws {
+        let listener = try Listener(.loopback(port: 0))
+        let endpoint = Endpoint.tcp(host: "127.0.0.1", port: listener.address.port ?? 0)
+        input.closeWriting()
+        let filter = Filter(
+            input: input.reading,
+            output: output.writing,
+            timeout: .milliseconds(300)
+        )
+        let result = try await onThread {
+            filter.run(try EchoConnection.open(endpoint, timeout: patience))
+        }
+        #expect(result.end == .timedOut(missing: 0))
+        #expect(result.failure == "the server did not end the connection in time")
+    }
+
+    @Test func `only the server's time counts, not that of the input or the output`() async throws {
+        let server = try ThreadedEchoServer()
+        let bytes = PatternBytes(seed: 5).bytes(count: 400 * 1024)
+        // An output that is full, for longer than the limit, and an input that has a rest.
+        try await output.write("before")
+        async let result = run(against: server, timeout: .seconds(1))
+        try await input.write(bytes)
+        #expect(await eventually { unreadBytes(input.reading) == 0 })
+        let wakeup = try Wakeup()
+        let spoken = try await onThread { isReadable(wakeup.number, within: .seconds(3)) }
+        #expect(!spoken)
+        async let written = output.readToEnd()
+        try await input.write("last")
+        input.closeWriting()
+        #expect(try await result.end == .complete)
+        output.closeWriting()
+        #expect(try await written == Array("before".utf8) + bytes + Array("last".utf8))
     }
 
     @Test func `more bytes than were sent are an error`() async throws {

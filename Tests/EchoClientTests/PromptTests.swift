@@ -14,10 +14,14 @@ struct PromptTests {
         output = try TestPipe()
     }
 
-    private func run(against endpoint: Endpoint) async throws -> Prompt.End {
-        let prompt = Prompt(input: input.reading, output: output.writing)
+    // A line may be long and the machine busy.
+    private func run(
+        against endpoint: Endpoint,
+        timeout: Duration? = nil
+    ) async throws -> Prompt.End {
+        let prompt = Prompt(input: input.reading, output: output.writing, timeout: timeout)
         defer { output.closeWriting() }
-        return try await onThread {
+        return try await onThread(within: .seconds(150)) {
             prompt.run(try EchoConnection.open(endpoint, timeout: patience))
         }
     }
@@ -71,7 +75,53 @@ struct PromptTests {
     @Test func `a server that speaks unasked is no echo server`() async throws {
         let (endpoint, owner) = try ForwardServer.start(sending: "welcome")
         #expect(try await run(against: endpoint) == .surplus)
+        #expect(try await transcript() == "Send: \nReceived [7 bytes]: 'welcome'\n")
         _ = owner
+    }
+
+    @Test func `an answer that is cut short is shown`() async throws {
+        let server = try ThreadedEchoServer(.closesAfter(bytes: 3))
+        try await input.write("hello\n")
+        #expect(try await run(against: server.endpoint) == .serverEnded)
+        #expect(try await transcript() == "Send: Received [3 bytes]: 'hel'\n")
+    }
+
+    @Test func `an answer that is too long is shown`() async throws {
+        let server = try ThreadedEchoServer(.doubles)
+        try await input.write("hello\n")
+        #expect(try await run(against: server.endpoint) == .surplus)
+        #expect(try await transcript() == "Send: Received [10 bytes]: 'hellohello'\n")
+    }
+
+    @Test func `a wrong answer is shown`() async throws {
+        let server = try ThreadedEchoServer(.corrupts(at: 0))
+        try await input.write("hello\n")
+        input.closeWriting()
+        #expect(try await run(against: server.endpoint) == .inputEnded)
+        #expect(try await transcript() == "Send: Received [5 bytes]: 'iello'\nSend: \n")
+    }
+
+    @Test func `a server that does not answer in time is told, and what came is shown`()
+        async throws
+    {
+        let server = try ThreadedEchoServer(.fallsSilentAfter(bytes: 8))
+        try await input.write("first\nsecond\n")
+        let end = try await run(against: server.endpoint, timeout: .milliseconds(300))
+        #expect(end == .timedOut(missing: 3))
+        let text = "the server did not answer in time; 3 bytes did not come back"
+        #expect(end.failure == text)
+        let shown = "Send: Received [5 bytes]: 'first'\nSend: Received [3 bytes]: 'sec'\n"
+        #expect(try await transcript() == shown)
+    }
+
+    @Test func `somebody who thinks for long before typing is waited for`() async throws {
+        let server = try ThreadedEchoServer()
+        async let end = run(against: server.endpoint, timeout: .milliseconds(100))
+        let wakeup = try Wakeup()
+        let spoken = try await onThread { isReadable(wakeup.number, within: .milliseconds(600)) }
+        #expect(!spoken)
+        input.closeWriting()
+        #expect(try await end == .inputEnded)
     }
 
     @Test func `a terminal that has gone ends it, without SIGPIPE`() async throws {
@@ -79,6 +129,7 @@ struct PromptTests {
         output.closeReading()
         let end = try await run(against: server.endpoint)
         #expect(end == .terminalFailed(Errno(rawValue: EPIPE)))
+        #expect(end.isOwnFailure)
     }
 
     @Test func `a pipe is no terminal`() {

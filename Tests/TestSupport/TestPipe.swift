@@ -45,7 +45,7 @@ package final class TestPipe: Sendable {
     /// Writes everything; waits on a thread while the pipe is full.
     package func write(_ bytes: [UInt8]) async throws {
         let number = writing
-        try await onThread { try writeAll(bytes, to: number) }
+        try await onThread(within: .seconds(150)) { try writeAll(bytes, to: number) }
     }
 
     /// Writes text.
@@ -54,9 +54,13 @@ package final class TestPipe: Sendable {
     }
 
     /// Reads to the end of the stream on a thread.
-    package func readToEnd() async throws -> [UInt8] {
+    ///
+    /// - Parameter limit: how long it may take.
+    /// - Returns: everything.
+    /// - Throws: the error of `read`, or ``DeadlineExceeded``.
+    package func readToEnd(within limit: Duration = .seconds(150)) async throws -> [UInt8] {
         let number = reading
-        return try await onThread {
+        return try await onThread(within: limit) {
             var bytes: [UInt8] = []
             var buffer = [UInt8](repeating: 0, count: 64 * 1024)
             while true {

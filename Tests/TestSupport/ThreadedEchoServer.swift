@@ -17,6 +17,10 @@ package final class ThreadedEchoServer: Sendable {
         case corrupts(at: Int)
         /// All bytes are read, none goes back.
         case swallows
+        /// So many bytes go back; further ones are read, and the connection stays open.
+        case fallsSilentAfter(bytes: Int)
+        /// All bytes go back twice.
+        case doubles
     }
 
     /// Where it listens.
@@ -114,6 +118,12 @@ private final class EchoConnectionThread: Sendable {
     private func answer(_ part: UnsafeMutableRawBufferPointer, from offset: Int) -> Bool {
         switch behaviour {
         case .swallows: return true
+        case .fallsSilentAfter(let bytes):
+            let count = max(0, min(bytes - offset, part.count))
+            return unsafe send(UnsafeMutableRawBufferPointer(rebasing: part[..<count]))
+        case .doubles:
+            var twice = unsafe Array(part) + Array(part)
+            return unsafe twice.withUnsafeMutableBytes { unsafe send($0) }
         case .echoes: return unsafe send(part)
         case .corrupts(let place):
             if place >= offset, place < offset + part.count { unsafe part[place - offset] ^= 1 }
