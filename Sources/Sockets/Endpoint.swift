@@ -134,6 +134,9 @@ extension Endpoint {
             return [.ipv4(0, port: port), .ipv6(0, 0, port: port, scope: 0)]
         }
         if let address = SocketAddress(numeric: host, port: port) { return [address] }
+        if let reason = ParseError.missingInterface(of: host) {
+            throw ResolutionError(description: reason)
+        }
         return try Self.lookUp(host).map { $0.with(port: port) }
     }
 

@@ -79,15 +79,18 @@ extension Endpoint.ParseError {
         case let address? where address.lacksInterface:
             return "a link-local address needs its network interface: "
                 + "write [\(inner)%INTERFACE]\(port)"
-        case nil: return zone(inner)
+        case nil: return missingInterface(of: inner)
         default: return nil
         }
     }
 
-    private static func zone(_ inner: String) -> String? {
-        let parts = inner.split(separator: "%", maxSplits: 1)
+    /// Says that an IPv6 address names a network interface that is not there; `nil` if that is not
+    /// so.
+    static func missingInterface(of host: String) -> String? {
+        let parts = host.split(separator: "%", maxSplits: 1)
         guard parts.count == 2, case .ipv6? = SocketAddress(numeric: String(parts[0]), port: 0)
         else { return nil }
+        guard SocketAddress(numeric: host, port: 0) == nil else { return nil }
         return "there is no network interface \(parts[1]): \"ip link\" lists them"
     }
 

@@ -43,7 +43,8 @@ enum Arguments {
     /// Refuses what was meant to be a subcommand, if it is close to one.
     static func complaint(aboutSubcommand text: String) -> String? {
         let near = subcommands.map { ($0, distance(text, $0)) }.min { $0.1 < $1.1 }
-        guard let (name, distance) = near, distance <= 2, distance < name.count - 1 else {
+        guard let (name, distance) = near, (1...2).contains(distance), distance < name.count - 1
+        else {
             return nil
         }
         return "there is no subcommand '\(text)': did you mean '\(name)'?"
@@ -51,6 +52,9 @@ enum Arguments {
 
     /// Refuses an argument of `serve` that is not a flag.
     static func complaint(aboutExtra text: String) -> String {
+        if subcommands.contains(text) {
+            return "unexpected argument '\(text)': a subcommand stands before all else"
+        }
         if (try? EchoServer.Endpoint(parsing: text)) != nil {
             return "unexpected argument '\(text)': to listen there, write --listen \(text)"
         }

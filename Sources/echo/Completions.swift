@@ -22,7 +22,43 @@ struct Completions: ParsableCommand {
     /// - Parameter request: what parsing `--generate-completion-script` ended with.
     /// - Returns: the script.
     static func script(for request: any Error) -> String {
-        fullMessage(for: request)
+        let script = fullMessage(for: request)
+        if script.hasPrefix("#!/bin/bash") { return withWholeWordsInBash(script) }
+        if script.hasPrefix("#compdef") { return withJoinedValuesInZsh(script) }
+        return script
+    }
+
+    // Readline breaks words at colons and equals signs: 127.0.0.1:7 and --model=select are three
+    // words each. The generated function expects them as one and as two.
+    private static func withWholeWordsInBash(_ script: String) -> String {
+        let name = configuration.commandName ?? ""
+        return script.replacing(
+            "complete -o filenames -F _\(name) \(name)",
+            with: """
+                _\(name)_with_whole_words() {
+                    local line="${COMP_LINE:0:COMP_POINT}" cur="${2#=}" word
+                    local -a words=() COMP_WORDS=()
+                    read -ra words <<<"${line}"
+                    [[ "${line}" != *[[:space:]] ]] || words+=('')
+                    for word in "${words[@]}"; do
+                        if [[ "${word}" = --*=* ]]; then
+                            COMP_WORDS+=("${word%%=*}" "${word#*=}")
+                        else
+                            COMP_WORDS+=("${word}")
+                        fi
+                    done
+                    local -i COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+                    _\(name) "${1}" "${cur}" "${COMP_WORDS[COMP_CWORD - 1]}"
+                }
+
+                complete -o filenames -F _\(name)_with_whole_words \(name)
+                """
+        )
+    }
+
+    // In a specification, `--model=` stands for both forms.
+    private static func withJoinedValuesInZsh(_ script: String) -> String {
+        script.replacing(/(?m)^( +'\*?--[a-z-]+)(\[.*\]:[^:\n]+:)/) { "\($0.1)=\($0.2)" }
     }
 
     /// Whether a script was asked for.

@@ -32,6 +32,13 @@ struct CompletionTests {
         Case("--model select --ba", ["--backend", "--backlog"]),
         Case("--model select --idle-timeout 5s --log-format ", ["text", "json"]),
         Case("--idle-timeout ", ["never"]),
+        Case("--model=sel", ["select"]),
+        Case("--workers 2 --model=", models),
+        Case("--model=select --ba", ["--backend", "--backlog"]),
+        Case("--listen 127.0.0.1:7 --mod", ["--model"]),
+        Case("--listen unix:/run/x --listen=[::1]:7 --log-format ", ["text", "json"]),
+        Case("check --only=ha", ["half-close"]),
+        Case("check --only=empty --js", ["--json"]),
         Case("--config /etc/pass", ["/etc/passwd", "/etc/passwd-"]),
         Case("serve --model ", models),
         Case("serve --log-f", ["--log-format"]),
@@ -46,7 +53,8 @@ struct CompletionTests {
         let offered = try await Self.ask(shell, Self.cases.map(\.line))
         for (test, offers) in zip(Self.cases, offered) {
             // zsh names a file without its folder; and not every machine has a copy of the file.
-            let found = offers.map { $0.replacing("/etc/", with: "") }
+            // fish offers the flag with the value.
+            let found = offers.map { $0.replacing(/^(\/etc\/|--[a-z]+=)/, with: "") }
                 .map { $0.replacing(/^(passwd)-$/, with: { "\($0.1)" }) }
             let expected = test.offers.map { $0.replacing("/etc/", with: "") }
                 .map { $0.replacing(/^(passwd)-$/, with: { "\($0.1)" }) }
@@ -116,12 +124,14 @@ struct CompletionTests {
         call=$(complete -p echo-server | sed 's/.*-F \([^ ]*\).*/\1/')
         number=0
         for line in "$@"; do
-            read -ra COMP_WORDS <<<"echo-server $line"
+            # As readline does: a colon and an equals sign are words.
+            words=${line//=/ = }
+            read -ra COMP_WORDS <<<"echo-server ${words//:/ : }"
             [[ -n $line && $line != *' ' ]] || COMP_WORDS+=('')
             COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
             COMP_LINE="echo-server $line" COMP_TYPE=9 COMP_KEY=9 COMPREPLY=()
             COMP_POINT=${#COMP_LINE}
-            "$call" echo-server "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+            "$call" echo-server "${COMP_WORDS[COMP_CWORD]#=}" "${COMP_WORDS[COMP_CWORD - 1]}"
             printf "$number\t%s\n" "${COMPREPLY[@]}"
             number=$((number + 1))
         done

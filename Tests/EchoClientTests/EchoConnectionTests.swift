@@ -88,6 +88,21 @@ struct EchoConnectionTests {
         guard case .timedOut = error.reason else { throw error }
     }
 
+    @Test func `what no server can be at is named`() async throws {
+        for (endpoint, reason) in [
+            (Endpoint.unix(path: "/etc/passwd"), "there is a file, not a socket"),
+            (.unix(path: "/tmp"), "there is a folder, not a socket"),
+            (
+                .tcp(host: "fe80::1", port: 7),
+                "a link-local address needs its network interface: write [fe80::1%INTERFACE]:7"
+            ),
+        ] {
+            let error = try await failure(endpoint)
+            guard case .unusable(reason) = error.reason else { throw error }
+            #expect(error.description == "cannot connect to \(endpoint): \(reason)")
+        }
+    }
+
     @Test(arguments: [
         (ENETUNREACH, "Network is unreachable"), (EACCES, "Permission denied"),
         (ECONNREFUSED, "Connection refused"), (EMFILE, "connect: Too many open files"),

@@ -117,6 +117,28 @@ struct StartTests {
         )
     }
 
+    @Test(arguments: [
+        ("fe80::1", "a link-local address needs its network interface: write "),
+        ("fe80::1%nope", "there is no network interface nope"),
+    ])
+    func `a network interface that is lacking is named`(_ host: String, _ reason: String) throws {
+        let listen = [EchoServer.Endpoint.tcp(host, port: 7)]
+        let server = try EchoServer(configuration: .init(model: .select, listen: listen))
+        let failure = #expect(throws: EchoServer.Failure.self) { try server.start() }
+        #expect(failure?.code == .addressUnavailable || failure?.code == .unknownHost)
+        let message = failure?.message ?? ""
+        #expect(message.hasPrefix("cannot listen on [\(host)]:7: \(reason)"), "\(message)")
+    }
+
+    @Test func `a file that is no socket is named as such`() throws {
+        let listen = [EchoServer.Endpoint.unix("/etc/passwd")]
+        let server = try EchoServer(configuration: .init(model: .select, listen: listen))
+        let failure = #expect(throws: EchoServer.Failure.self) { try server.start() }
+        #expect(failure?.code == .addressUnavailable)
+        let reason = "there is a file, not a socket"
+        #expect(failure?.message == "cannot listen on unix:/etc/passwd: \(reason)")
+    }
+
     @Test func `nothing to listen on is refused`() throws {
         let server = try EchoServer(configuration: .init(model: .select, listen: []))
         let failure = #expect(throws: EchoServer.Failure.self) { try server.start() }
