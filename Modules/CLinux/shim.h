@@ -24,6 +24,7 @@ int accept4(int socket, struct sockaddr *address, socklen_t *length, int flags);
 int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
 int pipe2(int descriptors[2], int flags);
 int sem_clockwait(sem_t *semaphore, clockid_t clock, const struct timespec *until);
+int setns(int descriptor, int type);
 int unshare(int flags);
 long syscall(long number, ...);
 int pthread_setname_np(pthread_t thread, const char *name);
