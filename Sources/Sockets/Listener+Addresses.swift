@@ -81,7 +81,7 @@ extension Listener {
             } catch {
                 let failure = BindError(address: wanted, error: error)
                 guard failure.isOfMissingAddress else { throw failure }
-                missing.append(failure)
+                missing.append(BindError(address: address, error: error))
             }
         }
         if opened.isEmpty, let first = missing.first { throw first }

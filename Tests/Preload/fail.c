@@ -154,6 +154,12 @@ int shutdown(int number, int how) {
 int socket(int family, int type, int protocol) {
     NEXT(socket);
     FAIL_UNLESS_SPARED("socket")
+    // A kernel without one of the two fails for that family alone.
+    error = verdict(family == AF_INET ? "socket-ipv4" : family == AF_INET6 ? "socket-ipv6" : "", CALLER);
+    if (error > 0) {
+        errno = error;
+        return -1;
+    }
     return next(family, type, protocol);
 }
 

@@ -2,8 +2,9 @@ import CLinux
 import Glibc
 import Sockets
 
-/// A network of its own, with a loopback interface that is up; gone when nobody refers to it and
-/// nothing runs in it any more. For root.
+/// A network of its own, with a loopback interface that is up.
+///
+/// Gone when nobody refers to it and nothing runs in it any more. For root.
 package final class NetworkNamespace: Sendable {
     // Keeps the network there while nothing else is in it.
     private let holder: RunningProcess
