@@ -55,4 +55,9 @@ static inline int clinux_prlimit(int pid, int resource, const struct clinux_rlim
     return (int)syscall(SYS_prlimit64, pid, resource, new_limit, old_limit);
 }
 
+// sched_getaffinity(2) of the calling thread, likewise; gives the bytes that were written.
+static inline long clinux_sched_getaffinity(unsigned long size, unsigned long *mask) {
+    return syscall(SYS_sched_getaffinity, 0, size, mask);
+}
+
 #endif

@@ -23,7 +23,8 @@ extension EchoServer {
         /// Threads that serve connections, for ``IOModel/completionPort``; the other models have
         /// the number their definition gives.
         ///
-        /// At least 1; `nil` (default): one for each processor.
+        /// At least 1; `nil` (default): one for each processor that the process may use, by its
+        /// affinity mask and the quota of its control group.
         public var workers: Int?
 
         /// Connections served at once.

@@ -30,15 +30,15 @@ package final class CompletionPort: SocketProactor, @unchecked Sendable {
     /// The corresponding Winsock function is `CreateIoCompletionPort`.
     ///
     /// - Parameters:
-    ///   - concurrency: how many threads may handle packets at a time; 0 for one a processor.
+    ///   - concurrency: how many threads may handle packets at a time; 0 for one for each
+    ///     processor that the process may use.
     ///   - receiveBufferSize: bytes of the buffers that receives without one borrow.
     /// - Throws: what `epoll_create1` or `eventfd` gave.
     package init(
         concurrency: Int = 0,
         receiveBufferSize: Int = 64 * 1024
     ) throws(SystemError) {
-        let processors = max(1, sysconf(CInt(_SC_NPROCESSORS_ONLN)))
-        self.concurrency = concurrency > 0 ? concurrency : processors
+        self.concurrency = concurrency > 0 ? concurrency : Processors.available
         try super.init(receiveBufferSize: receiveBufferSize)
     }
 

@@ -17,7 +17,9 @@ struct SettingsTests {
         #expect(
             Set(flags).subtracting(others) == Set(Setting.all.map(\.key))
         )
-        for setting in Setting.all where !["model", "backend"].contains(setting.key) {
+        // In words there, where it depends on something.
+        let dependent = ["model", "backend", "workers"]
+        for setting in Setting.all where !dependent.contains(setting.key) {
             guard let serve = try? Serve.parse([]) else { continue }
             let standard = setting.standard(serve)
             #expect(help.contains("(default: \(standard))"), "\(setting.key): \(standard)")
@@ -109,6 +111,43 @@ struct SettingsTests {
         let settings = try Settings(completing: &serve, environment: environment)
         #expect(serve.options.workers == nil)
         #expect(settings.unknownVariables == ["ECHO_WROKERS"])
+    }
+
+    // What a pod finds about Services named `echo`, `echo-server` and `echo-metrics`.
+    @Test(arguments: ["ECHO", "ECHO_SERVER", "ECHO_METRICS"])
+    func `what Kubernetes tells about Services is no setting`(_ service: String) async throws {
+        var environment = [
+            "\(service)_SERVICE_HOST": "10.96.0.10", "\(service)_SERVICE_PORT": "5150",
+            "\(service)_SERVICE_PORT_ECHO_TCP": "5150", "\(service)_PORT": "tcp://10.96.0.10:5150",
+        ]
+        for transport in ["TCP", "UDP", "SCTP"] {
+            let name = "\(service)_PORT_5150_\(transport)"
+            environment[name] = "\(transport.lowercased())://10.96.0.10:5150"
+            environment[name + "_PROTO"] = transport.lowercased()
+            environment[name + "_PORT"] = "5150"
+            environment[name + "_ADDR"] = "10.96.0.10"
+        }
+        var serve = try Serve.parse([])
+        let settings = try Settings(completing: &serve, environment: environment)
+        #expect(settings.unknownVariables == [])
+        #expect(settings.origins == [:])
+        let server = try await RunningProcess(
+            BuiltProduct.path(named: "echo"),
+            ["serve", "--check-config"],
+            environment: environment
+        ).result()
+        #expect(server.exit == .code(0))
+        #expect(server.errors == "")
+    }
+
+    @Test func `what somebody meant as a setting is told apart from them`() throws {
+        let environment = [
+            "ECHO_PORT": "7000", "ECHO_SERVER_PORT": "7000", "ECHO_SERVICE_PORT": "seven",
+            "ECHO_PORT_7_TCPX": "x", "ECHO_SERVICE": "x", "ECHO_7_TCP": "x",
+        ]
+        var serve = try Serve.parse([])
+        let settings = try Settings(completing: &serve, environment: environment)
+        #expect(settings.unknownVariables == environment.keys.sorted())
     }
 
     @Test(arguments: [
@@ -282,7 +321,7 @@ struct SettingsTests {
             environment: ["ECHO_CONFIG": file.path, "ECHO_NONSENSE": "1"]
         )
         _ = try await process.line { $0.hasPrefix("listening on 127.0.0.1:") }
-        _ = try await process.line(from: .standardError) { $0.hasSuffix(" model=event-select") }
+        _ = try await process.line(from: .standardError) { $0.contains(" model=event-select ") }
         let warning = try await process.line(from: .standardError) { $0.contains("warning") }
         #expect(warning.hasSuffix("unknown variable ignored variable=ECHO_NONSENSE"))
         process.send(signal: SIGTERM)

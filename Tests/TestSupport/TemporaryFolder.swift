@@ -19,21 +19,40 @@ package final class TemporaryFolder: Sendable {
     }
 
     deinit {
-        if let listing = unsafe opendir(path) {
-            while let entry = unsafe readdir(listing) {
-                let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                    unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-                }
-                unsafe unlink(path(name))
+        Self.remove(path)
+    }
+
+    private static func remove(_ path: String) {
+        // Not through a symbolic link.
+        guard unsafe unlink(path) != 0, let listing = unsafe opendir(path) else { return }
+        while let entry = unsafe readdir(listing) {
+            let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
             }
-            unsafe closedir(listing)
+            if name != ".", name != ".." { remove("\(path)/\(name)") }
         }
+        unsafe closedir(listing)
         unsafe rmdir(path)
     }
 
     /// The path of a file in the folder.
     package func path(_ name: String) -> String {
         "\(path)/\(name)"
+    }
+
+    /// Writes a file, and makes the folders that it is in.
+    ///
+    /// - Parameters:
+    ///   - text: what it is to hold.
+    ///   - name: its path within the folder.
+    /// - Throws: the error of `open` or `write`.
+    package func write(_ text: String, to name: String) throws(SystemError) {
+        var folder = path
+        for part in name.split(separator: "/").dropLast() {
+            folder += "/\(part)"
+            unsafe _ = mkdir(folder, 0o755)
+        }
+        _ = try file(name, holding: Array(text.utf8))
     }
 
     /// Whether there is something of that name in the folder.

@@ -15,8 +15,7 @@ final class CompletionPortModel: ServingModel {
     private let pool = Locked<WorkerPool?>(nil)
 
     init(_ context: ServingContext, _ sockets: [ListeningSocket]) throws {
-        let processors = max(1, sysconf(CInt(_SC_NPROCESSORS_ONLN)))
-        workers = context.configuration.workers ?? processors
+        workers = context.configuration.workers ?? Processors.available
         service = try PortService(context, sockets, concurrency: workers)
     }
 

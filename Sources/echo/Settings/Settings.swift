@@ -50,9 +50,8 @@ struct Settings: Sendable {
         try checkModel(serve)
         let known = Set(Setting.all.map(\.variable)).union(["ECHO_CONFIG"])
         unknownVariables = variables.keys.sorted().filter { name in
-            // Those two kinds are what Kubernetes tells about a service named `echo`.
             name.hasPrefix("ECHO_") && !known.contains(name)
-                && !name.hasPrefix("ECHO_PORT") && !name.hasPrefix("ECHO_SERVICE_")
+                && !ServiceVariables.include(name, variables[name] ?? "")
         }
     }
 
@@ -172,7 +171,10 @@ extension Settings {
         let lines = Setting.all.flatMap { setting -> [(String, String)] in
             let values = setting.values(serve)
             guard let origin = origins[setting.key], !values.isEmpty else {
-                return [("# \(setting.key) = \(setting.standard(serve))", "default")]
+                // What the machine makes of it is said as well.
+                let origin =
+                    setting.key == "workers" ? "default, here \(Processors.available)" : "default"
+                return [("# \(setting.key) = \(setting.standard(serve))", origin)]
             }
             return values.map { value in
                 let needsQuotes = value.contains(" ") || value.contains("#")
