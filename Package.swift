@@ -29,6 +29,7 @@ let package = Package(
             providers: [.apt(["libevent-dev"])]
         ),
         .systemLibrary(name: "CLinux", path: "Modules/CLinux"),
+        .target(name: "CEchoArguments", path: "Modules/CEchoArguments"),
         .target(name: "Sockets", dependencies: ["CLinux"]),
         .target(name: "Reactor", dependencies: ["CLibevent", "CLinux", "Sockets"]),
         .target(name: "ReactorHTTP", dependencies: ["CLibeventHTTP", "Reactor", "Sockets"]),
@@ -48,6 +49,7 @@ let package = Package(
         .executableTarget(
             name: "echo",
             dependencies: [
+                "CEchoArguments",
                 "EchoClient",
                 "EchoServer",
                 "ReactorHTTP",

@@ -6,6 +6,7 @@ import Glibc
 @main
 enum Main {
     static func main() async {
+        _ = ProcessStatus.startTime
         // Nothing that a peer or a reader of our output does may end the process.
         signal(SIGPIPE, SIG_IGN)
         openStandardStreams()
@@ -14,7 +15,7 @@ enum Main {
         // thread may be reading the environment yet.
         unsafe setenv("COLUMNS", "\(Screen.current.columns)", 1)
         do {
-            let arguments = Array(CommandLine.arguments.dropFirst())
+            let arguments = Array(ProcessArguments.all.dropFirst())
             try Arguments.checkHelp(arguments)
             var command = try Echo.parseAsRoot(Arguments.withPlainValues(arguments))
             if var command = command as? any AsyncParsableCommand {

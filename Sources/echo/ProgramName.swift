@@ -4,7 +4,7 @@
 /// the scripts for completion are to name what the user typed.
 enum ProgramName {
     /// The name of this process: `echo-server` if it was started so, otherwise `echo`.
-    static let current = name(startedAs: CommandLine.arguments.first ?? "")
+    static let current = name(startedAs: ProcessArguments.all.first ?? "")
 
     /// The name of a program that was started as a path.
     static func name(startedAs path: String) -> String {
