@@ -25,6 +25,22 @@ extension EchoServer {
         }
     }
 
+    /// Asks every serving loop whether it turns, without a task.
+    ///
+    /// Any thread; does not wait. For health checks, which must be answered when there is no thread
+    /// to run a task.
+    ///
+    /// - Parameter completion: called when all have answered, by the last of them or by the calling
+    ///   thread; never, if one hangs.
+    /// - Returns: whether the server serves; if not, nobody is asked.
+    package func askLoops(completion: @escaping @Sendable () -> Void) -> Bool {
+        guard let model = servingModel else { return false }
+        let heartbeat = Heartbeat(completion: completion)
+        model.probe(heartbeat)
+        heartbeat.answer()
+        return true
+    }
+
     /// How often a connection has been accepted, turned away or ended.
     package var connectionChanges: UInt64 { context.admission.changes }
 

@@ -19,6 +19,24 @@ package struct HTTPResponse: Sendable {
     }
 }
 
+/// When a request is answered.
+package enum HTTPReply: Sendable {
+    /// Takes an answer, from any thread; the first counts.
+    package typealias Answer = @Sendable (HTTPResponse) -> Void
+
+    /// At once.
+    case now(HTTPResponse)
+    /// As soon as somebody else has the answer, which is asked for at once.
+    ///
+    /// The server's thread does not wait for it. If it has not come after `limit`, `otherwise` is
+    /// sent.
+    case later(
+        within: Duration,
+        otherwise: HTTPResponse,
+        ask: @Sendable (_ answer: @escaping Answer) -> Void
+    )
+}
+
 /// What a server does not allow its clients to exceed.
 package struct HTTPLimits: Sendable {
     /// Bytes of all headers of a request; a longer one is answered with 400 or 413.
@@ -26,7 +44,11 @@ package struct HTTPLimits: Sendable {
     /// Bytes of the content of a request; a longer one is answered with 413.
     package var bodyBytes = 1024
     /// Connections open at once; further ones wait in the kernel's queue.
+    ///
+    /// While some wait, the oldest whose requests are not complete are ended.
     package var connections = 64
+    /// How long a connection has for its request before it may be ended for another.
+    package var grace: Duration = .milliseconds(100)
     /// How long a connection may be silent.
     package var silence: Duration = .seconds(5)
     /// How long a connection may last.

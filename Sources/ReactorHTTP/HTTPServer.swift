@@ -21,12 +21,13 @@ package final class HTTPServer: Sendable {
     /// - Parameters:
     ///   - wanted: where to listen; those with port 0 share one port, which the kernel chooses.
     ///   - limits: what clients may not exceed.
-    ///   - handler: answers a request, by its path; on the server's thread, so it must be quick.
+    ///   - handler: answers a request, by its path; on the server's thread, so it must be quick:
+    ///     what may take time is answered later.
     /// - Throws: ``BindError`` that says which address cannot be listened on.
     package init(
         listeningOn wanted: [SocketAddress],
         limits: HTTPLimits = HTTPLimits(),
-        handler: @escaping @Sendable (_ path: String) -> HTTPResponse
+        handler: @escaping @Sendable (_ path: String) -> HTTPReply
     ) throws(BindError) {
         let listening = try Listener.open(wanted) { HTTPListener($0) }
         let listeners = listening.opened
@@ -76,10 +77,12 @@ private final class Shared: Sendable {
         _ handler: @escaping HTTPService.Handler,
         _ ready: Wakeup
     ) {
+        blockBrokenPipe()
         do {
             let loop = try EventLoop()
             let service = try HTTPService(loop, listeners.map(\.number), limits, handler)
-            loop.onWake = { [unowned loop, isStopping = self] in
+            loop.onWake = { [unowned loop, unowned service, isStopping = self] in
+                service.deliver()
                 if isStopping.isStopping.load(ordering: .acquiring) { loop.stop() }
             }
             let waker = loop.waker
@@ -91,6 +94,14 @@ private final class Shared: Sendable {
             state.withLock { $0 = .failure(reason) }
             ready.signal()
         }
+    }
+
+    // libevent writes without MSG_NOSIGNAL, also to clients that have gone.
+    private func blockBrokenPipe() {
+        var set = sigset_t()
+        unsafe sigemptyset(&set)
+        unsafe sigaddset(&set, SIGPIPE)
+        unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
     }
 
     private static func systemError(_ error: any Error) -> SystemError {

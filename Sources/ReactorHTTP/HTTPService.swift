@@ -8,18 +8,24 @@ import Sockets
 /// One request for each connection, `GET` and `HEAD` only. Confined to the loop's thread.
 @safe
 final class HTTPService {
-    typealias Handler = @Sendable (_ path: String) -> HTTPResponse
+    typealias Handler = @Sendable (_ path: String) -> HTTPReply
 
     private let loop: EventLoop
     private let http: OpaquePointer
     private let handler: Handler
     private let connections: HTTPConnections
+    private let pending: PendingRequests
     private var listeners: [AcceptSwitch] = []
     private var timer: LoopTimer?
+    private var deadline: LoopTimer?
     private var isPaused = false
 
     // How often connections are looked at while there are any, and how long accepting pauses.
     private static let interval: Duration = .milliseconds(250)
+    // How often while there may be no more and others wait.
+    private static let busyInterval: Duration = .milliseconds(10)
+    // How soon after some were told to end, which takes evhttp a turn of the loop.
+    private static let moment: Duration = .milliseconds(1)
 
     /// Serves on sockets that listen; they are duplicated.
     init(
@@ -33,6 +39,7 @@ final class HTTPService {
         self.loop = loop
         self.handler = handler
         connections = HTTPConnections(limits)
+        pending = PendingRequests(loop.waker)
         unsafe evhttp_set_max_headers_size(http, limits.headerBytes)
         unsafe evhttp_set_max_body_size(http, limits.bodyBytes)
         unsafe evhttp_set_timeout(http, CInt(clamping: limits.silence.components.seconds))
@@ -43,12 +50,14 @@ final class HTTPService {
         unsafe evhttp_set_gencb(http, requested, context)
         unsafe evhttp_set_bevcb(http, opening, context)
         timer = try LoopTimer(on: loop) { [unowned self] in sweep() }
+        deadline = try LoopTimer(on: loop) { [unowned self] in deliver() }
         for number in numbers { try listen(on: number) }
     }
 
     deinit {
         for listener in listeners { HTTPServices.remove(listener.identity) }
         timer = nil
+        deadline = nil
         // Its connections as well, of which ``connections`` keeps only the shells.
         unsafe evhttp_free(http)
         // While the loop still exists: freeing a buffer's last reference uses it.
@@ -85,15 +94,21 @@ final class HTTPService {
         // Not after it: a new buffer looks like a freed one until evhttp has it.
         if connections.isNearlyFull { connections.sweep() }
         let buffer = unsafe connections.open(on: base)
-        if connections.isFull { pause() }
         scheduleSweep()
+        if connections.isFull {
+            pause()
+            scheduleSweep(after: Self.busyInterval)
+        }
         return unsafe buffer
     }
 
     private func scheduleSweep() {
-        guard timer?.isScheduled == false else { return }
+        if timer?.isScheduled == false { scheduleSweep(after: Self.interval) }
+    }
+
+    private func scheduleSweep(after delay: Duration) {
         // Fails only for lack of memory; the next connection tries again.
-        try? timer?.schedule(after: Self.interval)
+        try? timer?.schedule(after: delay)
     }
 
     private func sweep() {
@@ -102,10 +117,17 @@ final class HTTPService {
             isPaused = false
             for listener in listeners { listener.turnOn() }
         }
-        if isPaused || connections.count > 0 { scheduleSweep() }
+        if isPaused, listeners.contains(where: { $0.hasQueue }) {
+            let makesRoom = connections.makeRoom()
+            scheduleSweep(after: makesRoom ? Self.moment : Self.busyInterval)
+        } else if isPaused || connections.count > 0 {
+            scheduleSweep()
+        }
     }
 
     fileprivate func answer(_ request: OpaquePointer) {
+        let connection = unsafe evhttp_request_get_connection(request)
+        unsafe connections.complete(evhttp_connection_get_bufferevent(connection))
         let method = unsafe evhttp_request_get_command(request)
         guard method == EVHTTP_REQ_GET || method == EVHTTP_REQ_HEAD else {
             let refusal = HTTPResponse(status: 405, "only GET and HEAD are served here\n")
@@ -114,7 +136,29 @@ final class HTTPService {
         }
         let uri = unsafe evhttp_request_get_evhttp_uri(request)
         let path = unsafe evhttp_uri_get_path(uri)
-        unsafe send(handler(path.map { unsafe String(cString: $0) } ?? "/"), [:], to: request)
+        switch handler(unsafe path.map { unsafe String(cString: $0) } ?? "/") {
+        case .now(let response): unsafe send(response, [:], to: request)
+        case .later(let limit, let otherwise, let ask):
+            ask(unsafe pending.add(request, within: limit, otherwise: otherwise))
+            deliver()
+        }
+    }
+
+    /// Sends the answers that have come, and those that stand in for the ones that have not.
+    ///
+    /// Whenever the loop has been woken.
+    func deliver() {
+        for (request, response) in unsafe pending.takeAnswered() {
+            unsafe send(response, [:], to: request)
+        }
+        guard let end = pending.nextEnd else {
+            deadline?.cancel()
+            return
+        }
+        // Not early, by the coarse clock of the loop. Fails only for lack of memory: the next request
+        // tries again.
+        let left = max(end - .now, .zero) + Self.moment
+        try? deadline?.schedule(after: left)
     }
 
     private func send(
@@ -158,6 +202,16 @@ private struct AcceptSwitch {
 
     func turnOff() {
         unsafe _ = evconnlistener_disable(listener)
+    }
+
+    /// Whether a connection waits to be accepted.
+    var hasQueue: Bool {
+        var socket = pollfd(
+            fd: unsafe evconnlistener_get_fd(listener),
+            events: Int16(POLLIN),
+            revents: 0
+        )
+        return unsafe poll(&socket, 1, 0) > 0
     }
 }
 

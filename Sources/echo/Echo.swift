@@ -1,4 +1,5 @@
 import ArgumentParser
+import EchoServer
 
 /// The command and its subcommands.
 struct Echo: AsyncParsableCommand {
@@ -39,6 +40,7 @@ struct Echo: AsyncParsableCommand {
             EXIT CODES: 0 success; 1 a check failed; 64 wrong usage; 69 cannot serve or connect there; 71 the \
             operating system failed, or the output is closed or full; 77 permission denied.
             """,
+        version: "\(name) \(EchoServer.version)",
         subcommands: [Serve.self, Client.self, Check.self, Models.self],
         defaultSubcommand: Serve.self
     )

@@ -114,7 +114,7 @@ struct ServiceReporter: Sendable {
         let statistics = server.statistics
         return prefix + introduction
             + "; connections: \(statistics.active) active, \(statistics.accepted) accepted, "
-            + "\(statistics.rejectedTotal) rejected"
+            + "\(statistics.rejectedTotal) rejected; version \(EchoServer.version)"
     }
 }
 

@@ -1,3 +1,4 @@
+import EchoServer
 import Glibc
 import Sockets
 import TestSupport
@@ -22,7 +23,8 @@ struct LogFormTests {
         try await server.expectEcho()
         server.process.send(signal: SIGTERM)
         let lines = try await server.process.result().errors.outputLines
-        #expect(lines.first == "<6>listening endpoint=\(server.address) model=select")
+        let listening = "listening endpoint=\(server.address) model=select"
+        #expect(lines.first == "<6>\(listening) version=\(EchoServer.version)")
         #expect(lines.count { $0.hasPrefix("<7>connection closed bytes-received=50000 ") } == 3)
         #expect(lines.allSatisfy { $0.hasPrefix("<6>") || $0.hasPrefix("<7>") }, "\(lines)")
     }

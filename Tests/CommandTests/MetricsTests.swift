@@ -34,20 +34,22 @@ struct MetricsTests {
             "echo_connections_rejected_total{reason=\"full\"}": "0",
             "echo_bytes_received_total": "150000", "echo_bytes_sent_total": "150000",
             "echo_accept_failures_total": "0",
+            "echo_build_info{version=\"\(EchoServer.version)\",model=\"\(model.rawValue)\"}": "1",
         ]
         for (name, value) in expected { #expect(Self.value(name, in: text) == value, "\(name)") }
+        Self.expectFigures(of: server, in: text)
         try await Self.expectPromtoolAccepts(text)
         try await server.expectExit()
     }
 
     @Test func `promtool complains about a page that is wrong`() async throws {
-        await #expect(throws: (any Error).self) {
+        await #expect(throws: Complaint.self) {
             try await Self.expectPromtoolAccepts("# TYPE x counter\nx{ 1\n")
         }
     }
 
     @Test func `every metric is on the page, described`() throws {
-        let page = PrometheusText.page(try EchoServer().statistics)
+        let page = PrometheusText.page(try EchoServer(), ProcessStatus())
         for metric in EchoServer.Metric.allCases {
             #expect(page.contains("# HELP \(metric.rawValue) \(metric.summary)\n"))
             let type = metric.isGauge ? "gauge" : "counter"
@@ -137,17 +139,43 @@ struct MetricsTests {
         }
     }
 
-    // Where Scripts/install-packages puts it.
+    // What the page says of the process is what the kernel says.
+    private static func expectFigures(of server: RunningServer, in page: String) {
+        let figures = server.figures
+        let number = { (name: String) in value(name, in: page).flatMap { Double($0) } ?? -1 }
+        // The connection that asked has gone.
+        let open = Int(number("process_open_fds"))
+        #expect((0...3).contains(open - figures.openDescriptorCount), "\(open)")
+        let resident = number("process_resident_memory_bytes") / Double(figures.residentBytes)
+        #expect((0.5...2).contains(resident), "\(resident)")
+        #expect(number("process_virtual_memory_bytes") > Double(figures.residentBytes))
+        let age = Date().timeIntervalSince1970 - number("process_start_time_seconds")
+        #expect((0...300).contains(age), "\(age)")
+    }
+
+    private struct Complaint: Error {
+        let text: String
+    }
+
     private static func expectPromtoolAccepts(_ page: String) async throws {
-        let promtool = URL(filePath: #filePath).deletingLastPathComponent()
-            .deletingLastPathComponent().deletingLastPathComponent()
-            .appending(path: ".build/tools/promtool").path()
+        let promtool = try #require(
+            promtool,
+            "promtool is missing: run Scripts/install-packages ci"
+        )
         let process = try RunningProcess(promtool, ["check", "metrics"], input: .pipe)
         try await process.write(page)
         process.closeInput()
         let result = try await process.result()
-        struct Complaint: Error { let text: String }
         let output = String(decoding: result.output, as: UTF8.self) + result.errors
         guard result.exit == .code(0), output.isEmpty else { throw Complaint(text: output) }
     }
+
+    // Where Scripts/install-packages puts it, wherever these tests were built; or the machine's own.
+    private static let promtool: String? = {
+        let root = URL(filePath: #filePath).deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent().path()
+        let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
+        let folders = ["\(root).build/tools"] + path.split(separator: ":").map(String.init)
+        return folders.map { "\($0)/promtool" }.first { unsafe access($0, X_OK) == 0 }
+    }()
 }

@@ -21,7 +21,9 @@ struct NotifyTests {
         let socket = try NotifySocket(isAbstract: isAbstract)
         let server = try await start(socket, ["--model", "select"])
         _ = await socket.line("READY=1")
-        let status = "select on \(server.address); connections: 0 active, 0 accepted, 0 rejected"
+        let status =
+            "select on \(server.address); connections: 0 active, 0 accepted, 0 rejected; "
+            + "version \(EchoServer.version)"
         #expect(socket.messages == ["READY=1\nSTATUS=\(status)"])
         let client = try await TestClient(to: server.address)
         defer { client.close() }
@@ -33,7 +35,8 @@ struct NotifyTests {
             stopping.split(separator: "\n") == [
                 "STOPPING=1",
                 "STATUS=draining: select on \(server.address); "
-                    + "connections: 1 active, 1 accepted, 0 rejected",
+                    + "connections: 1 active, 1 accepted, 0 rejected; "
+                    + "version \(EchoServer.version)",
                 "EXTEND_TIMEOUT_USEC=15000000",
             ]
         )

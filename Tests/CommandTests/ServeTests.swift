@@ -26,7 +26,7 @@ struct ServeTests {
     ) async throws {
         let server = try await RunningServer(["--backend", backend.rawValue])
         let line = try await server.process.line(from: .standardError)
-        #expect(line.hasSuffix(" model=\(backend.defaultModel.rawValue)"))
+        #expect(line.contains(" model=\(backend.defaultModel.rawValue) "))
         try await server.expectEcho()
     }
 

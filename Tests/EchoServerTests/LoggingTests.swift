@@ -48,7 +48,8 @@ struct LoggingTests {
         }
         #expect(await eventually { log.lines(.info).count == 3 })
         let lines = log.lines(.info)
-        #expect(lines[0] == "listening endpoint=\(endpoint) model=\(model.rawValue)")
+        let listening = "listening endpoint=\(endpoint) model=\(model.rawValue)"
+        #expect(lines[0] == "\(listening) version=\(EchoServer.version)")
         #expect(lines[1] == "draining active=0 timeout-seconds=0.0")
         #expect(lines[2].hasPrefix("stopped aborted=0 accept-failures=0 accepted="))
         #expect(log.count == 3)

@@ -25,6 +25,8 @@ func usesServer() async throws {
     )
     try configuration.validate()
     let server = try EchoServer(configuration: configuration, logger: Logger(label: "echo"))
+    let version: String = EchoServer.version
+    _ = version
     let endpoints: [EchoServer.Endpoint] = try server.start()
     _ = endpoints == server.endpoints
     _ = server.configuration.model

@@ -30,14 +30,17 @@ extension SystemdTests {
             ])
             try await service.start()
             let introduction = "completion-port on \(service.address), unix:\(path); connections: "
-            let none = introduction + "0 active, 0 accepted, 0 rejected"
+            let none =
+                introduction + "0 active, 0 accepted, 0 rejected; version \(EchoServer.version)"
             #expect(try await service.show("StatusText") == none)
             let client = try await TestClient(to: service.address)
             #expect(try await client.exchange([1, 2, 3]) == [1, 2, 3])
-            let one = introduction + "1 active, 1 accepted, 0 rejected"
+            let one =
+                introduction + "1 active, 1 accepted, 0 rejected; version \(EchoServer.version)"
             try await service.expect("StatusText", is: one)
             client.close()
-            let over = introduction + "0 active, 1 accepted, 0 rejected"
+            let over =
+                introduction + "0 active, 1 accepted, 0 rejected; version \(EchoServer.version)"
             try await service.expect("StatusText", is: over)
             try await service.stop()
         }
@@ -62,7 +65,10 @@ extension SystemdTests {
             try await service.stop()
             #expect(try await service.journal(priority: 6, has: "stopped ") != nil)
             let lines = try await service.journal(priority: 6)
-            #expect(lines.first == "listening endpoint=\(service.address) model=completion-port")
+            #expect(
+                lines.first == "listening endpoint=\(service.address) model=completion-port"
+                    + " version=\(EchoServer.version)"
+            )
             #expect(lines.count == 3, "\(lines)")
         }
 

@@ -115,6 +115,7 @@ struct ServerLog: Sendable {
     func started(_ socket: ListeningSocket, model: EchoServer.IOModel) {
         var metadata: Logger.Metadata = [
             Key.endpoint: "\(socket.address)", "model": "\(model.rawValue)",
+            "version": "\(EchoServer.version)",
         ]
         if let name = socket.name { metadata["socket"] = "\(name.escapedForLog)" }
         logger.info("listening", metadata: metadata)

@@ -5,7 +5,14 @@ import Sockets
 
 /// Serves the metrics of an echo server, and whether it is well, over HTTP.
 struct MetricsServer: Sendable {
+    /// How long the serving loops have to answer: less than the second after which Kubernetes gives
+    /// a probe up.
+    static let answerLimit: Duration = .milliseconds(800)
+
     private let http: HTTPServer
+
+    /// Where it listens, ports resolved.
+    var addresses: [SocketAddress] { http.addresses }
 
     /// Begins to serve.
     ///
@@ -19,9 +26,10 @@ struct MetricsServer: Sendable {
         } catch {
             throw EchoServer.Failure(.unknownHost, "cannot listen on \(endpoint): \(error)")
         }
+        let process = ProcessStatus()
         do throws(BindError) {
             http = try HTTPServer(listeningOn: addresses) { path in
-                Self.answer(path, server)
+                Self.answer(path, server, process)
             }
         } catch {
             throw EchoServer.Failure(listeningOn: error.address, error.error)
@@ -48,20 +56,34 @@ struct MetricsServer: Sendable {
         http.stop()
     }
 
-    private static func answer(_ path: String, _ server: EchoServer) -> HTTPResponse {
+    private static func answer(
+        _ path: String,
+        _ server: EchoServer,
+        _ process: ProcessStatus
+    ) -> HTTPReply {
         switch path {
         case "/metrics":
-            return HTTPResponse(
-                contentType: PrometheusText.contentType,
-                PrometheusText.page(server.statistics)
-            )
+            let page = PrometheusText.page(server, process)
+            return .now(HTTPResponse(contentType: PrometheusText.contentType, page))
         case "/healthz":
-            return HTTPResponse("ok\n")
+            return health(of: server, "ok\n")
         case "/readyz":
             return server.isReady
-                ? HTTPResponse("ready\n") : HTTPResponse(status: 503, "not ready\n")
+                ? health(of: server, "ready\n") : .now(HTTPResponse(status: 503, "not ready\n"))
         default:
-            return HTTPResponse(status: 404, "there are /metrics, /healthz and /readyz\n")
+            return .now(HTTPResponse(status: 404, "there are /metrics, /healthz and /readyz\n"))
+        }
+    }
+
+    // Whether every serving loop turns, as the watchdog asks. A server that has not started yet, or
+    // has ended, has none that could hang.
+    private static func health(of server: EchoServer, _ healthy: String) -> HTTPReply {
+        .later(
+            within: answerLimit,
+            otherwise: HTTPResponse(status: 503, "a serving loop does not respond\n")
+        ) { answer in
+            let serves = server.askLoops { answer(HTTPResponse(healthy)) }
+            if !serves { answer(HTTPResponse(healthy)) }
         }
     }
 }

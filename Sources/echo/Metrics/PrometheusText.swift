@@ -6,9 +6,10 @@ enum PrometheusText {
     /// The value of `Content-Type`.
     static let contentType = "text/plain; version=0.0.4; charset=utf-8"
 
-    /// What a server counts, and what the process uses.
-    static func page(_ statistics: EchoServer.Statistics) -> String {
+    /// What a server counts, what it is, and what the process uses.
+    static func page(_ server: EchoServer, _ process: ProcessStatus) -> String {
         var page = ""
+        let statistics = server.statistics
         for metric in EchoServer.Metric.allCases {
             let samples = metric.samples(of: statistics).map { sample in
                 let label = sample.dimensionValue.map { "{\(metric.dimension ?? "")=\"\($0)\"}" }
@@ -16,7 +17,13 @@ enum PrometheusText {
             }
             add(metric.rawValue, metric.summary, isGauge: metric.isGauge, samples, to: &page)
         }
-        addProcess(to: &page)
+        let build =
+            "{version=\"\(EchoServer.version)\",model=\"\(server.configuration.model.rawValue)\"}"
+        add("echo_build_info", "Always 1: what serves.", isGauge: true, [(build, "1")], to: &page)
+        for figure in figures(of: process) {
+            guard let value = figure.value else { continue }
+            add(figure.name, figure.help, isGauge: figure.isGauge, [("", value)], to: &page)
+        }
         return page
     }
 
@@ -31,29 +38,63 @@ enum PrometheusText {
         for sample in samples { page += "\(name)\(sample.label) \(sample.value)\n" }
     }
 
+    private struct Figure {
+        let name: String
+        let help: String
+        var isGauge = true
+        let value: String?
+    }
+
     // The names that the client libraries of Prometheus have for these.
-    private static func addProcess(to page: inout String) {
-        var time = timespec()
-        if unsafe clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time) == 0 {
-            let microseconds = String(time.tv_nsec / 1000)
-            let fraction = String(repeating: "0", count: 6 - microseconds.count) + microseconds
-            add(
-                "process_cpu_seconds_total",
-                "Processor time used, in seconds.",
+    private static func figures(of process: ProcessStatus) -> [Figure] {
+        [
+            Figure(
+                name: "process_cpu_seconds_total",
+                help: "Processor time used, in seconds.",
                 isGauge: false,
-                [("", "\(time.tv_sec).\(fraction)")],
-                to: &page
-            )
-        }
+                value: processorTime
+            ),
+            Figure(
+                name: "process_max_fds",
+                help: "File descriptors that may be open.",
+                value: descriptorLimit
+            ),
+            Figure(
+                name: "process_open_fds",
+                help: "File descriptors that are open.",
+                value: process.openDescriptorCount.map { "\($0)" }
+            ),
+            Figure(
+                name: "process_resident_memory_bytes",
+                help: "Memory in use that is in main memory, in bytes.",
+                value: process.residentBytes.map { "\($0)" }
+            ),
+            Figure(
+                name: "process_virtual_memory_bytes",
+                help: "Address space in use, in bytes.",
+                value: process.virtualBytes.map { "\($0)" }
+            ),
+            Figure(
+                name: "process_start_time_seconds",
+                help: "When the process started, in seconds since 1970.",
+                value: "\(ProcessStatus.startTime)"
+            ),
+        ]
+    }
+
+    private static var processorTime: String? {
+        var time = timespec()
+        guard unsafe clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time) == 0 else { return nil }
+        let microseconds = String(time.tv_nsec / 1000)
+        let fraction = String(repeating: "0", count: 6 - microseconds.count) + microseconds
+        return "\(time.tv_sec).\(fraction)"
+    }
+
+    private static var descriptorLimit: String? {
         var limit = rlimit()
-        if unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 {
-            add(
-                "process_max_fds",
-                "File descriptors that may be open.",
-                isGauge: true,
-                [("", "\(limit.rlim_cur)")],
-                to: &page
-            )
+        guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else {
+            return nil
         }
+        return "\(limit.rlim_cur)"
     }
 }
