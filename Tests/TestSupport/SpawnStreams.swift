@@ -140,9 +140,19 @@ struct SpawnStreams: ~Copyable {
     private static func environment(adding changes: [String: String]) -> [String] {
         let inherited = readFile("/proc/self/environ").split(separator: 0)
         let kept = inherited.map { String(decoding: $0, as: UTF8.self) }.filter { variable in
-            !changes.keys.contains { variable.hasPrefix($0 + "=") }
+            let name = String(variable.prefix { $0 != "=" })
+            return changes[name] == nil && !isOfUser(name)
         }
         return kept + changes.map { "\($0.key)=\($0.value)" }
+    }
+
+    // What whoever runs the tests has set for a server, a service manager or a terminal of theirs.
+    private static func isOfUser(_ name: String) -> Bool {
+        ["ECHO_", "LISTEN_", "WATCHDOG_", "LC_"].contains { name.hasPrefix($0) }
+            || [
+                "NOTIFY_SOCKET", "JOURNAL_STREAM", "INVOCATION_ID", "LANG", "LANGUAGE", "NO_COLOR",
+                "COLUMNS", "LINES", "EVENT_SHOW_METHOD",
+            ].contains(name)
     }
 
     private static func pipe() throws(SystemError) -> (reading: CInt, writing: CInt) {
