@@ -34,10 +34,10 @@ struct SocketActivationTests {
         }
         _ = try await process.line { $0 == "listening on unix:\(path)" }
         #expect(process.lines(of: .standardOutput).first == "listening on \(address)")
-        _ = try await process.line(from: .standardError) { $0.hasSuffix(" socket=local") }
+        _ = try await process.line(from: .standardError) { $0.contains(" socket=local ") }
         let log = process.lines(of: .standardError).filter { $0.contains("listening endpoint=") }
-        #expect(log.map { $0.hasSuffix(" socket=net") } == [true, false], "\(log)")
-        #expect(log.map { $0.hasSuffix(" socket=local") } == [false, true], "\(log)")
+        #expect(log.map { $0.contains(" socket=net ") } == [true, false], "\(log)")
+        #expect(log.map { $0.contains(" socket=local ") } == [false, true], "\(log)")
         // No program that it started would inherit one.
         let open = ProcessFigures(pid: process.pid).openDescriptors.filter { $0.key > 2 }
         #expect(open.count { $0.value.hasPrefix("socket:") } >= 2)

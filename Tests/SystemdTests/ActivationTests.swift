@@ -1,3 +1,4 @@
+import EchoServer
 import Sockets
 import TestSupport
 import Testing
@@ -35,9 +36,11 @@ extension SystemdTests {
             let listening = "listening endpoint="
             let lines = try await service.journal(priority: 6).filter { $0.hasPrefix(listening) }
             let end = "model=completion-port socket="
+            let version = "version=\(EchoServer.version)"
             let expected: Set = [
-                "\(listening)\(service.address) \(end)net", "\(listening)\(free) \(end)net",
-                "\(listening)unix:\(path) \(end)local",
+                "\(listening)\(service.address) \(end)net \(version)",
+                "\(listening)\(free) \(end)net \(version)",
+                "\(listening)unix:\(path) \(end)local \(version)",
             ]
             #expect(Set(lines) == expected)
             try await service.stop()
