@@ -148,8 +148,8 @@ final class HTTPService {
     ///
     /// Whenever the loop has been woken.
     func deliver() {
-        for (request, response) in unsafe pending.takeAnswered() {
-            unsafe send(response, [:], to: request)
+        for answered in pending.takeAnswered() {
+            unsafe send(answered.response, [:], to: answered.request)
         }
         guard let end = pending.nextEnd else {
             deadline?.cancel()

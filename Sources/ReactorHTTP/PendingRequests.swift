@@ -15,6 +15,13 @@ final class PendingRequests {
         let otherwise: HTTPResponse
     }
 
+    /// A request, and what it is to be answered with.
+    @safe
+    struct Answered {
+        let request: OpaquePointer
+        let response: HTTPResponse
+    }
+
     /// Where answers come in, from any thread.
     private final class Mailbox: Sendable {
         private let answers = Locked<[(number: UInt64, response: HTTPResponse)]>([])
@@ -65,21 +72,22 @@ final class PendingRequests {
 
     /// Takes out the requests that can be answered: those whose answer has come, and those whose
     /// time is over.
-    func takeAnswered() -> [(request: OpaquePointer, response: HTTPResponse)] {
-        var answered: [(request: OpaquePointer, response: HTTPResponse)] = []
+    func takeAnswered() -> [Answered] {
+        var answered: [Answered] = []
         for (number, response) in mailbox.take() {
             // Not there: a second answer, or one that was too late.
             guard let index = entries.firstIndex(where: { $0.number == number }) else {
                 continue
             }
-            unsafe answered.append((entries.remove(at: index).request, response))
+            let request = unsafe entries.remove(at: index).request
+            answered.append(unsafe Answered(request: request, response: response))
         }
         let now = MonotonicTime.now
         entries.removeAll { entry in
             guard entry.end <= now else { return false }
-            unsafe answered.append((entry.request, entry.otherwise))
+            answered.append(unsafe Answered(request: entry.request, response: entry.otherwise))
             return true
         }
-        return unsafe answered
+        return answered
     }
 }

@@ -63,6 +63,6 @@ struct Completions: ParsableCommand {
 
     /// Whether a script was asked for.
     static var isRequested: Bool {
-        CommandLine.arguments.contains { $0.hasPrefix("--generate-completion-script") }
+        ProcessArguments.all.contains { $0.hasPrefix("--generate-completion-script") }
     }
 }

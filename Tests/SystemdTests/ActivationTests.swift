@@ -29,7 +29,11 @@ extension SystemdTests {
             let client = try await TestClient(to: service.address)
             #expect(try await client.exchange([1, 2, 3]) == [1, 2, 3])
             client.close()
-            #expect(try await service.show("ActiveState") == "active")
+            // It serves before the manager has read that it is ready.
+            let isActive = try await eventually {
+                try await service.show("ActiveState") == "active"
+            }
+            #expect(isActive)
             try await service.expectEcho(at: free)
             try await service.expectEcho(at: .unix(path))
             // Nothing else is listened on.
