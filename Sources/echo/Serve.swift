@@ -50,12 +50,17 @@ struct Serve: ParsableCommand {
             signal(SIGHUP, SIG_IGN)
             var signals = TerminationSignals()
             let metrics = try monitoring.metrics?.value.map { endpoint in
-                try MetricsServer(server, on: endpoint, logger: logger)
+                try NetworkSandbox.explaining(.metrics) {
+                    try MetricsServer(server, on: endpoint, logger: logger)
+                }
             }
             defer { metrics?.stop() }
-            for endpoint in try server.start() {
+            for endpoint in try NetworkSandbox.explaining(.listening, server.start) {
                 Output.write("listening on \(endpoint)\n")
             }
+            NetworkSandbox.warn(logger, about: configuration.listen, .listening)
+            let monitored = monitoring.metrics?.value.map { [$0] } ?? []
+            NetworkSandbox.warn(logger, about: monitored, .metrics)
             // Tasks need threads and descriptors of Dispatch: none where nobody is to be told.
             if notifier == nil {
                 signals.wait()

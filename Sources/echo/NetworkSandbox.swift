@@ -1,0 +1,87 @@
+import EchoServer
+import Glibc
+import Logging
+import Sockets
+
+/// A unit that gives its service no network, as the installed ones do (`PrivateNetwork=`,
+/// `RestrictAddressFamilies=`, systemd.exec(5)).
+///
+/// Such a service cannot listen on TCP itself, or nobody can connect there.
+enum NetworkSandbox {
+    /// What cannot be reached there.
+    enum Purpose {
+        case listening
+        case metrics
+
+        /// What to change.
+        fileprivate var advice: String {
+            let reason =
+                "this service has no network (PrivateNetwork= or RestrictAddressFamilies= of its unit)"
+            return switch self {
+            case .listening:
+                "\(reason): put the address into its socket unit instead, as ListenStream=, with "
+                    + "'systemctl edit echo-server.socket'"
+            case .metrics:
+                "\(reason): leave the metrics on the Unix socket, and bring them to a port with "
+                    + "'systemctl enable --now echo-server-metrics.socket'"
+            }
+        }
+    }
+
+    /// Opens something, and adds to the failure what to change, if the unit is the cause.
+    static func explaining<Result>(
+        _ purpose: Purpose,
+        _ body: () throws -> Result
+    ) throws -> Result {
+        do {
+            return try body()
+        } catch let failure as EchoServer.Failure {
+            let isOfNetwork = [.addressUnavailable, .unknownHost, .system].contains(failure.code)
+            guard isOfNetwork, !failure.message.contains(" unix:"), isClosed else { throw failure }
+            throw EchoServer.Failure(
+                failure.code,
+                "\(failure.message): \(purpose.advice)",
+                errno: failure.errorNumber.map { Errno(rawValue: $0) }
+            )
+        }
+    }
+
+    /// Says what to change where something is listened on that nobody can reach.
+    static func warn(
+        _ logger: Logger,
+        about endpoints: [EchoServer.Endpoint],
+        _ purpose: Purpose
+    ) {
+        let unreachable = endpoints.filter { !"\($0)".hasPrefix("unix:") }
+        guard !unreachable.isEmpty, isClosed else { return }
+        let names = unreachable.map { "\($0)" }.joined(separator: ", ")
+        logger.warning("nobody can connect: \(purpose.advice)", metadata: ["endpoint": "\(names)"])
+    }
+
+    // The manager names each run of a service.
+    private static var isClosed: Bool {
+        guard unsafe getenv("INVOCATION_ID") != nil else { return false }
+        return ![AF_INET, AF_INET6].contains(where: hasFamily) || hasLoopbackOnly
+    }
+
+    private static func hasFamily(_ family: CInt) -> Bool {
+        let number = socket(family, CInt(SOCK_STREAM.rawValue) | O_CLOEXEC, 0)
+        guard number >= 0 else { return errno != EAFNOSUPPORT }
+        close(number)
+        return true
+    }
+
+    // Two lines of headings, and one for each interface.
+    private static var hasLoopbackOnly: Bool {
+        let number = unsafe open("/proc/self/net/dev", O_RDONLY | O_CLOEXEC)
+        guard number >= 0 else { return false }
+        let file = Descriptor(adopting: number)
+        var text = [UInt8](repeating: 0, count: 64 * 1024)
+        let count = unsafe read(file.rawValue, &text, text.count)
+        guard count > 0 else { return false }
+        let lines = String(decoding: text[..<count], as: UTF8.self).split(separator: "\n")
+        return lines.dropFirst(2).allSatisfy { line in
+            line.split(separator: ":").first?.split(separator: " ").last == "lo"
+        }
+    }
+}
