@@ -42,11 +42,7 @@ enum Arguments {
 
     /// Refuses what was meant to be a subcommand, if it is close to one.
     static func complaint(aboutSubcommand text: String) -> String? {
-        let near = subcommands.map { ($0, distance(text, $0)) }.min { $0.1 < $1.1 }
-        guard let (name, distance) = near, (1...2).contains(distance), distance < name.count - 1
-        else {
-            return nil
-        }
+        guard let name = Spelling.nearest(to: text, in: subcommands) else { return nil }
         return "there is no subcommand '\(text)': did you mean '\(name)'?"
     }
 
@@ -75,29 +71,5 @@ enum Arguments {
             message: complaint(aboutSubcommand: name) ?? "there is no subcommand '\(name)': "
                 + "the subcommands are \(subcommands.joined(separator: ", "))"
         )
-    }
-
-    /// How many characters have to be typed, deleted, replaced or swapped with the next to make one
-    /// text of another (optimal string alignment).
-    static func distance(_ from: String, _ to: String) -> Int {
-        let (from, to) = (Array(from.prefix(64)), Array(to.prefix(64)))
-        var rows = [Array(0...to.count)]
-        for row in from.indices {
-            var next = [row + 1]
-            for column in to.indices {
-                let isSame = from[row] == to[column]
-                var best = min(
-                    rows[row][column] + (isSame ? 0 : 1),
-                    rows[row][column + 1] + 1,
-                    next[column] + 1
-                )
-                if row > 0, column > 0, from[row] == to[column - 1], from[row - 1] == to[column] {
-                    best = min(best, rows[row - 1][column - 1] + 1)
-                }
-                next.append(best)
-            }
-            rows.append(next)
-        }
-        return rows[from.count][to.count]
     }
 }

@@ -59,7 +59,10 @@ enum Exit {
             case let failure as CommandError: failure.message
             default: Echo.message(for: error)
             }
-        return text.split(whereSeparator: \.isNewline).joined(separator: " ").escapedForLog
+        // Those of the argument parser may have several lines; those in an argument are shown.
+        let isQuoted = CommandLine.arguments.contains { $0.contains(where: \.isNewline) }
+        let line = isQuoted ? text : text.split(whereSeparator: \.isNewline).joined(separator: " ")
+        return line.escapedForLog
     }
 }
 

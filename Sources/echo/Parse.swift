@@ -47,7 +47,9 @@ enum Parse {
     static func choice<Choice>(_ text: String) throws -> Choice
     where Choice: RawRepresentable<String> & CaseIterable {
         guard let choice = Choice(rawValue: text) else {
-            throw ValidationError("it must be \(list(Choice.self))")
+            let meant = Spelling.nearest(to: text, in: Choice.allCases.map(\.rawValue))
+            let suggestion = meant.map { ": did you mean \($0)?" } ?? ""
+            throw ValidationError("it must be \(list(Choice.self))\(suggestion)")
         }
         return choice
     }

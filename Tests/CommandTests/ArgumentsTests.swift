@@ -25,11 +25,19 @@ struct ArgumentsTests {
     }
 
     @Test(arguments: [
+        ("serv", "serve"), ("Serve", "serve"), ("clinet", "client"), ("serve", nil), ("", nil),
+        ("x", nil), ("modelling", nil),
+    ])
+    func `what was meant by a word`(_ word: String, _ meant: String?) {
+        #expect(Spelling.nearest(to: word, in: ["serve", "client", "check", "models"]) == meant)
+    }
+
+    @Test(arguments: [
         ("", "serve", 5), ("serve", "serve", 0), ("serv", "serve", 1), ("clinet", "client", 1),
         ("cehck", "check", 1), ("kitten", "sitting", 3), ("ca", "abc", 3),
     ])
     func `how far apart two words are`(_ from: String, _ to: String, _ distance: Int) {
-        #expect(Arguments.distance(from, to) == distance)
-        #expect(Arguments.distance(to, from) == distance)
+        #expect(Spelling.distance(from, to) == distance)
+        #expect(Spelling.distance(to, from) == distance)
     }
 }

@@ -122,6 +122,8 @@ struct BadValueTests {
         (["check", "--json=", "7"], "The value '' is invalid for '<endpoint>': it is empty: "),
         (["--check-config", "-1"], "'--check-config' does not take any value, but '-1' was"),
         (["client", "--", "-1"], "'-1' is invalid for '<endpoint>': the port is not a number"),
+        (["--model", "slect"], " or completion-port: did you mean select?"),
+        (["--log-format", "JSON"], ": it must be text or json: did you mean json?"),
         (["serv"], "there is no subcommand 'serv': did you mean 'serve'?"),
         (["clinet", "127.0.0.1:7"], "there is no subcommand 'clinet': did you mean 'client'?"),
         (["chekc", "--only", "x", "7"], "there is no subcommand 'chekc': did you mean 'check'?"),

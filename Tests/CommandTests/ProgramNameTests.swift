@@ -22,14 +22,17 @@ struct ProgramNameTests {
         _ expected: String
     ) async throws {
         let help = try await Self.run(as: name, ["--help"])
-        #expect(help.output.contains("USAGE: \(expected) <subcommand>"), "\(help.output)")
+        #expect(help.output.contains("USAGE: \(expected) [serve] [<options>]"), "\(help.output)")
         #expect(help.output.contains("\n  \(expected) client 127.0.0.1:5150 "))
         let wrong = try await Self.run(as: name, ["serve", "--bogus"])
         #expect(wrong.errors.hasPrefix("\(expected): "), "\(wrong.errors)")
+        let odd = try await Self.run(as: name, ["--listen", "a\nb\u{1B}[2J:1"])
+        #expect(odd.errors.contains("'a\\nb\\u{1B}[2J:1'"), "\(odd.errors)")
+        #expect(odd.errors.split(whereSeparator: \.isNewline).count == 1)
     }
 
     @Test(arguments: [
-        ("bash", "complete -o filenames -F _echo-server echo-server"),
+        ("bash", "complete -o filenames -F _echo-server_with_whole_words echo-server"),
         ("zsh", "#compdef echo-server"), ("fish", "complete -c 'echo-server'"),
     ])
     func `scripts for completion are for that name, and offer the models`(

@@ -151,8 +151,13 @@ struct SettingsTests {
     }
 
     @Test(arguments: [
-        ("wrokers = 1", ":1: unknown key \"wrokers\""),
+        ("wrokers = 1", ":1: unknown key \"wrokers\": did you mean \"workers\"?\n"),
         ("\nconfig = x", ":2: unknown key \"config\""),
+        ("max_connections = 5", ":1: unknown key \"max_connections\": did you mean \"max-connec"),
+        ("ECHO_WORKERS = 1", ":1: unknown key \"ECHO_WORKERS\": did you mean \"workers\"?\n"),
+        ("--workers = 1", ":1: unknown key \"--workers\": did you mean \"workers\"?\n"),
+        ("bindings = 1", ":1: unknown key \"bindings\"\n"),
+        ("model = slect", ":1: The value 'slect' is invalid for '--model <model>': it must be "),
         ("workers", ":1: expected KEY = VALUE"),
         ("= 1", ":1: unknown key \"\""),
         ("workers = 1\n#\nworkers = 2", ":3: \"workers\" stands in line 1 already"),

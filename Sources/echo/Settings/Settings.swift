@@ -80,7 +80,8 @@ struct Settings: Sendable {
             } catch {
                 throw CommandError(
                     exitCode: Exit.usage,
-                    message: "\(origin.name): \(Serve.message(for: error))"
+                    // Escaped here: it may hold a value with the end of a line in it.
+                    message: "\(origin.name): \(Serve.message(for: error).escapedForLog)"
                 )
             }
         }
@@ -162,7 +163,12 @@ extension Settings {
     /// Says which variables look like settings and are none.
     func warn(_ logger: Logger) {
         for variable in unknownVariables {
-            logger.warning("unknown variable ignored", metadata: ["variable": "\(variable)"])
+            var metadata: Logger.Metadata = ["variable": "\(variable)"]
+            let names = Setting.all.map(\.variable) + ["ECHO_CONFIG"]
+            if let meant = Spelling.nearest(to: variable, in: names) {
+                metadata["meant"] = "\(meant)"
+            }
+            logger.warning("unknown variable ignored", metadata: metadata)
         }
     }
 

@@ -63,7 +63,7 @@ struct SettingsFile: ConfigSnapshot, ConfigProvider {
         line: Int
     ) throws(LineFlaw) {
         guard let isRepeatable = keys[key] else {
-            throw LineFlaw(message: "unknown key \"\(key)\"")
+            throw LineFlaw(message: "unknown key \"\(key)\"" + suggestion(for: key))
         }
         guard let entry = entries[key] else {
             entries[key] = Entry(line: line, values: [value])
@@ -73,6 +73,16 @@ struct SettingsFile: ConfigSnapshot, ConfigProvider {
             throw LineFlaw(message: "\"\(key)\" stands in line \(entry.line) already")
         }
         entries[key]?.values.append(value)
+    }
+
+    // `max_connections`, `--workers`, `ECHO_WORKERS`, `wrokers`.
+    private func suggestion(for key: String) -> String {
+        var plain = key.lowercased().replacing("_", with: "-").drop { $0 == "-" }
+        if plain.hasPrefix("echo-") { plain = plain.dropFirst("echo-".count) }
+        let names = keys.keys.sorted()
+        let meant =
+            names.first { $0 == plain } ?? Spelling.nearest(to: String(plain), in: names)
+        return meant.map { ": did you mean \"\($0)\"?" } ?? ""
     }
 
     private static func parse(
