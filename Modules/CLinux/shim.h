@@ -2,6 +2,11 @@
 #ifndef CLINUX_SHIM_H
 #define CLINUX_SHIM_H
 
+// Before all headers: what Glibc has is Glibc's. Otherwise it would be of whichever of the two modules
+// the compiler loads first, which depends on the order of the files, and members of struct timespec
+// for example would be missing in files that import only the other.
+#pragma clang module import SwiftGlibc
+
 #include <malloc.h>
 #include <semaphore.h>
 #include <signal.h>
