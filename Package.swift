@@ -106,7 +106,7 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "echo", "EchoClient", "EchoServer", "Sockets", "TestSupport", "fault-run",
+                "CLinux", "echo", "EchoClient", "EchoServer", "Sockets", "TestSupport", "fault-run",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]
         ),

@@ -50,6 +50,12 @@ static inline int clinux_ioctl_int(int descriptor, unsigned long request, int *v
     return ioctl(descriptor, request, value);
 }
 
+// TIOCGWINSZ, ioctl_tty(2): the columns of a terminal, 0 for anything else.
+static inline int clinux_terminal_columns(int descriptor) {
+    struct winsize size;
+    return ioctl(descriptor, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
 // prlimit(2), likewise hidden; including its header here would take struct rlimit from Glibc.
 struct clinux_rlimit {
     uint64_t current;

@@ -20,7 +20,7 @@ package struct EchoConnection: ~Copyable, Sendable {
     ///   - endpoint: the server.
     ///   - timeout: how long connecting may take, all addresses together; each gets an equal share
     ///     of what is left. Looking up a name is not counted. `nil` leaves it to the kernel.
-    /// - Returns: the connection, with `TCP_NODELAY` set.
+    /// - Returns: the connection, with `TCP_NODELAY` set where the kernel knows it.
     /// - Throws: of the failures of all addresses, the one that says most about the server.
     package static func open(
         _ endpoint: Endpoint,
@@ -54,7 +54,7 @@ package struct EchoConnection: ~Copyable, Sendable {
     ) throws(SystemError) -> Socket {
         if case .unix = address { return try connectUnix(to: address, within: limit) }
         let socket = try Socket(family: address.family)
-        try socket.setNoDelay()
+        try? socket.setNoDelay()
         if try socket.connect(to: address) { return socket }
         var entry = pollfd(fd: socket.number, events: Int16(POLLOUT), revents: 0)
         let end = limit.map { MonotonicTime.now + $0 }

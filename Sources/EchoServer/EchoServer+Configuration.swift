@@ -1,3 +1,5 @@
+package import Sockets
+
 extension EchoServer {
     /// Every setting of a server.
     ///
@@ -58,12 +60,36 @@ extension EchoServer {
         /// Greater than zero; `nil` (default): never.
         public var idleTimeout: Duration?
 
+        /// Silence after which the kernel asks whether a TCP peer is still there: three times, a
+        /// third of this time apart; without an answer the connection is closed as
+        /// ``CloseReason/peerLost``, after twice this time in all.
+        ///
+        /// As long a peer may take to acknowledge anything of what it is owed; one whose window
+        /// stays closed for so long, because it does not read, counts as gone as well. Options of
+        /// sockets (`SO_KEEPALIVE`, `TCP_USER_TIMEOUT`, tcp(7)): neither costs the server any
+        /// CPU.
+        ///
+        /// From 1 s to 9 h, in whole seconds, rounded up; default 2 min. `nil`: never, unless an
+        /// inherited socket has it on.
+        public var keepalive: Duration?
+
         /// Bytes received at once, at most.
         ///
         /// From 64 to 16 MiB; default 64 KiB.
         ///
         /// One buffer of this size for each worker.
         public var receiveBufferSize: Int
+
+        /// Bytes that the kernel keeps of what a TCP peer has sent, before the server reads them
+        /// (`SO_RCVBUF`, socket(7)).
+        ///
+        /// The kernel clamps the number to `net.core.rmem_max` and doubles it for what it needs
+        /// itself. It bounds the throughput of a connection over a long way: this size, for each
+        /// round trip.
+        ///
+        /// From 4 KiB to 1 GiB; default 256 KiB. `nil`: as much as the kernel likes, up to
+        /// `net.ipv4.tcp_rmem`, or what an inherited socket has.
+        public var socketReceiveBuffer: Int?
 
         /// Bytes that one connection may owe its peer; above, it is not read until less than half
         /// is owed (high-water and low-water marks).
@@ -77,6 +103,18 @@ extension EchoServer {
         ///
         /// At least 1; default `SOMAXCONN` (4096).
         public var backlog: Int
+
+        /// The permissions of the files of Unix sockets: who may write to the file may connect.
+        ///
+        /// From 0 to 0o777; `nil` (default): what the process's umask leaves. A file never has
+        /// more than these, not even at first. Not for ``inherited`` sockets.
+        public var socketMode: UInt32?
+
+        /// The group of the files of Unix sockets: its name, or its number.
+        ///
+        /// The process must belong to it, or be root. `nil` (default): what the kernel gives a new
+        /// file. Not for ``inherited`` sockets.
+        public var socketGroup: String?
 
         /// How long the server goes on accepting after it was asked to stop, before it drains:
         /// the time that a load balancer takes to notice that ``EchoServer/isReady`` is `false`.
@@ -108,9 +146,13 @@ extension EchoServer {
             maximumConnectionsPerPeer: Int? = nil,
             admission: (@Sendable (AdmissionRequest) -> AdmissionDecision)? = nil,
             idleTimeout: Duration? = nil,
+            keepalive: Duration? = .seconds(120),
             receiveBufferSize: Int = 64 * 1024,
+            socketReceiveBuffer: Int? = 256 * 1024,
             pendingLimit: Int = 64 * 1024,
             backlog: Int = 4096,
+            socketMode: UInt32? = nil,
+            socketGroup: String? = nil,
             shutdownDelay: Duration = .zero,
             drainTimeout: Duration = .seconds(5),
             busyPoll: Duration = .zero
@@ -124,9 +166,13 @@ extension EchoServer {
             self.maximumConnectionsPerPeer = maximumConnectionsPerPeer
             self.admission = admission
             self.idleTimeout = idleTimeout
+            self.keepalive = keepalive
             self.receiveBufferSize = receiveBufferSize
+            self.socketReceiveBuffer = socketReceiveBuffer
             self.pendingLimit = pendingLimit
             self.backlog = backlog
+            self.socketMode = socketMode
+            self.socketGroup = socketGroup
             self.shutdownDelay = shutdownDelay
             self.drainTimeout = drainTimeout
             self.busyPoll = busyPoll
@@ -135,6 +181,34 @@ extension EchoServer {
 }
 
 extension EchoServer.Configuration {
+    /// What ``keepalive`` may be.
+    package static let keepaliveRange: ClosedRange<Duration> = .seconds(1) ... .seconds(9 * 3600)
+
+    /// What connections have from their listening socket.
+    var connectionOptions: ConnectionOptions {
+        ConnectionOptions(
+            keepalive: keepalive,
+            receiveBuffer: socketReceiveBuffer.map { CInt(clamping: $0) }
+        )
+    }
+
+    /// Who may connect to the Unix sockets that it opens.
+    ///
+    /// - Throws: ``EchoServer/Failure`` if there is no such group.
+    package var socketFileAccess: SocketFileAccess {
+        get throws(EchoServer.Failure) {
+            var access = SocketFileAccess(mode: socketMode)
+            if let socketGroup {
+                guard let number = SystemGroup.number(of: socketGroup) else {
+                    let name = socketGroup.escapedForLog
+                    throw invalid("socketGroup is \"\(name)\"; there is no such group")
+                }
+                access.group = number
+            }
+            return access
+        }
+    }
+
     /// What happens to connections when the server is full.
     ///
     /// The raw value is the name on the command line.
@@ -154,8 +228,17 @@ extension EchoServer.Configuration {
         try check("maximumConnections", maximumConnections, 1...Int(Int32.max))
         try check("maximumConnectionsPerPeer", maximumConnectionsPerPeer, 1...Int(Int32.max))
         try check("receiveBufferSize", receiveBufferSize, 64...(16 << 20))
+        try check("socketReceiveBuffer", socketReceiveBuffer, 4096...(1 << 30))
         try check("pendingLimit", pendingLimit, 64...(1 << 30))
         try check("backlog", backlog, 1...Int(Int32.max))
+        if let keepalive, !Self.keepaliveRange.contains(keepalive) {
+            throw invalid("keepalive is \(keepalive); it must be from 1 s to 9 h")
+        }
+        if let socketMode, socketMode > 0o777 {
+            let octal = String(socketMode, radix: 8)
+            throw invalid("socketMode is 0o\(octal); it must be from 0 to 0o777")
+        }
+        _ = try socketFileAccess
         if let idleTimeout, idleTimeout <= .zero {
             throw invalid("idleTimeout is \(idleTimeout); it must be greater than zero")
         }

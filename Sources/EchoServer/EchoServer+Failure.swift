@@ -51,7 +51,16 @@ extension EchoServer {
         }
 
         /// Why an address cannot be listened on.
-        package init(listeningOn address: SocketAddress, _ error: SystemError) {
+        ///
+        /// - Parameters:
+        ///   - address: which one.
+        ///   - error: what failed.
+        ///   - group: the group that the file of a Unix socket was to have.
+        package init(
+            listeningOn address: SocketAddress,
+            _ error: SystemError,
+            group: String? = nil
+        ) {
             if let explanation = address.explanation(of: error.errno) {
                 self.init(
                     .addressUnavailable,
@@ -68,7 +77,11 @@ extension EchoServer {
                     .addressUnavailable
                 default: .system
                 }
-            self.init(code, "cannot listen on \(address): \(error.errno)", errno: error.errno)
+            var reason = "\(error.errno)"
+            if "\(error.call)" == "chown", let group {
+                reason = "cannot give it to the group \(group.escapedForLog): \(error.errno)"
+            }
+            self.init(code, "cannot listen on \(address): \(reason)", errno: error.errno)
         }
     }
 }

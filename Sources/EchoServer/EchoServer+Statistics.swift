@@ -53,6 +53,9 @@ extension EchoServer {
         case peerClosed = "peer-closed"
         /// The peer reset the connection, or went away without reading what it was owed.
         case reset
+        /// The peer stopped answering: it acknowledged neither the kernel's questions nor what it
+        /// was owed, for as long as ``Configuration/keepalive`` says.
+        case peerLost = "peer-lost"
         /// The connection failed otherwise.
         case failed
         /// Nothing moved for ``Configuration/idleTimeout``.
@@ -67,6 +70,7 @@ extension EchoServer {
                 switch cause {
                 case .peerClosed: .peerClosed
                 case .reset: .reset
+                case .peerLost: .peerLost
                 case .failed: .failed
                 case .idleTimeout: .idleTimeout
                 case .drained: .drained

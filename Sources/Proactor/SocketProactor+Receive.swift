@@ -121,7 +121,7 @@ extension SocketProactor {
         _ room: Int
     ) -> Int {
         let number = state.number
-        let count = transferCall { unsafe recv(number, start, room, 0) }
+        let count = transferCall { unsafe receiveBytes(from: number, start, room, 0) }
         if count == -Int(EAGAIN) {
             state.noteReceiveWouldBlock()
         } else if count >= 0 {

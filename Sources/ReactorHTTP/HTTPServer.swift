@@ -20,16 +20,18 @@ package final class HTTPServer: Sendable {
     ///
     /// - Parameters:
     ///   - wanted: where to listen; those with port 0 share one port, which the kernel chooses.
+    ///   - access: who may connect to a Unix socket.
     ///   - limits: what clients may not exceed.
     ///   - handler: answers a request, by its path; on the server's thread, so it must be quick:
     ///     what may take time is answered later.
     /// - Throws: ``BindError`` that says which address cannot be listened on.
     package init(
         listeningOn wanted: [SocketAddress],
+        access: SocketFileAccess = SocketFileAccess(),
         limits: HTTPLimits = HTTPLimits(),
         handler: @escaping @Sendable (_ path: String) -> HTTPReply
     ) throws(BindError) {
-        let listening = try Listener.open(wanted) { HTTPListener($0) }
+        let listening = try Listener.open(wanted, access: access) { HTTPListener($0) }
         let listeners = listening.opened
         addresses = listeners.map(\.address)
         missing = listening.missing

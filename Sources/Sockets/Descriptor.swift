@@ -16,6 +16,7 @@ package struct Descriptor: ~Copyable, Sendable {
     }
 
     deinit {
+        if ScreenedSockets.remove(rawValue) { return ScreenedSockets.close(rawValue) }
         // Not repeated on EINTR: Linux has released the number by then, close(2).
         _ = close(rawValue)
     }

@@ -42,18 +42,24 @@ extension Listener {
     /// - Parameters:
     ///   - addresses: where.
     ///   - backlog: connections the kernel queues for each.
+    ///   - options: what their connections are to have.
+    ///   - access: who may connect to a Unix socket that has a file.
     ///   - adopt: takes over a socket.
     /// - Returns: what `adopt` made of the sockets.
     /// - Throws: ``BindError`` for the first address that stands in the way.
     package static func open<Element>(
         _ addresses: [SocketAddress],
         backlog: CInt = CInt(SOMAXCONN),
+        options: ConnectionOptions = ConnectionOptions(),
+        access: SocketFileAccess = SocketFileAccess(),
         adopting adopt: (consuming Listener) -> Element
     ) throws(BindError) -> OpenedListeners<Element> {
         var attempt = 0
         while true {
             do throws(BindError) {
-                return try openOnce(addresses, backlog, adopt)
+                return try openOnce(addresses, adopt) { (address) throws(SystemError) in
+                    try Listener(address, backlog: backlog, options: options, access: access)
+                }
             } catch {
                 attempt += 1
                 let choosesPort = addresses.count > 1 && addresses.contains { $0.port == 0 }
@@ -66,8 +72,8 @@ extension Listener {
 
     private static func openOnce<Element>(
         _ addresses: [SocketAddress],
-        _ backlog: CInt,
-        _ adopt: (consuming Listener) -> Element
+        _ adopt: (consuming Listener) -> Element,
+        _ open: (SocketAddress) throws(SystemError) -> Listener
     ) throws(BindError) -> OpenedListeners<Element> {
         var opened: [Element] = []
         var missing: [BindError] = []
@@ -75,7 +81,7 @@ extension Listener {
         for address in addresses {
             let wanted = address.port == 0 ? address.with(port: chosen ?? 0) : address
             do throws(SystemError) {
-                let listener = try Listener(wanted, backlog: backlog)
+                let listener = try open(wanted)
                 chosen = chosen ?? listener.address.port
                 opened.append(adopt(listener))
             } catch {

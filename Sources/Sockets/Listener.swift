@@ -23,6 +23,8 @@ package enum AcceptOutcome: ~Copyable {
 package struct Listener: ~Copyable, Sendable {
     private let socket: Socket
     private let file: SocketFile?
+    private let inherited: InheritedOptions
+    private let rights: PassedDescriptors
     /// Where it is bound, the port resolved.
     package let address: SocketAddress
     /// Whether the socket came from outside, and may outlive this process.
@@ -38,36 +40,77 @@ package struct Listener: ~Copyable, Sendable {
     ///   - address: where; port 0 lets the kernel choose.
     ///   - backlog: connections the kernel queues; clamped by it to `net.core.somaxconn`.
     ///   - sharesPort: whether several sockets share the address (`SO_REUSEPORT`).
+    ///   - options: what its connections are to have.
+    ///   - access: who may connect to a Unix socket that has a file.
     /// - Throws: for example `EADDRINUSE`, `EADDRNOTAVAIL` or `EACCES`.
     package init(
         _ address: SocketAddress,
         backlog: CInt = CInt(SOMAXCONN),
-        sharesPort: Bool = false
+        sharesPort: Bool = false,
+        options: ConnectionOptions = ConnectionOptions(),
+        access: SocketFileAccess = SocketFileAccess()
     ) throws(SystemError) {
         let socket = try Socket(family: address.family)
-        if case .unix = address {
-            try SocketFile.bind(socket, to: address)
-        } else {
-            try socket.setOption(level: SOL_SOCKET, SO_REUSEADDR, 1)
-            if sharesPort { try socket.setOption(level: SOL_SOCKET, SO_REUSEPORT, 1) }
-            if case .ipv6 = address {
-                try socket.setOption(level: CInt(IPPROTO_IPV6), IPV6_V6ONLY, 1)
-            }
-            try Self.bind(socket, to: address)
-        }
-        let file = SocketFile(address)
-        try systemCall("listen") { Glibc.listen(socket.number, backlog) }
-        try Self.prepare(socket, family: address.family)
+        let rights = PassedDescriptors(on: socket, family: address.family, isListening: false)
+        // Before it listens: a window scale is settled by the first segment.
+        let inherited = InheritedOptions(
+            on: socket,
+            family: address.family,
+            options,
+            isListening: false
+        )
+        let file = try Self.open(socket, address, backlog, sharesPort: sharesPort, access)
         self.address = try socket.boundAddress()
         self.socket = socket
+        self.rights = rights
+        self.inherited = inherited
         self.file = file
         isInherited = false
     }
 
+    private static func open(
+        _ socket: borrowing Socket,
+        _ address: SocketAddress,
+        _ backlog: CInt,
+        sharesPort: Bool,
+        _ access: SocketFileAccess
+    ) throws(SystemError) -> SocketFile? {
+        if case .unix = address {
+            return try SocketFile.open(socket, at: address, backlog: backlog, access)
+        }
+        // Without it a restart may have to wait for the connections of the last process.
+        try? socket.setOption(level: SOL_SOCKET, SO_REUSEADDR, 1)
+        if sharesPort { try socket.setOption(level: SOL_SOCKET, SO_REUSEPORT, 1) }
+        if case .ipv6 = address { try restrictToIPv6(socket, address) }
+        try bind(socket, to: address)
+        try listen(socket, backlog)
+        return nil
+    }
+
+    // Essential for [::], which would otherwise be open to IPv4, or take the place of 0.0.0.0; the
+    // other addresses of IPv6 take no IPv4 connection anyhow.
+    private static func restrictToIPv6(
+        _ socket: borrowing Socket,
+        _ address: SocketAddress
+    ) throws(SystemError) {
+        do {
+            try socket.setOption(level: CInt(IPPROTO_IPV6), IPV6_V6ONLY, 1)
+        } catch {
+            let isRestricted = try? socket.option(level: CInt(IPPROTO_IPV6), IPV6_V6ONLY)
+            if address.isWildcard, isRestricted != 1 { throw error }
+        }
+    }
+
     /// Adopts a socket that somebody else bound and made listen, as service managers pass them.
     ///
+    /// - Parameters:
+    ///   - descriptor: the socket.
+    ///   - options: what its connections are to have, those included that are queued already.
     /// - Throws: `ENOTSOCK`, or `EINVAL` if it is not a listening stream socket.
-    package init(adopting descriptor: consuming Descriptor) throws(SystemError) {
+    package init(
+        adopting descriptor: consuming Descriptor,
+        options: ConnectionOptions = ConnectionOptions()
+    ) throws(SystemError) {
         let socket = Socket(descriptor)
         let type = try socket.option(level: SOL_SOCKET, SO_TYPE)
         let listening = try socket.option(level: SOL_SOCKET, SO_ACCEPTCONN)
@@ -76,11 +119,22 @@ package struct Listener: ~Copyable, Sendable {
         }
         try socket.descriptor.setCloseOnExec()
         try socket.descriptor.setNonBlocking(true)
-        try Self.prepare(socket, family: address.family)
+        rights = PassedDescriptors(on: socket, family: address.family, isListening: true)
+        inherited = InheritedOptions(
+            on: socket,
+            family: address.family,
+            options,
+            isListening: true
+        )
         self.address = address
         self.socket = socket
         file = nil
         isInherited = true
+    }
+
+    deinit {
+        // While the socket is open: the number of its file cannot be another's then.
+        file?.remove()
     }
 
     static func bind(_ socket: borrowing Socket, to address: SocketAddress) throws(SystemError) {
@@ -91,12 +145,12 @@ package struct Listener: ~Copyable, Sendable {
         if result < 0 { throw SystemError(call: "bind", errno: Errno(rawValue: CInt(-result))) }
     }
 
-    // Accepted connections inherit these, so that no call per connection is needed.
-    private static func prepare(_ socket: borrowing Socket, family: CInt) throws(SystemError) {
-        guard family != AF_UNIX else { return }
-        try socket.setNoDelay()
-        try socket.setUrgentInline()
+    static func listen(_ socket: borrowing Socket, _ backlog: CInt) throws(SystemError) {
+        try systemCall("listen") { Glibc.listen(socket.number, backlog) }
     }
+
+    /// The names of the options that the socket does not know.
+    package var unavailableOptions: [String] { inherited.unavailable }
 
     /// The descriptor's number, for waiting until it is readable.
     package var number: CInt { socket.number }
@@ -127,8 +181,12 @@ package struct Listener: ~Copyable, Sendable {
         }
         guard number < 0 else {
             let accepted = Socket(Descriptor(adopting: CInt(number)))
-            // Inherited by TCP sockets only; kernels before 5.15 have no urgent data here.
-            if case .unix = address { try? accepted.setUrgentInline() }
+            inherited.complete(accepted)
+            if case .unix = address {
+                // Inherited by TCP sockets only; kernels before 5.15 have no urgent data here.
+                try? accepted.setUrgentInline()
+                rights.complete(accepted)
+            }
             return .accepted(accepted, peer: peer ?? .unix(""))
         }
         // The kernel looks for a descriptor before it looks at the queue.

@@ -35,7 +35,11 @@ package struct ListeningDescriptor: Sendable {
             throw Objection(description: "is neither a TCP socket nor a Unix stream socket")
         }
         guard try Self.option(number, SO_ACCEPTCONN) == 1 else {
-            throw Objection(description: "does not listen")
+            throw Objection(
+                description: Self.isConnected(number)
+                    ? "is a connection, not a listening socket; set Accept=no in its socket unit"
+                    : "does not listen"
+            )
         }
         guard
             let address = unsafe SocketAddress.read({ pointer, length in
@@ -44,6 +48,12 @@ package struct ListeningDescriptor: Sendable {
         else { throw Objection(description: "has no address") }
         self.number = number
         self.address = address
+    }
+
+    private static func isConnected(_ number: CInt) -> Bool {
+        unsafe SocketAddress.read { pointer, length in
+            unsafe getpeername(number, pointer, length)
+        } != nil
     }
 
     // IPPROTO_MPTCP, which not every C library names: TCP over several paths, the same to a server.

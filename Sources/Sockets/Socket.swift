@@ -82,7 +82,9 @@ package struct Socket: ~Copyable, Sendable {
         into buffer: UnsafeMutableRawBufferPointer,
         flags: CInt = 0
     ) -> Transfer {
-        let count = transferCall { unsafe recv(number, buffer.baseAddress, buffer.count, flags) }
+        let count = transferCall {
+            unsafe receiveBytes(from: number, buffer.baseAddress, buffer.count, flags)
+        }
         if count > 0 { return .bytes(count) }
         if count == 0 { return unsafe buffer.isEmpty ? .bytes(0) : .endOfStream }
         return failure(count)
@@ -109,7 +111,7 @@ package struct Socket: ~Copyable, Sendable {
 
     /// Receives on a blocking socket, giving `.interrupted` when a signal arrives first.
     package func receiveInterruptible(into buffer: UnsafeMutableRawBufferPointer) -> Transfer {
-        let count = unsafe recv(number, buffer.baseAddress, buffer.count, 0)
+        let count = unsafe receiveBytes(from: number, buffer.baseAddress, buffer.count, 0)
         if count > 0 { return .bytes(count) }
         return count == 0 ? .endOfStream : Self.failure(-Int(errno))
     }

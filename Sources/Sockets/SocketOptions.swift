@@ -92,11 +92,7 @@ extension Socket {
     }
 
     /// How many received bytes wait to be read (`FIONREAD`, tcp(7)).
-    package var unreadByteCount: Int {
-        var value: CInt = 0
-        guard unsafe clinux_ioctl_int(number, clinux_FIONREAD(), &value) == 0 else { return 0 }
-        return Int(value)
-    }
+    package var unreadByteCount: Int { Sockets.unreadByteCount(of: number) ?? 0 }
 
     /// Whether the next byte to read follows the urgent mark.
     ///
@@ -123,6 +119,14 @@ extension Socket {
         let count = unsafe Glibc.poll(&entry, 1, milliseconds)
         return count == 1 ? Int32(entry.revents) : 0
     }
+}
+
+/// How many received bytes a socket has that wait to be read (`FIONREAD`, tcp(7), unix(7)); `nil` if
+/// it has no such number.
+func unreadByteCount(of number: CInt) -> Int? {
+    var value: CInt = 0
+    guard unsafe clinux_ioctl_int(number, clinux_FIONREAD(), &value) == 0 else { return nil }
+    return Int(value)
 }
 
 extension Duration {

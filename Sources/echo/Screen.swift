@@ -1,4 +1,5 @@
 import Glibc
+import Sockets
 
 /// How standard output is to look.
 struct Screen: Sendable {
@@ -16,7 +17,7 @@ struct Screen: Sendable {
         Screen(
             environment: Settings.environment(),
             isTerminal: isatty(STDOUT_FILENO) == 1,
-            terminalColumns: terminalColumns
+            terminalColumns: terminalColumns(of: STDOUT_FILENO)
         )
     }
 
@@ -29,15 +30,6 @@ struct Screen: Sendable {
         hasColours =
             isTerminal && !["", "dumb"].contains(terminal)
             && (environment["NO_COLOR"] ?? "").isEmpty
-    }
-
-    // TIOCGWINSZ, ioctl_tty(2).
-    private static var terminalColumns: Int? {
-        var size = winsize()
-        guard unsafe ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else {
-            return nil
-        }
-        return Int(size.ws_col)
     }
 
     /// A colour of ISO 6429 (ECMA-48), as its number for SGR.

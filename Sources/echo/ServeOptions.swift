@@ -131,6 +131,8 @@ struct ServeOptions: ParsableArguments {
     )
     var backlog: Int?
 
+    @OptionGroup var sockets: SocketOptions
+
     @Option(
         name: .long,
         help: ArgumentHelp(
@@ -163,6 +165,7 @@ struct ServeOptions: ParsableArguments {
         configuration.drainTimeout = drainTimeout ?? configuration.drainTimeout
         configuration.pendingLimit = pendingLimit ?? configuration.pendingLimit
         configuration.backlog = backlog ?? configuration.backlog
+        sockets.apply(to: &configuration)
         configuration.busyPoll = busyPoll ?? configuration.busyPoll
         return configuration
     }

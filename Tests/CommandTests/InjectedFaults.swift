@@ -8,7 +8,8 @@ import Testing
 final class InjectedFaults: Sendable {
     /// Which calls of a function fail, and how.
     struct Rule: Sendable {
-        /// The C function; `epoll_ctl` stands for adding a descriptor.
+        /// The C function; `epoll_ctl` stands for adding a descriptor, `setsockopt-LEVEL-NAME` for
+        /// setting one option.
         let call: String
         /// What it leaves in `errno`; 0 for a transfer of a single byte, negative for a delay.
         let errno: CInt

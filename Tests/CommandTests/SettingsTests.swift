@@ -62,6 +62,8 @@ struct SettingsTests {
             "max-connections": "3", "when-full": "defer", "max-per-peer": "4",
             "idle-timeout": "5s", "shutdown-delay": "7ms", "drain-timeout": "6ms",
             "pending-limit": "7KiB", "backlog": "8",
+            "keepalive": "30s", "receive-buffer": "1MiB", "socket-mode": "660",
+            "socket-group": "adm",
             "busy-poll": "9us", "log-level": "debug", "log-format": "json", "metrics": "[::1]:9",
         ]
         #expect(Set(texts.keys) == Set(Setting.all.map(\.key)))

@@ -56,7 +56,9 @@ struct SocketActivationTests {
         _ = try await process.line(from: .standardError) { $0.contains("Listening on ") }
         let client = try await TestClient(to: address)
         defer { client.close() }
-        let reason = "cannot serve inherited descriptor 3 (once): it does not listen"
+        let reason =
+            "cannot serve inherited descriptor 3 (once): it is a connection, not a listening "
+            + "socket; set Accept=no in its socket unit"
         _ = try await process.line(from: .standardError) { $0 == "echo: \(reason)" }
     }
 

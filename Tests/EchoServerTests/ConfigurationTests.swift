@@ -41,6 +41,19 @@ struct ConfigurationTests {
             $0.pendingLimit = 1_073_741_825
         },
         BadValue("backlog is 0; it must be from 1 to 2147483647") { $0.backlog = 0 },
+        BadValue("keepalive is 0.999 seconds; it must be from 1 s to 9 h") {
+            $0.keepalive = .milliseconds(999)
+        },
+        BadValue("keepalive is 40000.0 seconds; it must be from 1 s to 9 h") {
+            $0.keepalive = .seconds(40_000)
+        },
+        BadValue("socketReceiveBuffer is 4095; it must be from 4096 to 1073741824") {
+            $0.socketReceiveBuffer = 4095
+        },
+        BadValue("socketMode is 0o1000; it must be from 0 to 0o777") { $0.socketMode = 0o1000 },
+        BadValue(#"socketGroup is "no\nsuch"; there is no such group"#) {
+            $0.socketGroup = "no\nsuch"
+        },
         BadValue("idleTimeout is 0.0 seconds; it must be greater than zero") {
             $0.idleTimeout = .zero
         },
@@ -78,6 +91,10 @@ struct ConfigurationTests {
         configuration.receiveBufferSize = 64
         configuration.pendingLimit = 64
         configuration.backlog = 1
+        configuration.keepalive = .seconds(1)
+        configuration.socketReceiveBuffer = 4096
+        configuration.socketMode = 0
+        configuration.socketGroup = "0"
         configuration.idleTimeout = .nanoseconds(1)
         configuration.shutdownDelay = .zero
         configuration.drainTimeout = .zero
@@ -89,6 +106,10 @@ struct ConfigurationTests {
         configuration.receiveBufferSize = 16 << 20
         configuration.pendingLimit = 1 << 30
         configuration.backlog = Int(Int32.max)
+        configuration.keepalive = .seconds(32_400)
+        configuration.socketReceiveBuffer = 1 << 30
+        configuration.socketMode = 0o777
+        configuration.socketGroup = "root"
         configuration.idleTimeout = .seconds(Int64.max)
         configuration.shutdownDelay = .seconds(Int64.max)
         configuration.drainTimeout = .seconds(Int64.max)

@@ -77,7 +77,7 @@ struct RulesCheck {
         case .peerClosed:
             require("peer-closed means all was delivered", isComplete && after.hasInputEnded)
         case .drained: require("drained means all was delivered", isComplete)
-        case .reset, .failed, .idleTimeout, .aborted: break
+        case .reset, .peerLost, .failed, .idleTimeout, .aborted: break
         }
     }
 

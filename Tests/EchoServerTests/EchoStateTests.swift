@@ -143,7 +143,7 @@ struct EchoStateTests {
         arguments: RulesStation.allCases,
         [
             (ECONNRESET, CloseCause.reset), (ECONNABORTED, .reset), (EPIPE, .reset),
-            (ETIMEDOUT, .failed), (EHOSTUNREACH, .failed), (ENOBUFS, .failed),
+            (ETIMEDOUT, .peerLost), (EHOSTUNREACH, .peerLost), (ENOBUFS, .failed),
         ]
     )
     func `rule 4: a failure closes, counted by cause; after our end of stream it is no failure`(

@@ -30,6 +30,98 @@ struct InheritedSocketTests {
         #expect(unsafe access(path, F_OK) == 0)
     }
 
+    /// Some options cannot be set on these, and plain clients inherit nothing from them.
+    @Test(arguments: EchoServer.IOModel.allCases)
+    func `a socket of multipath TCP is served, to clients of either kind`(
+        _ model: EchoServer.IOModel
+    ) async throws {
+        let socket = try ManagedSocket(.loopback(port: 0), protocolNumber: 262)
+        let server = try serving([socket], model) { $0.idleTimeout = .seconds(60) }
+        for number: CInt in [262, 0] {
+            let bytes = (0..<300_000).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ Int(number)) }
+            let back = try await onThread {
+                let client = Socket(
+                    Descriptor(
+                        adopting: try systemCall("socket") {
+                            Glibc.socket(AF_INET, CInt(SOCK_STREAM.rawValue), number)
+                        }
+                    )
+                )
+                _ = try client.connect(to: socket.address)
+                try client.descriptor.setNonBlocking(true)
+                return try exchange(bytes, on: client)
+            }
+            #expect(back == bytes, "\(number)")
+        }
+        await server.shutdown(drainingFor: .zero)
+        #expect(server.statistics.closed == [.peerClosed: 2], "\(server.statistics)")
+    }
+
+    // Sends everything and the end, and receives to the end.
+    private func exchange(_ bytes: [UInt8], on client: borrowing Socket) throws -> [UInt8] {
+        var (rest, back, hasEnded) = (bytes[...], [UInt8](), false)
+        while true {
+            if rest.isEmpty, !hasEnded {
+                client.shutdown(.sending)
+                hasEnded = true
+            }
+            let events = rest.isEmpty ? POLLIN : POLLIN | POLLOUT
+            let ready = client.wait(for: events, atMost: patience.millisecondsRoundedUp)
+            try #require(ready != 0, "\(back.count) bytes back")
+            if ready & POLLOUT != 0, case .bytes(let count) = client.sendBytes(Array(rest)) {
+                rest = rest.dropFirst(count)
+            }
+            guard ready & ~POLLOUT != 0 else { continue }
+            let (outcome, part) = client.receiveBytes(atMost: 65_536)
+            back += part
+            switch outcome {
+            case .bytes, .wouldBlock, .interrupted: continue
+            case .endOfStream: return back
+            case .failed(let errno): throw SystemError(call: "recv", errno: errno)
+            }
+        }
+    }
+
+    @Test func `connections have the options, also those that came before the server`()
+        async throws
+    {
+        let socket = try ManagedSocket(.loopback(port: 0))
+        let early = try await TestClient(to: socket.address)
+        defer { early.close() }
+        let server = try serving([socket], .select) { $0.keepalive = .seconds(9) }
+        let late = try await TestClient(to: socket.address)
+        defer { late.close() }
+        for client in [early, late] {
+            #expect(try await client.exchange([1]) == [1])
+            let peer = try #require(client.localAddress)
+            let found = ProcessFigures().openDescriptors.keys.compactMap { number in
+                acceptedOptions(number, of: peer)
+            }
+            #expect(found == [[1, 9, 3, 3, 17_500, 131_072, 1]])
+        }
+        await server.shutdown(drainingFor: .zero)
+    }
+
+    // What the server's end of a connection has; `nil` for other descriptors.
+    private func acceptedOptions(_ number: CInt, of peer: SocketAddress) -> [CInt]? {
+        let tcp = CInt(IPPROTO_TCP)
+        let options: [(CInt, CInt)] = [
+            (SOL_SOCKET, SO_KEEPALIVE), (tcp, TCP_KEEPIDLE), (tcp, TCP_KEEPINTVL),
+            (tcp, TCP_KEEPCNT), (tcp, TCP_USER_TIMEOUT), (tcp, TCP_NOTSENT_LOWAT),
+            (tcp, TCP_NODELAY),
+        ]
+        let socket = Socket(Descriptor(adopting: number))
+        var values: [CInt]?
+        if socket.peerAddress == peer {
+            values = []
+            for (level, name) in options {
+                values?.append((try? socket.option(level: level, name)) ?? -1)
+            }
+        }
+        _ = socket.release()
+        return values
+    }
+
     @Test(arguments: EchoServer.IOModel.allCases)
     func `what is queued when one server ends is served by the next`(
         _ model: EchoServer.IOModel
@@ -130,9 +222,14 @@ struct InheritedSocketTests {
     @Test func `a descriptor that cannot be served is named, and left alone`() throws {
         let pair = try ConnectedPair()
         let file = Descriptor(adopting: unsafe open("/dev/null", O_RDONLY | O_CLOEXEC))
+        let unconnected = try Socket(family: AF_INET)
         let kinds: [(CInt, String)] = [
             (1_000_000, "is not open"), (file.rawValue, "is not a socket"),
-            (pair.server.number, "does not listen"),
+            (unconnected.number, "does not listen"),
+            (
+                pair.server.number,
+                "is a connection, not a listening socket; set Accept=no in its socket unit"
+            ),
         ]
         for (number, reason) in kinds {
             let failure = #expect(throws: EchoServer.Failure.self) {
@@ -230,9 +327,9 @@ private final class ManagedSocket: Sendable {
     let address: SocketAddress
     private let descriptor: Descriptor
 
-    init(_ wanted: SocketAddress) throws {
+    init(_ wanted: SocketAddress, protocolNumber: CInt = 0) throws {
         let type = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
-        let number = try systemCall("socket") { socket(wanted.family, type, 0) }
+        let number = try systemCall("socket") { socket(wanted.family, type, protocolNumber) }
         descriptor = Descriptor(adopting: number)
         try systemCall("bind") { unsafe wanted.withSockaddr { unsafe bind(number, $0, $1) } }
         try systemCall("listen") { listen(number, SOMAXCONN) }

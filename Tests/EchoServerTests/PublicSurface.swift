@@ -16,9 +16,13 @@ func usesServer() async throws {
         maximumConnectionsPerPeer: 10,
         admission: usesAdmission,
         idleTimeout: .seconds(60),
+        keepalive: .seconds(30),
         receiveBufferSize: 4096,
+        socketReceiveBuffer: 65_536,
         pendingLimit: 65_536,
         backlog: 128,
+        socketMode: 0o660,
+        socketGroup: "adm",
         shutdownDelay: .seconds(10),
         drainTimeout: .seconds(1),
         busyPoll: .zero
@@ -98,7 +102,11 @@ func usesConfiguration() {
     configuration.maximumConnectionsPerPeer = nil
     configuration.admission = { _ in .accept }
     configuration.idleTimeout = nil
+    configuration.keepalive = nil
     configuration.receiveBufferSize = 1024
+    configuration.socketReceiveBuffer = nil
+    configuration.socketMode = nil
+    configuration.socketGroup = nil
     configuration.pendingLimit = 1024
     configuration.backlog = 1
     configuration.shutdownDelay = .zero
@@ -166,7 +174,8 @@ func usesStatistics(_ statistics: EchoServer.Statistics) {
     }
     for reason in EchoServer.CloseReason.allCases {
         switch reason {
-        case .peerClosed, .reset, .failed, .idleTimeout, .drained, .aborted: codes(reason)
+        case .peerClosed, .reset, .peerLost, .failed, .idleTimeout, .drained, .aborted:
+            codes(reason)
         }
     }
     sends(statistics)

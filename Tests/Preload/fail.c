@@ -19,6 +19,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -27,6 +28,7 @@
 #include <sys/mman.h>
 #include <sys/select.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -175,14 +177,40 @@ int listen(int number, int backlog) {
     return next(number, backlog);
 }
 
+int unlink(const char *path) {
+    NEXT(unlink);
+    FAIL_UNLESS_SPARED("unlink")
+    return next(path);
+}
+
+int chmod(const char *path, mode_t mode) {
+    NEXT(chmod);
+    FAIL_UNLESS_SPARED("chmod")
+    return next(path, mode);
+}
+
+int lchown(const char *path, uid_t owner, gid_t group) {
+    NEXT(lchown);
+    FAIL_UNLESS_SPARED("lchown")
+    return next(path, owner, group);
+}
+
 int getsockname(int number, struct sockaddr *address, socklen_t *length) {
     NEXT(getsockname);
     FAIL_UNLESS_SPARED("getsockname")
     return next(number, address, length);
 }
 
+// Also under the numbers of the option: setsockopt-LEVEL-NAME.
 int setsockopt(int number, int level, int name, const void *value, socklen_t length) {
     NEXT(setsockopt);
+    char one[32];
+    snprintf(one, sizeof one, "setsockopt-%d-%d", level, name);
+    int failure = verdict(one, CALLER);
+    if (failure > 0) {
+        errno = failure;
+        return -1;
+    }
     FAIL_UNLESS_SPARED("setsockopt")
     return next(number, level, name, value, length);
 }

@@ -58,6 +58,17 @@ struct SocketFileTests {
         _ = try ConnectedPair(through: listener)
     }
 
+    @Test func `one that is bound and does not listen yet is not`() throws {
+        let number = try systemCall("socket") { socket(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0) }
+        let starting = Descriptor(adopting: number)
+        try systemCall("bind") { unsafe address.withSockaddr { unsafe bind(number, $0, $1) } }
+        #expect(errno() == EADDRINUSE)
+        #expect(folder.contains("socket"))
+        #expect(!folder.contains("socket.lock"))
+        try systemCall("listen") { listen(starting.rawValue, 1) }
+        #expect(errno() == EADDRINUSE)
+    }
+
     @Test func `one with a full queue is alive too`() throws {
         let listener = try Listener(address, backlog: 0)
         let client = try connectedSocket(to: address)

@@ -146,6 +146,7 @@ private struct BlockingEcho: ~Copyable {
     private let worker: WorkerState
     private var demand = EchoState.Demand.receive
     private let housekeeper: Housekeeper
+    private var polls = false
 
     init(
         _ client: BlockingClient,
@@ -161,25 +162,28 @@ private struct BlockingEcho: ~Copyable {
         if let idle = context.rules.idleTimeout { bound(idle + .milliseconds(20)) }
     }
 
-    // What may block for ever, although the rules want to be asked, is not gone on with.
+    // What may not block for ever, because the rules want to be asked: where the kernel bounds no
+    // call, it waits with `poll(2)` from here on.
     private mutating func bound(_ timeout: Duration) {
-        var failure: Errno?
-        client.withSocket { socket in
-            do throws(SystemError) {
-                try socket.setBlockingTimeout(timeout)
-            } catch {
-                failure = error.errno
-            }
-        }
-        if let failure { demand = client.handle(.failed(failure), worker) }
+        var isBounded = true
+        client.withSocket { isBounded = (try? $0.setBlockingTimeout(timeout)) != nil }
+        guard !isBounded else { return }
+        polls = true
+        stopBlocking()
+        housekeeper.consider(client.state)
+    }
+
+    private func stopBlocking() {
+        client.withSocket { try? $0.descriptor.setNonBlocking(true) }
     }
 
     mutating func run() {
         while !demand.contains(.close) {
             if let plan = control.acknowledge(), housekeeper.drain(plan) {
-                client.withSocket { try? $0.descriptor.setNonBlocking(true) }
+                polls = true
+                stopBlocking()
             }
-            if housekeeper.isDraining { waitUntilReady() } else { transfer() }
+            if polls { waitUntilReady() } else { transfer() }
         }
         client.close()
         context.ended(client.peer, since: client.beginning, client.state)
@@ -203,7 +207,7 @@ private struct BlockingEcho: ~Copyable {
         }
     }
 
-    // Draining: wait for whatever comes first, the socket or the next moment of the rules.
+    // Draining, for example: wait for whatever comes first, the socket or the next moment of the rules.
     private mutating func waitUntilReady() {
         let ready = poll()
         worker.refreshTime()

@@ -7,6 +7,9 @@ enum CloseCause: UInt8, CaseIterable, Sendable {
     case peerClosed
     /// The peer reset the connection, or went away without reading what it was owed.
     case reset
+    /// The peer has stopped answering: it acknowledged neither the kernel's questions nor what it
+    /// was owed, in time.
+    case peerLost
     /// The connection failed otherwise: the network, the kernel.
     case failed
     /// Nothing moved in either direction for the idle timeout.
@@ -21,6 +24,8 @@ enum CloseCause: UInt8, CaseIterable, Sendable {
     init(_ errno: Errno) {
         switch errno.rawValue {
         case ECONNRESET, ECONNABORTED, EPIPE: self = .reset
+        // The reason that the network gave before the time was over, or that the time is over.
+        case ETIMEDOUT, EHOSTUNREACH, ENETUNREACH, EHOSTDOWN, ENETDOWN: self = .peerLost
         default: self = .failed
         }
     }

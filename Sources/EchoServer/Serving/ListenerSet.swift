@@ -19,19 +19,28 @@ enum ListenerSet {
             throw EchoServer.Failure(.invalidConfiguration, "there is no endpoint to listen on")
         }
         var sockets: [ListeningSocket] = []
+        let options = configuration.connectionOptions
         for socket in configuration.inherited {
-            sockets.append(ListeningSocket(try socket.makeListener(), name: socket.name))
+            sockets.append(ListeningSocket(try socket.makeListener(options), name: socket.name))
         }
+        let access = try configuration.socketFileAccess
         let backlog = CInt(clamping: configuration.backlog)
         for (endpoint, addresses) in zip(configuration.listen, addresses) {
             do throws(BindError) {
-                let listeners = try Listener.open(addresses, backlog: backlog) {
-                    ListeningSocket($0)
-                }
+                let listeners = try Listener.open(
+                    addresses,
+                    backlog: backlog,
+                    options: options,
+                    access: access
+                ) { ListeningSocket($0) }
                 sockets += listeners.opened
                 log.missing(listeners.missing, of: endpoint.value)
             } catch {
-                throw EchoServer.Failure(listeningOn: error.address, error.error)
+                throw EchoServer.Failure(
+                    listeningOn: error.address,
+                    error.error,
+                    group: configuration.socketGroup
+                )
             }
         }
         return sockets

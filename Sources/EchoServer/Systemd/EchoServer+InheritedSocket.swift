@@ -6,8 +6,9 @@ extension EchoServer {
     /// sd_listen_fds(3)).
     ///
     /// It is served as it is: address, backlog and options stay as they were set, only that it is
-    /// made close-on-exec and non-blocking, and `TCP_NODELAY` and `SO_OOBINLINE` are set for the
-    /// connections that come from it. The connections that are queued when the server shuts down
+    /// made close-on-exec and non-blocking, and options are set for the connections that come from
+    /// it: those of ``Configuration/keepalive`` and ``Configuration/socketReceiveBuffer``,
+    /// `TCP_NODELAY`, `TCP_NOTSENT_LOWAT` and `SO_OOBINLINE`. The connections that are queued when the server shuts down
     /// are left to whoever has the socket next, and the file of a Unix socket is left alone.
     ///
     /// Owns its descriptor until a server with ``Configuration/inherited`` has started, which owns
@@ -45,7 +46,7 @@ extension EchoServer {
         }
 
         /// A listener on the same socket; ``handOver()`` completes the change of owner.
-        func makeListener() throws(Failure) -> Listener {
+        func makeListener(_ options: ConnectionOptions) throws(Failure) -> Listener {
             do throws(SystemError) {
                 let copy = try descriptor.withLock { descriptor throws(SystemError) -> CInt? in
                     switch descriptor {
@@ -53,7 +54,9 @@ extension EchoServer {
                     case .none: return nil
                     }
                 }
-                if let copy { return try Listener(adopting: Descriptor(adopting: copy)) }
+                if let copy {
+                    return try Listener(adopting: Descriptor(adopting: copy), options: options)
+                }
             } catch {
                 throw Failure(
                     .unusableSocket,

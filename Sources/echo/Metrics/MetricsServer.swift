@@ -27,12 +27,17 @@ struct MetricsServer: Sendable {
             throw EchoServer.Failure(.unknownHost, "cannot listen on \(endpoint): \(error)")
         }
         let process = ProcessStatus()
+        let access = try server.configuration.socketFileAccess
         do throws(BindError) {
-            http = try HTTPServer(listeningOn: addresses) { path in
+            http = try HTTPServer(listeningOn: addresses, access: access) { path in
                 Self.answer(path, server, process)
             }
         } catch {
-            throw EchoServer.Failure(listeningOn: error.address, error.error)
+            throw EchoServer.Failure(
+                listeningOn: error.address,
+                error.error,
+                group: server.configuration.socketGroup
+            )
         }
         for missing in http.missing {
             logger.log(

@@ -43,14 +43,15 @@ struct Setting: Sendable {
         take = { $0[keyPath: property] = $1[keyPath: property] }
     }
 
-    // The same, with a word that turns it off, which is its default.
+    // The same, with a word that turns it off, which is its default unless another is given.
     private init<Value>(
         _ key: String,
         _ property: any WritableKeyPath<Serve, Switchable<Value>?> & Sendable,
         off word: String,
+        on standard: String? = nil,
         _ text: @escaping @Sendable (Value) -> String
     ) {
-        self.init(key, property, word) { $0.value.map(text) ?? word }
+        self.init(key, property, standard ?? word) { $0.value.map(text) ?? word }
     }
 
     // The same, with a default that depends on the model.
@@ -86,6 +87,18 @@ struct Setting: Sendable {
         Setting("drain-timeout", \.options.drainTimeout, "5s", Quantity.text),
         Setting("pending-limit", \.options.pendingLimit, "64KiB", Quantity.text),
         Setting("backlog", \.options.backlog, "4096", number),
+        Setting("keepalive", \.options.sockets.keepalive, off: "never", on: "2m", Quantity.text),
+        Setting(
+            "receive-buffer",
+            \.options.sockets.receiveBuffer,
+            off: "auto",
+            on: "256KiB",
+            Quantity.text
+        ),
+        Setting("socket-mode", \.options.sockets.socketMode, off: "umask") { mode in
+            String(mode, radix: 8)
+        },
+        Setting("socket-group", \.options.sockets.socketGroup, off: "none") { $0 },
         Setting("busy-poll", \.options.busyPoll, "0s", Quantity.text),
         Setting("log-level", \.logging.logLevel, "info", name),
         Setting("log-format", \.logging.logFormat, "text", name),

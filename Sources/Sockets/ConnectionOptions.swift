@@ -1,0 +1,98 @@
+import Glibc
+
+/// What connections inherit from their listening socket, so that it costs no call for each of them.
+///
+/// None of it is essential: what a kind of socket does not know is left out.
+package struct ConnectionOptions: Hashable, Sendable {
+    /// Silence after which the kernel asks whether the peer is still there.
+    ///
+    /// Whole seconds, rounded up, from 1 to 32767. `nil`: as the socket has it.
+    package var keepalive: Duration?
+    /// Bytes that the kernel keeps for a connection before they are read (`SO_RCVBUF`, socket(7)).
+    ///
+    /// The kernel doubles the number for what it needs itself, after clamping it to
+    /// `net.core.rmem_max`. `nil`: as the socket has it, by default up to `net.ipv4.tcp_rmem`.
+    package var receiveBuffer: CInt?
+
+    /// Options; whatever is not given stays as it is.
+    package init(keepalive: Duration? = nil, receiveBuffer: CInt? = nil) {
+        self.keepalive = keepalive
+        self.receiveBuffer = receiveBuffer
+    }
+
+    /// Bytes that the kernel takes for sending before the peer has room for them.
+    ///
+    /// What is sent and not acknowledged does not count, so that it costs no throughput.
+    package static let unsentLimit: CInt = 128 * 1024
+
+    /// How often the kernel asks before it takes the peer for gone.
+    package static let probes: CInt = 3
+
+    /// After how many seconds it asks first, and then again.
+    ///
+    /// - Returns: `nil` without a keepalive.
+    var probing: (idle: CInt, interval: CInt)? {
+        guard let keepalive else { return nil }
+        let (seconds, attoseconds) = keepalive.components
+        let idle = min(max(seconds + (attoseconds > 0 ? 1 : 0), 1), 32_767)
+        return (CInt(idle), CInt((idle + Int64(Self.probes) - 1) / Int64(Self.probes)))
+    }
+
+    /// The options of a TCP socket that stand for it, tcp(7).
+    var options: [SocketOption] {
+        let tcp = CInt(IPPROTO_TCP)
+        var options = [
+            SocketOption("TCP_NODELAY", tcp, TCP_NODELAY, 1),
+            SocketOption("SO_OOBINLINE", SOL_SOCKET, SO_OOBINLINE, 1),
+            SocketOption("TCP_NOTSENT_LOWAT", tcp, TCP_NOTSENT_LOWAT, Self.unsentLimit),
+        ]
+        if let receiveBuffer {
+            options.append(SocketOption("SO_RCVBUF", SOL_SOCKET, SO_RCVBUF, receiveBuffer))
+        }
+        if let probing {
+            // With a user timeout the kernel counts time instead of probes; half a second less, so
+            // that the last probe finds that it has passed.
+            let total = (probing.idle + Self.probes * probing.interval) * 1000 - 500
+            options += [
+                SocketOption("TCP_KEEPIDLE", tcp, TCP_KEEPIDLE, probing.idle),
+                SocketOption("TCP_KEEPINTVL", tcp, TCP_KEEPINTVL, probing.interval),
+                SocketOption("TCP_KEEPCNT", tcp, TCP_KEEPCNT, Self.probes),
+                SocketOption("TCP_USER_TIMEOUT", tcp, TCP_USER_TIMEOUT, total),
+                SocketOption("SO_KEEPALIVE", SOL_SOCKET, SO_KEEPALIVE, 1),
+            ]
+        }
+        return options
+    }
+}
+
+/// An integer option of a socket.
+struct SocketOption: Sendable {
+    let name: String
+    let level: CInt
+    let number: CInt
+    /// What it is to be set to.
+    let value: CInt
+    /// What the kernel says that it is then.
+    var effect: CInt
+
+    init(_ name: String, _ level: CInt, _ number: CInt, _ value: CInt) {
+        self.name = name
+        self.level = level
+        self.number = number
+        self.value = value
+        effect = value
+    }
+
+    /// Sets it.
+    ///
+    /// - Returns: whether the socket knows it.
+    @discardableResult
+    func set(on socket: borrowing Socket) -> Bool {
+        (try? socket.setOption(level: level, number, value)) != nil
+    }
+
+    /// The value that a socket has; `nil` if it does not know the option.
+    func current(on socket: borrowing Socket) -> CInt? {
+        try? socket.option(level: level, number)
+    }
+}

@@ -1,0 +1,88 @@
+import Glibc
+import Synchronization
+
+/// The Unix sockets of this process whose peers may pass descriptors, because the kernel cannot
+/// refuse them.
+///
+/// They are received from only after a look at what is there (`MSG_PEEK`), which leaves descriptors
+/// where they are: a connection that passes some has failed with `EPERM`. What is unread when it is
+/// closed, they included, is discarded by a thread of its own. Any thread; a number is inserted and
+/// taken out by whoever owns the descriptor.
+enum ScreenedSockets {
+    private static let isInUse = Atomic<Bool>(false)
+    private static let members = DescriptorSet()
+
+    static func insert(_ number: CInt) {
+        members.insert(number)
+        isInUse.store(true, ordering: .releasing)
+    }
+
+    static func contains(_ number: CInt) -> Bool {
+        isInUse.load(ordering: .acquiring) && members.contains(number)
+    }
+
+    /// Takes a number out.
+    ///
+    /// - Returns: whether it was there.
+    static func remove(_ number: CInt) -> Bool {
+        isInUse.load(ordering: .acquiring) && members.remove(number)
+    }
+
+    /// Receives as recv(2) does; a message with descriptors stays queued, and gives `EPERM`.
+    static func receive(
+        from number: CInt,
+        _ start: UnsafeMutableRawPointer?,
+        _ size: Int,
+        _ flags: CInt
+    ) -> Int {
+        var vector = unsafe iovec(iov_base: start, iov_len: size)
+        var message = unsafe msghdr()
+        let seen = unsafe withUnsafeMutablePointer(to: &vector) { vector in
+            unsafe message.msg_iov = vector
+            unsafe message.msg_iovlen = 1
+            return unsafe recvmsg(number, &message, flags | CInt(MSG_PEEK))
+        }
+        guard seen > 0 else { return seen }
+        if unsafe message.msg_flags & CInt(MSG_CTRUNC) != 0 {
+            errno = EPERM
+            return -1
+        }
+        // No more than was seen: what has come since may bring some.
+        return unsafe recv(number, start, seen, flags)
+    }
+
+    /// Closes a socket that has been taken out, without waiting for what a peer passed.
+    static func close(_ number: CInt) {
+        if !isListening(number) {
+            // Nothing can be queued any more; and nothing is passed without a byte, unix(7).
+            _ = Glibc.shutdown(number, Socket.Direction.receiving.flag)
+            if unreadByteCount(of: number) == 0 {
+                _ = Glibc.close(number)
+                return
+            }
+        }
+        PatientCloser.close(number)
+    }
+
+    private static func isListening(_ number: CInt) -> Bool {
+        var value: CInt = 0
+        var length = socklen_t(MemoryLayout<CInt>.size)
+        return unsafe getsockopt(number, SOL_SOCKET, SO_ACCEPTCONN, &value, &length) == 0
+            && value != 0
+    }
+}
+
+/// Receives from any socket: what recv(2) returns, with its `errno`.
+///
+/// Every receive of a connection goes through here.
+@inline(__always)
+package func receiveBytes(
+    from number: CInt,
+    _ start: UnsafeMutableRawPointer?,
+    _ size: Int,
+    _ flags: CInt
+) -> Int {
+    unsafe ScreenedSockets.contains(number)
+        ? ScreenedSockets.receive(from: number, start, size, flags)
+        : recv(number, start, size, flags)
+}
