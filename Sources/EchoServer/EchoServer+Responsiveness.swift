@@ -1,3 +1,5 @@
+import Sockets
+
 extension EchoServer {
     /// Whether every serving loop turns: asks each through its ordinary wake-up, and waits for their
     /// answers.
@@ -41,21 +43,36 @@ extension EchoServer {
         return true
     }
 
+    /// The serving loops that do not turn, by the names of their threads: asks each as
+    /// ``isResponsive(within:)`` does.
+    ///
+    /// Blocks the calling thread until all have answered, at most so long. Needs no descriptor and no
+    /// thread.
+    ///
+    /// - Returns: the names; `nil` if the server does not serve.
+    package func hangingLoops(within limit: Duration) -> [String]? {
+        guard let model = servingModel else { return nil }
+        let answered = Gate()
+        let heartbeat = Heartbeat { answered.open() }
+        model.probe(heartbeat)
+        heartbeat.answer()
+        return answered.wait(until: .now + limit) ? [] : heartbeat.missing
+    }
+
     /// How often a connection has been accepted, turned away or ended.
     package var connectionChanges: UInt64 { context.admission.changes }
 
-    /// Waits until ``connectionChanges`` is no longer what it was, or the task is cancelled.
+    /// Calls a body once ``connectionChanges`` is no longer what it was; at once if it is not.
     ///
     /// Costs nothing meanwhile.
-    package func connectionsChange(from changes: UInt64) async {
-        let outcome = FirstOutcome()
-        await withTaskCancellationHandler {
-            _ = await withCheckedContinuation { continuation in
-                outcome.await(continuation)
-                context.admission.onChange(from: changes) { outcome.settle(true) }
-            }
-        } onCancel: {
-            outcome.settle(false)
-        }
+    ///
+    /// - Parameters:
+    ///   - changes: what it was.
+    ///   - body: called once, on the thread of the change: must be quick.
+    package func onConnectionsChange(
+        from changes: UInt64,
+        _ body: @escaping @Sendable () -> Void
+    ) {
+        context.admission.onChange(from: changes, body)
     }
 }

@@ -10,6 +10,7 @@ extension EchoServer {
     func start(_ attempt: StartAttempt) throws(Failure) -> [Endpoint] {
         let (model, sockets): (any ServingModel, [ListeningSocket])
         do throws(Failure) {
+            try openLog()
             let addresses = try attempt.addresses(of: configuration.listen.map(\.value))
             let reporter = try makeReporter()
             self.reporter.withLock { $0 = reporter }
@@ -55,6 +56,30 @@ extension EchoServer {
                 )
                 continuation.resume(returning: failure)
             }
+        }
+    }
+
+    /// Gives up a start that is under way, or that has not begun; it throws then.
+    ///
+    /// Returns at once.
+    package func abandonStart() {
+        let attempt = lifecycle.withLock { lifecycle -> StartAttempt? in
+            switch lifecycle.phase {
+            case .initial, .starting:
+                let plan = ShutdownPlan(drainingFor: .zero)
+                guard case .abandon(let attempt) = lifecycle.shutDown(plan, {}) else { return nil }
+                return attempt
+            default: return nil
+            }
+        }
+        attempt?.abandon()
+    }
+
+    private func openLog() throws(Failure) {
+        do throws(SystemError) {
+            try context.log.open()
+        } catch {
+            throw Failure(.system, "cannot start the log: \(error)", errno: error.errno)
         }
     }
 

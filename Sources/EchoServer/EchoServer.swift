@@ -28,7 +28,10 @@ public final class EchoServer: Sendable {
     /// - Parameters:
     ///   - configuration: all settings.
     ///   - logger: where the server says what an operator should know. Without one it is silent.
-    ///     Its level is read here.
+    ///     Its level is read here. Its handler is called on a thread of its own, and may be slow:
+    ///     no thread that serves, accepts or shuts down waits for it. What it does not take in
+    ///     time is dropped and counted, and ``shutdown(drainingFor:)`` gives it a second at the
+    ///     end.
     ///   - metricsFactory: the metrics backend that is told every ``Metric`` while the server
     ///     runs. Without one it is that of `MetricsSystem`, as it is now.
     /// - Throws: ``Failure`` if a setting is out of range.

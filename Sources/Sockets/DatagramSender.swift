@@ -6,22 +6,20 @@ import Glibc
 package struct DatagramSender: ~Copyable, Sendable {
     private let descriptor: Descriptor
 
-    /// Opens a datagram socket, close-on-exec, that blocks a limited time when a receiver is slow.
+    /// Opens a datagram socket, close-on-exec.
     ///
     /// The corresponding C function is `socket`.
-    package init(blockingAtMost limit: Duration) throws(SystemError) {
+    package init() throws(SystemError) {
         let type = CInt(SOCK_DGRAM.rawValue) | closeOnExecFlag
         let number = try systemCall("socket") { Glibc.socket(AF_UNIX, type, 0) }
-        let socket = Socket(Descriptor(adopting: number))
-        try socket.setBlockingTimeout(limit)
-        descriptor = Descriptor(adopting: socket.release())
+        descriptor = Descriptor(adopting: number)
     }
 
-    /// Sends one datagram.
+    /// Sends one datagram; blocks while the receiver's queue is full.
     ///
     /// The corresponding C function is `sendto`, with `MSG_NOSIGNAL`.
     ///
-    /// - Throws: why it was not delivered; `EAGAIN` if the receiver was too slow.
+    /// - Throws: why it was not delivered.
     package func send(_ text: String, to address: SocketAddress) throws(SystemError) {
         let bytes = Array(text.utf8)
         let flags = CInt(MSG_NOSIGNAL)

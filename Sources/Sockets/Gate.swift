@@ -33,11 +33,15 @@ package final class Gate: @unchecked Sendable {
     /// Waits until it is opened, or until a moment.
     ///
     /// The corresponding C function is `sem_clockwait`.
-    package func wait(until moment: MonotonicTime) {
+    ///
+    /// - Returns: whether it was opened.
+    @discardableResult
+    package func wait(until moment: MonotonicTime) -> Bool {
         let (seconds, rest) = moment.nanoseconds.quotientAndRemainder(dividingBy: 1_000_000_000)
         var time = timespec(tv_sec: Int(seconds), tv_nsec: Int(rest))
         repeat {
-            if unsafe sem_clockwait(semaphore, CLOCK_MONOTONIC, &time) == 0 { return }
+            if unsafe sem_clockwait(semaphore, CLOCK_MONOTONIC, &time) == 0 { return true }
         } while errno == EINTR
+        return false
     }
 }

@@ -54,6 +54,13 @@ package enum SocketAddress: Hashable, Sendable {
         return prefix & 0xFFC0 == 0xFE80 || prefix & 0xFF0F == 0xFF01 || prefix & 0xFF0F == 0xFF02
     }
 
+    /// The IPv4 address that an IPv4-mapped address of IPv6 stands for (`::ffff:192.0.2.1`), as a
+    /// socket for both gives it; any other address as it is (RFC 4291, section 2.5.5.2).
+    package var withoutMapping: SocketAddress {
+        guard case .ipv6(0, let low, let port, _) = self, low >> 32 == 0xFFFF else { return self }
+        return .ipv4(UInt32(truncatingIfNeeded: low), port: port)
+    }
+
     /// The IPv4 loopback address.
     package static func loopback(port: UInt16) -> SocketAddress {
         .ipv4(0x7F00_0001, port: port)

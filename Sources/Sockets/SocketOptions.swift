@@ -81,14 +81,15 @@ extension Socket {
         try? option(level: SOL_SOCKET, SO_DOMAIN)
     }
 
-    /// The user at the other end of a Unix socket (`SO_PEERCRED`, unix(7)).
-    package var peerUserID: UInt32? {
+    /// The user and the process at the other end of a Unix socket, as they were when it connected
+    /// (`SO_PEERCRED`, unix(7)).
+    package var peerCredentials: (user: UInt32, process: Int32)? {
         var credentials = clinux_ucred()
         var length = socklen_t(MemoryLayout<clinux_ucred>.size)
         guard unsafe getsockopt(number, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0 else {
             return nil
         }
-        return credentials.uid
+        return (credentials.uid, credentials.pid)
     }
 
     /// How many received bytes wait to be read (`FIONREAD`, tcp(7)).

@@ -76,25 +76,23 @@ package struct InterruptSignal: Sendable {
     /// Takes the highest real-time signal that nothing in the process uses yet, and keeps it for
     /// the life of the process.
     ///
-    /// `nil` if all are in use.
+    /// One that is ignored counts as used as long as there is another: all may be since the process
+    /// was started so. `nil` if all are in use.
     package static let shared: InterruptSignal? = {
-        for number in stride(
-            from: __libc_current_sigrtmax(),
-            through: __libc_current_sigrtmin(),
-            by: -1
-        ) {
-            var current = sigaction()
-            guard unsafe sigaction(number, nil, &current) == 0,
-                unsafe current.__sigaction_handler.sa_handler == nil
-            else { continue }
-            var action = sigaction()
-            unsafe action.__sigaction_handler.sa_handler = { _ in }
-            if unsafe sigaction(number, &action, nil) == 0 {
-                return InterruptSignal(number: number)
-            }
-        }
-        return nil
+        let numbers = (__libc_current_sigrtmin()...__libc_current_sigrtmax()).reversed()
+        let free = numbers.first { handler(of: $0) == 0 } ?? numbers.first { handler(of: $0) == 1 }
+        guard let free else { return nil }
+        var action = sigaction()
+        unsafe action.__sigaction_handler.sa_handler = { _ in }
+        return unsafe sigaction(free, &action, nil) == 0 ? InterruptSignal(number: free) : nil
     }()
+
+    // 0 for the default action (`SIG_DFL`), 1 if it is ignored (`SIG_IGN`).
+    private static func handler(of number: CInt) -> Int? {
+        var action = sigaction()
+        guard unsafe sigaction(number, nil, &action) == 0 else { return nil }
+        return unsafe unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self)
+    }
 }
 
 private final class ThreadBody {

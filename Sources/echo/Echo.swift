@@ -2,7 +2,7 @@ import ArgumentParser
 import EchoServer
 
 /// The command and its subcommands.
-struct Echo: AsyncParsableCommand {
+struct Echo: ParsableCommand {
     private static let name = ProgramName.current
 
     private static let examples = Layout.unbroken(
@@ -35,10 +35,12 @@ struct Echo: AsyncParsableCommand {
             ENDPOINTS are written PORT (of localhost), HOST:PORT, [IPv6]:PORT, *:PORT (every \
             address), unix:PATH or unix:@NAME (abstract). Port 0 lets the kernel choose.
 
-            SIGNALS: SIGTERM and SIGINT drain and exit with 0; a second one ends at once.
+            SIGNALS: SIGTERM and SIGINT drain and exit with 0; a second one, or SIGQUIT, ends at once; \
+            others have no effect.
 
-            EXIT CODES: 0 success; 1 a check failed; 64 wrong usage; 69 cannot serve or connect there; 71 the \
-            operating system failed, or the output is closed or full; 77 permission denied.
+            EXIT CODES: 0 success; 1 a check failed; 64 wrong usage; 69 cannot serve or connect there; 70 \
+            something hung when the server was to stop; 71 the operating system failed, or the output is \
+            closed or full; 77 permission denied.
             """,
         version: "\(name) \(EchoServer.version)",
         subcommands: [Serve.self, Client.self, Check.self, Models.self],

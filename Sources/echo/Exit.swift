@@ -9,6 +9,8 @@ enum Exit {
     static let usage: Int32 = 64
     /// Cannot serve, or be served, there (`EX_UNAVAILABLE`).
     static let unavailable: Int32 = 69
+    /// Something hung, and the process ended without it (`EX_SOFTWARE`).
+    static let hanging: Int32 = 70
     /// The operating system refused something else (`EX_OSERR`).
     static let system: Int32 = 71
     /// Not permitted (`EX_NOPERM`).
@@ -16,6 +18,8 @@ enum Exit {
 
     /// Ends the process: prints help, or one line that says what was wrong.
     static func end(with error: any Error) -> Never {
+        // Whoever reads what follows may take their time.
+        Signals.endCommand()
         let code = code(for: error)
         if code == 0 {
             let text =
@@ -27,10 +31,9 @@ enum Exit {
                 end(with: error)
             }
         } else if !(error is ExitCode) {
-            Output.writeError(
-                "\(Journal.errorPrefix)\(ProgramName.current): \(message(for: error))\n"
-            )
+            StandardError.write(StandardError.format.failure(message(for: error)))
         }
+        StandardError.flush()
         exit(code)
     }
 
@@ -60,7 +63,7 @@ enum Exit {
             default: Echo.message(for: error)
             }
         // Those of the argument parser may have several lines; those in an argument are shown.
-        let isQuoted = CommandLine.arguments.contains { $0.contains(where: \.isNewline) }
+        let isQuoted = ProcessArguments.all.contains { $0.contains(where: \.isNewline) }
         let line = isQuoted ? text : text.split(whereSeparator: \.isNewline).joined(separator: " ")
         return line.escapedForLog
     }
@@ -72,7 +75,7 @@ struct CommandError: Error {
     let message: String
 }
 
-/// Whole writes to standard output and standard error, without buffering.
+/// Writes without buffering.
 enum Output {
     /// Writes a text to standard output that is all that was asked for.
     ///
@@ -88,11 +91,6 @@ enum Output {
         _ = write(text, to: STDOUT_FILENO)
     }
 
-    /// Writes a text to standard error, if that is possible.
-    static func writeError(_ text: String) {
-        _ = write(text, to: STDERR_FILENO)
-    }
-
     private static func write(_ text: String, to descriptor: CInt) -> Errno? {
         var text = text
         return text.withUTF8 { bytes in
@@ -104,6 +102,24 @@ enum Output {
                 unsafe rest = UnsafeRawBufferPointer(rebasing: rest[count...])
             }
             return nil
+        }
+    }
+
+    /// Writes a text as far as a pipe, a terminal or a socket takes it within a time.
+    static func write(_ text: String, to descriptor: CInt, within limit: Duration) {
+        let end = MonotonicTime.now + limit
+        var rest = Array(text.utf8)[...]
+        while !rest.isEmpty {
+            var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+            guard unsafe poll(&entry, 1, (end - .now).millisecondsRoundedUp) > 0 else { return }
+            // What is writable takes so much at once, pipe(7).
+            let count = transferCall {
+                unsafe rest.prefix(4096).withUnsafeBytes { bytes in
+                    unsafe Glibc.write(descriptor, bytes.baseAddress, bytes.count)
+                }
+            }
+            guard count > 0 || count == -Int(EAGAIN) else { return }
+            rest = rest.dropFirst(max(0, count))
         }
     }
 }

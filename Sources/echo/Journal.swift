@@ -16,9 +16,6 @@ enum Journal {
         return unsafe String(cString: stream) == "\(status.st_dev):\(status.st_ino)"
     }()
 
-    /// What a line of an error begins with; nothing if it does not go to the journal.
-    static var errorPrefix: String { isConnected ? prefix(.error) : "" }
-
     /// What a line of that level begins with: the priority of syslog(3), as sd-daemon(3) writes it.
     static func prefix(_ level: Logger.Level) -> String {
         let priority =

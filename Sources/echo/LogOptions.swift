@@ -21,14 +21,15 @@ struct LogOptions: ParsableArguments {
             "Form of log lines on standard error: text or json. (default: text)",
             valueName: "format"
         ),
-        completion: Parse.completion(LineLogHandler.Format.self),
+        completion: Parse.completion(LineFormat.Form.self),
         transform: Parse.choice
     )
-    var logFormat: LineLogHandler.Format?
+    var logFormat: LineFormat.Form?
 
-    /// A logger as the flags describe it.
+    /// A logger as the flags describe it; from now on, every line on standard error looks as its do.
     func logger() -> Logger {
-        let format = logFormat ?? .text
+        let format = LineFormat(logFormat ?? StandardError.format.form)
+        StandardError.format = format
         var logger = Logger(label: "echo") { _ in LineLogHandler(format: format) }
         logger.logLevel = logLevel ?? .info
         return logger

@@ -5,12 +5,12 @@ import Glibc
 /// Runs the command and turns every failure into one line and an exit code.
 @main
 enum Main {
-    static func main() async {
+    static func main() {
+        Signals.hold()
         _ = ProcessStatus.startTime
-        // Nothing that a peer or a reader of our output does may end the process.
-        signal(SIGPIPE, SIG_IGN)
         openStandardStreams()
         DescriptorLimit.raise()
+        StandardError.format = LineFormat(EarlyLogForm.find())
         // For the argument parser, which writes help and cannot do so in a few columns. No other
         // thread may be reading the environment yet.
         unsafe setenv("COLUMNS", "\(Screen.current.columns)", 1)
@@ -18,14 +18,13 @@ enum Main {
             let arguments = Array(ProcessArguments.all.dropFirst())
             try Arguments.checkHelp(arguments)
             var command = try Echo.parseAsRoot(Arguments.withPlainValues(arguments))
-            if var command = command as? any AsyncParsableCommand {
-                try await command.run()
-            } else {
-                try command.run()
-            }
+            // A server takes its signals by itself.
+            if !(command is Serve) { Signals.endCommand() }
+            try command.run()
         } catch {
             Exit.end(with: error)
         }
+        StandardError.flush()
     }
 
     // A closed one would be the next socket's or event queue's number, and be written to. Using what

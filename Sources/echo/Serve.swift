@@ -31,8 +31,10 @@ struct Serve: ParsableCommand {
             throw ValidationError(Arguments.complaint(aboutExtra: first))
         }
         AddressSpace().share()
-        // First: no other thread may be reading the environment.
+        let signals = try Self.startThreads()
+        // Before the others: no other thread may be reading the environment.
         let notifier = ServiceNotifier.takeFromEnvironment(logger: logging.logger())
+        defer { notifier?.flush(within: StandardError.patience) }
         do {
             let inherited = try EchoServer.InheritedSocket.takeFromEnvironment()
             let origins = try Settings(completing: &self)
@@ -45,47 +47,119 @@ struct Serve: ParsableCommand {
                 return
             }
             let server = try EchoServer(configuration: configuration, logger: logger)
-            // Before anything is opened, so that no signal is missed. A terminal that goes away is no
-            // reason to stop.
-            signal(SIGHUP, SIG_IGN)
-            var signals = TerminationSignals()
-            let metrics = try monitoring.metrics?.value.map { endpoint in
-                try NetworkSandbox.explaining(.metrics) {
-                    try MetricsServer(server, on: endpoint, logger: logger)
-                }
-            }
-            defer { metrics?.stop() }
-            for endpoint in try NetworkSandbox.explaining(.listening, server.start) {
-                Output.write("listening on \(endpoint)\n")
-            }
-            NetworkSandbox.warn(logger, about: configuration.listen, .listening)
-            let monitored = monitoring.metrics?.value.map { [$0] } ?? []
-            NetworkSandbox.warn(logger, about: monitored, .metrics)
-            // Tasks need threads and descriptors of Dispatch: none where nobody is to be told.
-            if notifier == nil {
-                signals.wait()
-                server.shutdownAndWait()
-            } else {
-                Self.serve(server, until: &signals, ServiceReporter(server, notifier))
-            }
+            let span = configuration.shutdownDelay + configuration.drainTimeout
+            signals.bound(server, stoppingWithin: span)
+            try serve(server, until: signals, notifier, logger)
         } catch {
             ServiceReporter.report(error, to: notifier)
             throw error
         }
     }
 
-    // The first signal drains, the second ends the process as it does by default.
-    private static func serve(
+    // Those that are needed whatever may be lacking later, or hang.
+    private static func startThreads() throws -> TerminationSignals {
+        do throws(SystemError) {
+            try StandardError.writeOnThread()
+            return try TerminationSignals()
+        } catch {
+            throw CommandError(withoutThread: error)
+        }
+    }
+
+    // Not if it is asked to stop meanwhile: what is queued on an inherited socket is for the next.
+    private static func start(
         _ server: EchoServer,
-        until signals: inout TerminationSignals,
-        _ reporter: ServiceReporter
-    ) {
-        let report = reporter.ready()
-        let reports = Task { await reporter.run(after: report) }
+        unless signals: TerminationSignals
+    ) throws -> [EchoServer.Endpoint]? {
+        if signals.isStopping { return nil }
+        do {
+            return try NetworkSandbox.explaining(.listening, server.start)
+        } catch let failure as EchoServer.Failure
+            where failure.code == .alreadyShutDown && signals.isStopping
+        {
+            return nil
+        }
+    }
+
+    private static func reporter(
+        _ server: EchoServer,
+        _ notifier: ServiceNotifier?
+    ) throws -> ServiceReporter? {
+        do throws(SystemError) {
+            return try notifier.map { (notifier) throws(SystemError) in
+                try ServiceReporter(server, notifier)
+            }
+        } catch {
+            throw CommandError(withoutThread: error)
+        }
+    }
+
+    // The first signal drains, the second ends the process.
+    private func serve(
+        _ server: EchoServer,
+        until signals: TerminationSignals,
+        _ notifier: ServiceNotifier?,
+        _ logger: Logger
+    ) throws {
+        let announcement = try Announcement()
+        defer { announcement.flush() }
+        let metrics = try monitoring.metrics?.value.map { endpoint in
+            try NetworkSandbox.explaining(.metrics) {
+                try MetricsServer(server, on: endpoint, logger: logger)
+            }
+        }
+        defer { metrics?.stop() }
+        guard let endpoints = try Self.start(server, unless: signals) else { return }
+        if !Self.isLogBesideOutput || logger.logLevel > .info {
+            announcement.listening(on: endpoints)
+        }
+        NetworkSandbox.warn(logger, about: server.configuration.listen, .listening)
+        NetworkSandbox.warn(logger, about: monitoring.metrics?.value.map { [$0] } ?? [], .metrics)
+        let reporter = try Self.reporter(server, notifier)
         signals.wait()
-        reporter.stopping()
-        Task { await reporter.extendStopping() }
+        reporter?.stopping()
         server.shutdownAndWait()
-        reports.cancel()
+        reporter?.end()
+    }
+}
+
+extension Serve {
+    /// Whether the log's lines appear on the same terminal as those on standard output: it says where
+    /// the server listens, too.
+    private static var isLogBesideOutput: Bool {
+        var (output, errors) = (stat(), stat())
+        guard unsafe fstat(STDOUT_FILENO, &output) == 0, unsafe fstat(STDERR_FILENO, &errors) == 0
+        else { return false }
+        return isatty(STDOUT_FILENO) == 1 && isatty(STDERR_FILENO) == 1
+            && output.st_rdev == errors.st_rdev
+    }
+}
+
+extension CommandError {
+    /// A thread that is needed cannot be started.
+    fileprivate init(withoutThread error: SystemError) {
+        self.init(exitCode: Exit.system, message: "cannot start a thread: \(error)")
+    }
+}
+
+/// What the server prints on standard output.
+private struct Announcement {
+    private let writer: LineWriter
+
+    init() throws {
+        do throws(SystemError) {
+            writer = try LineWriter(STDOUT_FILENO, name: "output", lossLine: nil)
+        } catch {
+            throw CommandError(withoutThread: error)
+        }
+    }
+
+    func listening(on endpoints: [EchoServer.Endpoint]) {
+        for endpoint in endpoints { writer.write("listening on \(endpoint)") }
+        writer.finish()
+    }
+
+    func flush() {
+        writer.flush(within: StandardError.patience)
     }
 }

@@ -2,25 +2,46 @@ import EchoServer
 import Sockets
 
 /// Keeps the service manager informed, if there is one: readiness, status, watchdog, shutdown.
-struct ServiceReporter: Sendable {
+///
+/// A thread of its own does so, and no task: those run on threads of Dispatch, which ask for a higher
+/// priority than a service may have, and complain to the system's log. Any thread.
+final class ServiceReporter: Sendable {
+    private struct State {
+        var isStopping = false
+        var isOver = false
+    }
+
+    /// What has been reported.
+    private struct Report {
+        let status: String
+        let changes: UInt64
+    }
+
     private let server: EchoServer
-    private let notifier: ServiceNotifier?
+    private let notifier: ServiceNotifier
     private let introduction: String
-    private let isStopping = SharedFlag()
+    private let state = Locked(State())
+    private let news = Gate()
 
     /// The status is told at most so often.
     private static let statusInterval: Duration = .seconds(3)
-    /// How often the manager is told that draining goes on.
+    /// How often the manager is told that stopping goes on.
     private static let extensionInterval: Duration = .seconds(3)
     /// The manager may give up when it has heard nothing for so long.
     private static let extensionLength: Duration = .seconds(15)
 
-    /// Reports about a server that has started.
-    init(_ server: EchoServer, _ notifier: ServiceNotifier?) {
+    /// Says that every endpoint of a server that has started accepts, and goes on reporting about it
+    /// until ``end()``.
+    ///
+    /// - Throws: `EAGAIN` when the system allows no further thread.
+    init(_ server: EchoServer, _ notifier: ServiceNotifier) throws(SystemError) {
         self.server = server
         self.notifier = notifier
         let endpoints = server.endpoints.map(\.description).joined(separator: ", ")
         introduction = "\(server.configuration.model.rawValue) on \(endpoints)"
+        let first = Report(status: status(isStopping: false), changes: 0)
+        notifier.send(.ready, .status(first.status))
+        try Thread(name: "reporter") { [self] in report(after: first) }.detach()
     }
 
     /// Says that there will be no server, and why.
@@ -33,98 +54,99 @@ struct ServiceReporter: Sendable {
         }
     }
 
-    /// What has been reported.
-    struct Report: Sendable {
-        let status: String
-        let changes: UInt64
+    /// Says that it stops, and goes on saying so until the time for that is over.
+    func stopping() {
+        state.withLock { $0.isStopping = true }
+        let status = status(isStopping: true)
+        notifier.send(.stopping, .status(status), .extendTimeout(Self.extensionLength))
+        news.open()
     }
 
-    /// Says that every endpoint accepts.
-    func ready() -> Report {
-        let report = Report(status: status, changes: 0)
-        notifier?.send(.ready, .status(report.status))
-        return report
+    /// Reports no more.
+    func end() {
+        state.withLock { $0.isOver = true }
+        news.open()
     }
 
-    /// Goes on from a first report, until the task is cancelled.
-    func run(after report: Report) async {
-        guard let notifier else { return }
-        await withTaskGroup { group in
-            group.addTask { await reportStatus(to: notifier, after: report) }
-            group.addTask { await feedWatchdog(of: notifier) }
+    private func report(after first: Report) {
+        var last = first
+        var statusDue = MonotonicTime.now + Self.statusInterval
+        // Twice in the time after which the manager would end the service.
+        let interval = notifier.watchdogTimeout.map { $0 / 2 }
+        var watchdogDue = interval == nil ? nil : MonotonicTime.now
+        var extending: (due: MonotonicTime, end: MonotonicTime)?
+        expectChange(from: last)
+        while true {
+            let state = state.withLock { $0 }
+            if state.isOver { return }
+            let now = MonotonicTime.now
+            if let interval, let due = watchdogDue, due <= now {
+                feedWatchdog(within: interval)
+                watchdogDue = max(due + interval, now)
+            }
+            if state.isStopping {
+                extending = extendStopping(extending, now)
+            } else if server.connectionChanges != last.changes, statusDue <= now {
+                last = reportStatus(after: last)
+                statusDue = now + Self.statusInterval
+                expectChange(from: last)
+            }
+            let isChanged = !state.isStopping && server.connectionChanges != last.changes
+            sleep(until: [watchdogDue, extending?.due, isChanged ? statusDue : nil])
         }
+    }
+
+    private func sleep(until moments: [MonotonicTime?]) {
+        guard let first = moments.compactMap({ $0 }).min() else { return news.wait() }
+        news.wait(until: first)
     }
 
     // Without connections that come or go, nothing runs.
-    private func reportStatus(to notifier: ServiceNotifier, after first: Report) async {
-        var last = first
-        while !Task.isCancelled {
-            try? await Task.sleep(for: Self.statusInterval)
-            await server.connectionsChange(from: last.changes)
-            let changes = server.connectionChanges
-            let report = Report(status: status, changes: changes)
-            if report.status != last.status, !Task.isCancelled {
-                notifier.send(.status(report.status))
-            }
-            last = report
-        }
+    private func expectChange(from report: Report) {
+        server.onConnectionsChange(from: report.changes) { [news] in news.open() }
     }
 
-    // Twice in the time after which the manager would end the service, and only if every loop of
-    // the server has turned since it was asked.
-    private func feedWatchdog(of notifier: ServiceNotifier) async {
-        guard let timeout = notifier.watchdogTimeout else { return }
-        let interval = timeout / 2
-        while !Task.isCancelled {
-            // The clock of the manager's watchdog: it stands still while the machine sleeps.
-            let next = SuspendingClock.now + interval
-            if await server.isResponsive(within: interval) { notifier.send(.watchdog) }
-            try? await Task.sleep(until: next, clock: .suspending)
-        }
+    private func reportStatus(after last: Report) -> Report {
+        let changes = server.connectionChanges
+        let report = Report(status: status(isStopping: false), changes: changes)
+        if report.status != last.status { notifier.send(.status(report.status)) }
+        return report
     }
 
-    /// Says that it is shutting down.
-    func stopping() {
-        isStopping.set()
-        notifier?.send(.stopping, .status(status), .extendTimeout(Self.extensionLength))
+    // Only if every loop of the server has turned since it was asked.
+    private func feedWatchdog(within interval: Duration) {
+        if server.hangingLoops(within: interval)?.isEmpty == true { notifier.send(.watchdog) }
     }
 
-    /// Goes on saying that it is shutting down, until the task is cancelled or the time for that is
-    /// over.
-    func extendStopping() async {
-        guard let notifier else { return }
-        let configuration = server.configuration
-        let end = SuspendingClock.now + configuration.shutdownDelay + configuration.drainTimeout
-        while !Task.isCancelled, .now < end {
-            try? await Task.sleep(for: Self.extensionInterval)
-            if await server.isResponsive(within: Self.extensionInterval) {
-                notifier.send(.extendTimeout(Self.extensionLength))
-            }
+    private func extendStopping(
+        _ last: (due: MonotonicTime, end: MonotonicTime)?,
+        _ now: MonotonicTime
+    ) -> (due: MonotonicTime, end: MonotonicTime) {
+        let span = server.configuration.shutdownDelay + server.configuration.drainTimeout
+        let end = last?.end ?? (now + span)
+        guard let due = last?.due else { return (now + Self.extensionInterval, end) }
+        guard due <= now, now < end else { return (now < end ? due : .distantFuture, end) }
+        if server.hangingLoops(within: Self.extensionInterval)?.isEmpty == true {
+            notifier.send(.extendTimeout(Self.extensionLength))
         }
+        return (now + Self.extensionInterval, end)
     }
 
     // Before the server has been told, and until its delay is over, there are endpoints.
-    private var prefix: String {
-        guard isStopping.isSet else { return "" }
+    private func prefix(isStopping: Bool) -> String {
+        guard isStopping else { return "" }
         let leaves = server.configuration.shutdownDelay > .zero && !server.endpoints.isEmpty
         return leaves ? "shutting down, still accepting: " : "draining: "
     }
 
-    private var status: String {
+    private func status(isStopping: Bool) -> String {
         let statistics = server.statistics
-        return prefix + introduction
+        return prefix(isStopping: isStopping) + introduction
             + "; connections: \(statistics.active) active, \(statistics.accepted) accepted, "
             + "\(statistics.rejectedTotal) rejected; version \(EchoServer.version)"
     }
 }
 
-/// Something that becomes true, for all who look.
-private final class SharedFlag: Sendable {
-    private let value = Locked(false)
-
-    var isSet: Bool { value.withLock { $0 } }
-
-    func set() {
-        value.withLock { $0 = true }
-    }
+extension MonotonicTime {
+    fileprivate static let distantFuture = MonotonicTime(nanoseconds: .max)
 }

@@ -1,27 +1,125 @@
+import EchoServer
 import Glibc
+import Logging
+import Sockets
+import Synchronization
 
-/// The signals that ask a server to stop, taken on the main thread.
+/// The signals of a server, taken by a thread of its own: whatever the others hang in, a second one
+/// ends the process, and so does the end of the time for stopping.
 ///
 /// Without Dispatch and without tasks, which need threads and descriptors at the very moment: a
-/// server that has run out of either must still stop when it is told to.
-struct TerminationSignals: ~Copyable {
-    private static let numbers = [SIGTERM, SIGINT]
-    private var set = sigset_t()
+/// server that has run out of either must still stop when it is told to. Any thread.
+final class TerminationSignals: Sendable {
+    /// How long after the time for draining the process ends by itself, if something hangs.
+    static let grace = Duration.seconds(3)
 
-    /// Keeps the signals pending for ``wait()``, in this thread and in all that it starts.
-    init() {
-        unsafe sigemptyset(&set)
-        for number in Self.numbers { unsafe sigaddset(&set, number) }
-        unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
+    private struct State {
+        var limit = Duration.seconds(5)
+        var server: EchoServer?
     }
 
-    /// Waits for the first signal; from then on they do what they do by default.
+    private let state = Locked(State())
+    private let first = Gate()
+    private let isFirstTaken = Atomic(false)
+
+    /// Begins to take the signals that ``Signals/hold()`` keeps pending.
     ///
-    /// The corresponding C function is `sigwait`.
-    mutating func wait() {
-        var number: CInt = 0
-        unsafe sigwait(&set, &number)
-        for number in Self.numbers { signal(number, SIG_DFL) }
-        unsafe pthread_sigmask(SIG_UNBLOCK, &set, nil)
+    /// - Throws: `EAGAIN` when the system allows no further thread.
+    init() throws(SystemError) {
+        try Thread(name: "signals") { [self] in takeSignals() }.detach()
+    }
+
+    /// Says how long stopping may take, and whose loops to ask what hangs if it takes longer.
+    func bound(_ server: EchoServer, stoppingWithin limit: Duration) {
+        state.withLock { $0 = State(limit: limit, server: server) }
+    }
+
+    /// Whether the first signal to stop has come.
+    var isStopping: Bool { isFirstTaken.load(ordering: .acquiring) }
+
+    /// Waits for the first signal to stop.
+    ///
+    /// By one thread, once.
+    func wait() {
+        first.wait()
+    }
+
+    private func takeSignals() {
+        var begin: MonotonicTime?
+        var overruns = 0
+        while true {
+            let number = next(until: begin.map { end(after: $0, overruns) })
+            switch number {
+            case SIGQUIT: Signals.end(by: SIGQUIT)
+            case SIGTERM, SIGINT:
+                if begin != nil { Signals.end(by: number) }
+                begin = .now
+                isFirstTaken.store(true, ordering: .releasing)
+                first.open()
+                state.withLock { $0.server }?.abandonStart()
+            case 0:
+                guard let begin, end(after: begin, overruns) <= .now else { continue }
+                overruns += 1
+                endIfHanging(overruns)
+            default: break
+            }
+        }
+    }
+
+    private func end(after begin: MonotonicTime, _ overruns: Int) -> MonotonicTime {
+        begin + state.withLock { $0.limit } + Self.grace * (overruns + 1)
+    }
+
+    /// The next signal; 0 if there is none until then.
+    private func next(until end: MonotonicTime?) -> CInt {
+        var set = Signals.held
+        guard let end else {
+            var number: CInt = 0
+            return unsafe sigwait(&set, &number) == 0 ? number : 0
+        }
+        let rest = max(0, (end - .now).nanoseconds)
+        var time = timespec(tv_sec: Int(rest / 1_000_000_000), tv_nsec: Int(rest % 1_000_000_000))
+        return max(0, unsafe sigtimedwait(&set, nil, &time))
+    }
+
+    // Where every loop turns, the machine may only be slow: for a while.
+    private func endIfHanging(_ overruns: Int) {
+        let (limit, server) = state.withLock { ($0.limit, $0.server) }
+        let hanging = Self.hangingLoops(of: server)
+        guard !hanging.isEmpty || overruns > 2 else { return }
+        let name = hanging.isEmpty ? ["unknown"] : hanging
+        StandardError.write(
+            StandardError.format.line(
+                .critical,
+                "it has not stopped in time, and ends now: something hangs",
+                [
+                    "hanging": "\(name.joined(separator: ","))",
+                    "timeout-seconds": .stringConvertible(limit.components.seconds),
+                ]
+            )
+        )
+        StandardError.flush()
+        _exit(Exit.hanging)
+    }
+
+    // On another thread: whoever asks may come to hang as well.
+    private static func hangingLoops(of server: EchoServer?) -> [String] {
+        guard let server else { return ["start"] }
+        let asked = Asked()
+        do throws(SystemError) {
+            try Thread(name: "diagnosis") {
+                asked.loops.withLock { $0 = server.hangingLoops(within: .milliseconds(500)) ?? [] }
+                asked.isDone.open()
+            }.detach()
+        } catch {
+            return ["unknown"]
+        }
+        guard asked.isDone.wait(until: .now + .seconds(1)) else { return ["unknown"] }
+        return asked.loops.withLock { $0 }
+    }
+
+    private final class Asked: Sendable {
+        let loops = Locked<[String]>([])
+        let isDone = Gate()
     }
 }

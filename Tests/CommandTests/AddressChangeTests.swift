@@ -36,13 +36,41 @@ struct AddressChangeTests {
         #expect(!server.process.text(of: .standardError).contains("addresses"))
     }
 
+    // It used to write a line for each.
+    @Test(arguments: EchoServer.IOModel.allCases)
+    func `many changes are a few lines, with their count`(
+        _ model: EchoServer.IOModel
+    ) async throws {
+        let server = try await RunningServer(
+            model,
+            ["--listen", "0.0.0.0:0"],
+            through: ["/usr/bin/unshare", "--net"]
+        )
+        let begin = MonotonicTime.now
+        let folder = try TemporaryFolder()
+        let changes = (0..<1000).map { number in
+            "address \(number % 2 == 0 ? "add" : "delete") 127.77.77.77/32 dev lo\n"
+        }
+        _ = try folder.file("changes", holding: Array(changes.joined().utf8))
+        try await ip(["-batch", folder.path("changes")], in: server)
+        server.process.send(signal: SIGTERM)
+        let lines = try await server.process.result().errors.outputLines
+            .filter { $0.contains("the addresses of this host have changed") }
+        let most = 2 + Int((MonotonicTime.now - begin) / .seconds(10))
+        #expect((1...most).contains(lines.count), "\(lines.count)")
+        let count = lines.compactMap { $0.firstMatch(of: /\ changes=(\d+)$/).flatMap { Int($0.1) } }
+        // Several may have come to the server as one.
+        #expect(count.allSatisfy { (2...1000).contains($0) }, "\(lines)")
+    }
+
     private func addAddress(to server: RunningServer) async throws {
+        try await ip(["address", "add", "127.77.77.77/32", "dev", "lo"], in: server)
+    }
+
+    private func ip(_ arguments: [String], in server: RunningServer) async throws {
         let command = try #require(ipCommand)
         let enter = ["--net", "--target", "\(server.process.pid)", command]
-        let change = try RunningProcess(
-            "/usr/bin/nsenter",
-            enter + ["address", "add", "127.77.77.77/32", "dev", "lo"]
-        )
+        let change = try RunningProcess("/usr/bin/nsenter", enter + arguments)
         #expect(try await change.result().exit == .code(0))
     }
 }

@@ -1,7 +1,10 @@
-/// A strict reader of flat JSON objects with string values, RFC 8259.
+/// A strict reader of flat JSON objects whose values are strings and numbers, RFC 8259.
 struct JSONObject {
     private var members: [String: String] = [:]
     private var rest: Substring.UnicodeScalarView
+
+    /// The names of the members whose values are numbers.
+    private(set) var numbers: Set<String> = []
 
     subscript(name: String) -> String? { members[name] }
 
@@ -10,9 +13,8 @@ struct JSONObject {
         rest = Substring(line).unicodeScalars
         guard take("{") else { return nil }
         repeat {
-            guard let name = string(), take(":"), let value = string(), members[name] == nil else {
-                return nil
-            }
+            guard let name = string(), take(":"), members[name] == nil else { return nil }
+            guard let value = rest.first == "\"" ? string() : number(name) else { return nil }
             members[name] = value
         } while take(",")
         guard take("}"), rest.isEmpty else { return nil }
@@ -22,6 +24,14 @@ struct JSONObject {
         guard rest.first == scalar else { return false }
         rest.removeFirst()
         return true
+    }
+
+    private mutating func number(_ name: String) -> String? {
+        let digits = String(rest.prefix { $0 != "," && $0 != "}" })
+        guard digits.wholeMatch(of: /-?(0|[1-9][0-9]*)(\.[0-9]+)?/) != nil else { return nil }
+        rest = rest.dropFirst(digits.unicodeScalars.count)
+        numbers.insert(name)
+        return digits
     }
 
     private mutating func string() -> String? {

@@ -6,6 +6,7 @@ import TestSupport
 final class NotifySocket: Sendable {
     /// What `$NOTIFY_SOCKET` is to be.
     let name: String
+    private let address: SocketAddress
     private let descriptor: Descriptor
     private let folder: TemporaryFolder?
     private let received = Locked<[String]>([])
@@ -23,9 +24,28 @@ final class NotifySocket: Sendable {
         let type = CInt(SOCK_DGRAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
         descriptor = Descriptor(adopting: try systemCall("socket") { socket(AF_UNIX, type, 0) })
         try descriptor.setNonBlocking(true)
-        let address = SocketAddress.unix(path)
+        address = SocketAddress.unix(path)
+        let address = address
         try systemCall("bind") {
             unsafe address.withSockaddr { unsafe bind(descriptor.rawValue, $0, $1) }
+        }
+    }
+
+    /// Fills the socket's queue, so that no further message has room until some are read.
+    ///
+    /// - Returns: how many messages that took.
+    @discardableResult
+    func fill() async throws -> Int {
+        let type = CInt(SOCK_DGRAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
+        let sender = Descriptor(adopting: try systemCall("socket") { socket(AF_UNIX, type, 0) })
+        try sender.setNonBlocking(true)
+        var count = 0
+        while true {
+            let sent = unsafe address.withSockaddr { pointer, length in
+                transferCall { unsafe sendto(sender.rawValue, "x", 1, 0, pointer, length) }
+            }
+            guard sent > 0 else { return count }
+            count += 1
         }
     }
 

@@ -180,6 +180,11 @@ struct ServeTests {
             .filter { $0["message"] == "connection closed" }
         #expect(closed.count == 3)
         #expect(closed.allSatisfy { $0["cause"] == "peer-closed" && $0["bytes-sent"] == "50000" })
+        let numbers: Set = ["bytes-received", "bytes-sent", "duration-seconds"]
+        #expect(closed.allSatisfy { $0.numbers == numbers })
+        let stopped = try #require(errors.outputLines.last.flatMap { JSONObject(String($0)) })
+        #expect(stopped["accepted"] == "3")
+        #expect(stopped.numbers.count == 6)
     }
 
     @Test func `without debug a probe that says nothing leaves no line`() async throws {

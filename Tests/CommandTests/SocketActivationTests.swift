@@ -47,6 +47,30 @@ struct SocketActivationTests {
         #expect(folder.contains("socket"))
     }
 
+    @Test(arguments: EchoServer.IOModel.allCases)
+    func `an IPv4 client of a socket for both is an IPv4 client`(
+        _ model: EchoServer.IOModel
+    ) async throws {
+        // The service manager's sockets of IPv6 take IPv4 as well.
+        let port = UInt16.random(in: 20_000..<30_000)
+        let sockets = ["-l", "[::]:\(port)"]
+        let echo = [try BuiltProduct.path(named: "echo"), "--model", model.rawValue]
+        let flags = ["--log-level", "debug", "--max-per-peer", "1"]
+        let process = try RunningProcess(Self.activate, Self.environment + sockets + echo + flags)
+        _ = try await process.line(from: .standardError) { $0.contains("Listening on ") }
+        let client = try await TestClient(to: .loopback(port: port))
+        defer { client.close() }
+        #expect(try await client.exchange([1]) == [1])
+        let peer = try #require(client.localAddress)
+        let opened = try await process.line(from: .standardError) { $0.contains("opened") }
+        #expect(opened.hasSuffix(" connection opened endpoint=127.0.0.1:\(port) peer=\(peer)"))
+        let second = try await TestClient(to: .loopback(port: port))
+        defer { second.close() }
+        #expect(try await second.receiveToEnd().end == .reset)
+        process.send(signal: SIGTERM)
+        #expect(try await process.exit() == .code(0))
+    }
+
     @Test func `a socket that does not listen is named`() async throws {
         // As with Accept=yes: one process for each connection.
         let address = address()

@@ -33,6 +33,7 @@ final class AcceptSourceProbe {
     ) throws {
         let log = log
         context = ServingContext(configuration, logger: Logger(label: "test") { _ in log })
+        try context.log.open()
         listening = ListeningSocket(try Listener(.loopback(port: 0)))
         wakeup = try Wakeup()
         source = AcceptSource(listening, context, wakeup: wakeup, canServe: canServe)
@@ -42,11 +43,16 @@ final class AcceptSourceProbe {
     var isWoken: Bool { isReadable(wakeup.number, within: .zero) }
 
     /// The messages logged, with their level.
-    var logged: [String] { log.entries.map { "\($0.level): \($0.message)" } }
+    var logged: [String] { entries.map { "\($0.level): \($0.message)" } }
+
+    private var entries: [InMemoryLogHandler.Entry] {
+        context.log.flush()
+        return log.entries
+    }
 
     /// A field of the last message logged.
     func lastLogged(_ field: String) -> String? {
-        log.entries.last?.metadata[field].map { "\($0)" }
+        entries.last?.metadata[field].map { "\($0)" }
     }
 
     /// Connects; the connection may still be on its way into the queue.

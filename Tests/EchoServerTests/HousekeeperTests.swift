@@ -138,7 +138,7 @@ private final class NotedConnection: Connection {
 
 @Suite(.timeLimit(.minutes(5)))
 struct HousekeeperWorkerTests {
-    private let inbox = WorkerInbox {}
+    private let inbox = WorkerInbox(of: "test") {}
     private let worker: WorkerCore
     private let connections: [NotedConnection]
     private let ending: EchoState.Demand = [.shutdownSend, .receive]

@@ -1,4 +1,5 @@
 import EchoServer
+import Glibc
 import Logging
 import Sockets
 import TestSupport
@@ -8,7 +9,7 @@ import Testing
 @Suite(.timeLimit(.minutes(5)), .serialized)
 struct LoggingTests {
     @Test(arguments: EchoServer.IOModel.allCases)
-    func `at debug each end of a connection is told, with peer, bytes and cause`(
+    func `at debug each beginning and end of a connection is told, with peer, bytes and cause`(
         _ model: EchoServer.IOModel
     ) async throws {
         let log = RecordedLog()
@@ -24,14 +25,55 @@ struct LoggingTests {
             #expect(try await broken.exchange([1]) == [1])
             broken.reset()
             await expectEventually(server, \.active, is: 0)
-            #expect(await eventually { log.lines(.debug).count == 2 })
+            #expect(await eventually { log.lines(.debug).count == 4 })
             let lines = log.lines(.debug)
-            let first = try #require(lines.first)
+            #expect(lines.first == "connection opened endpoint=\(address) peer=\(peer)")
+            let first = try #require(lines.dropFirst().first)
             let expected =
                 /connection closed bytes-received=3 bytes-sent=3 cause=peer-closed duration-seconds=\d+\.\d\d peer=(.+)/
             #expect(first.wholeMatch(of: expected)?.1 == "\(peer)", "\(first)")
             #expect(lines.last?.contains(" cause=reset ") == true)
         }
+    }
+
+    @Test(arguments: EchoServer.IOModel.allCases)
+    func `at debug the user and the process of a Unix socket's peer are told`(
+        _ model: EchoServer.IOModel
+    ) async throws {
+        let log = RecordedLog()
+        let path = temporarySocketPath()
+        let listens = { @Sendable (configuration: inout EchoServer.Configuration) in
+            configuration.listen = [.unix(path)]
+        }
+        try await withServer(model, listens, logger: log.logger(.debug)) { server, address in
+            let client = try await TestClient(to: address)
+            #expect(try await client.exchange([1]) == [1])
+            client.close()
+            #expect(await eventually { log.lines(.debug).count == 2 })
+            let lines = log.lines(.debug)
+            let identity = "peer=unix: process=\(getpid()) user=\(geteuid())"
+            #expect(lines[0] == "connection opened endpoint=unix:\(path) \(identity)")
+            #expect(lines[1].hasSuffix(" \(identity)"), "\(lines[1])")
+        }
+    }
+
+    // A serving thread used to call the handler, and stood still with it.
+    @Test(arguments: EchoServer.IOModel.allCases)
+    func `a log handler that stands still delays no client, and the end for a second`(
+        _ model: EchoServer.IOModel
+    ) async throws {
+        let gate = Gate()
+        let log = RecordedLog(standingStillAt: gate)
+        try await withServer(model, logger: log.logger(.debug)) { server, address in
+            for _ in 0..<10 {
+                let report = try await EchoLoad(connections: 20, bytes: 100).run(against: address)
+                #expect(report.isComplete, "\(report)")
+            }
+            #expect(await server.isResponsive(within: patience))
+        }
+        gate.open()
+        #expect(await eventually { log.lines(.info).contains { $0.hasPrefix("stopped ") } })
+        #expect(log.lines(.debug).count == 400)
     }
 
     @Test(arguments: EchoServer.IOModel.allCases)
@@ -78,6 +120,12 @@ struct LoggingTests {
 /// What was logged, as lines with sorted metadata.
 private final class RecordedLog: Sendable {
     private let entries = Locked<[(level: Logger.Level, line: String)]>([])
+    private let gate: Locked<Gate?>
+
+    /// - Parameter gate: what the first line waits for.
+    init(standingStillAt gate: Gate? = nil) {
+        self.gate = Locked(gate)
+    }
 
     var count: Int { entries.withLock { $0.count } }
 
@@ -102,6 +150,7 @@ private final class RecordedLog: Sendable {
         }
 
         func log(event: LogEvent) {
+            log.gate.withLock { $0.take() }?.wait()
             let fields = (event.metadata ?? [:]).sorted { $0.key < $1.key }
             let line = ([event.message.description] + fields.map { "\($0.key)=\($0.value)" })
                 .joined(separator: " ")

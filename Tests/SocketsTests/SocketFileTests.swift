@@ -32,7 +32,7 @@ struct SocketFileTests {
             let server = try acceptedSocket(from: listener)
             client.send(text: "hello")
             #expect(server.receiveAll(5) == Array("hello".utf8))
-            #expect(server.peerUserID == geteuid())
+            #expect(server.peerCredentials?.user == geteuid())
         }
         #expect(!folder.contains("socket"))
     }

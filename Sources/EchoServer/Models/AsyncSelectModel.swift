@@ -51,7 +51,7 @@ private final class AsyncSelectWindow {
         self.context = context
         let loop = try EventLoop()
         let waker = loop.waker
-        core = WorkerCore(context, WorkerInbox { waker.wake() })
+        core = WorkerCore(context, WorkerInbox(of: "async-select") { waker.wake() })
         pump = MessagePump(loop)
         timer = try LoopTimer(on: loop) { [unowned self] in keepHouse() }
         loop.onWake = { [unowned self] in takeOrders() }

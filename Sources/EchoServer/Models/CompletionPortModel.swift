@@ -21,7 +21,7 @@ final class CompletionPortModel: ServingModel {
 
     func start() throws {
         service.begin()
-        let started = try WorkerPool(name: "port", count: workers) { [service] _ in
+        let started = try WorkerPool(name: PortRoll.loop, count: workers) { [service] _ in
             CompletionPortWorker(service).run()
         }
         pool.withLock { $0 = started }

@@ -56,7 +56,7 @@ private final class EventSelectWorker: GroupWorker {
     init(_ context: ServingContext, ended: @escaping @Sendable (Int) -> Void) throws {
         loop = try EventLoop()
         let waker = loop.waker
-        core = WorkerCore(context, WorkerInbox { waker.wake() }, ended: ended)
+        core = WorkerCore(context, WorkerInbox(of: "event-select") { waker.wake() }, ended: ended)
     }
 
     func run() {

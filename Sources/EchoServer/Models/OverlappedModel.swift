@@ -59,7 +59,11 @@ private final class OverlappedWorker: GroupWorker {
     init(_ context: ServingContext, ended: @escaping @Sendable (Int) -> Void) throws {
         let thread = try AlertableThread(receiveBufferSize: context.operationBufferSize)
         self.thread = thread
-        core = WorkerCore(context, WorkerInbox { thread.queueRoutine {} }, ended: ended)
+        core = WorkerCore(
+            context,
+            WorkerInbox(of: "overlapped") { thread.queueRoutine {} },
+            ended: ended
+        )
     }
 
     func run() {

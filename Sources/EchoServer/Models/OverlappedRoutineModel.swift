@@ -58,7 +58,11 @@ private final class OverlappedRoutineWorker: GroupWorker {
     init(_ context: ServingContext, ended: @escaping @Sendable (Int) -> Void) throws {
         let thread = try AlertableThread(receiveBufferSize: context.operationBufferSize)
         self.thread = thread
-        core = WorkerCore(context, WorkerInbox { thread.queueRoutine {} }, ended: ended)
+        core = WorkerCore(
+            context,
+            WorkerInbox(of: "overlapped-routine") { thread.queueRoutine {} },
+            ended: ended
+        )
     }
 
     func run() {

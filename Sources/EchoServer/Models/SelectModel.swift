@@ -63,7 +63,7 @@ private final class SelectWorker {
         init(_ context: ServingContext) throws {
             let loop = try EventLoop(method: .select)
             let waker = loop.waker
-            inbox = WorkerInbox { waker.wake() }
+            inbox = WorkerInbox(of: "select") { waker.wake() }
             let core = HandedOver((loop, WorkerCore(context, inbox)))
             thread = WorkerThread(name: "select") {
                 SelectWorker(core.value.0, core.value.1).run()

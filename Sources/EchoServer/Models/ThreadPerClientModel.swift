@@ -53,6 +53,7 @@ final class ThreadPerClientModel: ServingModel {
 
     func probe(_ heartbeat: Heartbeat) {
         acceptor.probe(heartbeat)
+        clients.probe(heartbeat)
     }
 
     func join() {

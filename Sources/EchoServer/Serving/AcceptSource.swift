@@ -25,6 +25,8 @@ final class AcceptSource {
     private let blocking: Bool
     private let canServe: @Sendable (CInt) -> Bool
     private var held: AcceptedSocket?
+    // Whether the log has been told that the one that is held was opened.
+    private var isHeldTold = false
     private var shortage = Shortage()
     private var losses = 0
     /// Connections lost in a row before it is not taken for their fault any more.
@@ -61,9 +63,8 @@ final class AcceptSource {
         switch listening.accept(blocking: blocking) {
         case .accepted(let socket, let peer):
             losses = 0
-            let user = context.admission.tracksPeers ? socket.unixPeerID(peer) : nil
-            let accepted = AcceptedSocket(socket: socket, peer: Peer(address: peer, userID: user))
-            return offer(accepted, again: false)
+            let peer = identify(socket, peer)
+            return offer(AcceptedSocket(socket: socket, peer: peer), again: false)
         case .nothing:
             losses = 0
             endShortage()
@@ -75,6 +76,18 @@ final class AcceptSource {
             listening.close()
             return .empty
         }
+    }
+
+    // Whose a Unix socket is costs a system call: only if somebody wants to know.
+    private func identify(_ socket: borrowing Socket, _ address: SocketAddress) -> Peer {
+        guard case .unix = address, context.admission.tracksPeers || context.log.logsConnections,
+            let credentials = socket.peerCredentials
+        else { return Peer(address: address) }
+        return Peer(
+            address: address,
+            userID: credentials.user,
+            processID: credentials.process
+        )
     }
 
     // A call that fails each time, because a security policy or a filter forbids it for example,
@@ -97,10 +110,13 @@ final class AcceptSource {
             again: again
         )
         switch verdict {
-        case .accept: return .serve(accepted)
+        case .accept:
+            tellOpened(accepted)
+            return .serve(accepted)
         case .reject(let reason):
+            isHeldTold = false
             accepted.socket.setResetOnClose()
-            context.log.rejected(accepted.peer.address, reason)
+            context.log.rejected(accepted.peer, reason)
             return .next
         case .defer:
             // Keeps its place: nothing behind it is accepted before it (SEL-10, SEL-12). A peer
@@ -114,6 +130,14 @@ final class AcceptSource {
             let isStale = context.admission.notifyWhenOneEnds(wakeup, since: departures)
             return .wait(until: isStale ? .now : .now + .milliseconds(100))
         }
+    }
+
+    // Once, even if it is taken back and accepted again.
+    private func tellOpened(_ accepted: borrowing AcceptedSocket) {
+        defer { isHeldTold = false }
+        guard context.log.logsConnections, !isHeldTold else { return }
+        let local = accepted.socket.localAddress?.withoutMapping ?? listening.address
+        context.log.opened(accepted.peer, to: local)
     }
 
     /// Notes that something needed to serve a connection is lacking, and says when to try again.
@@ -131,6 +155,7 @@ final class AcceptSource {
     func takeBack(_ accepted: consuming AcceptedSocket, _ errno: Errno) -> MonotonicTime {
         context.admission.revoke(accepted.peer)
         held = consume accepted
+        isHeldTold = true
         return ranShort(errno)
     }
 
@@ -154,12 +179,6 @@ final class AcceptSource {
 }
 
 extension Socket {
-    /// The user at the other end, if it is a Unix socket.
-    fileprivate func unixPeerID(_ peer: SocketAddress) -> UInt32? {
-        guard case .unix = peer else { return nil }
-        return peerUserID
-    }
-
     /// Whether the connection is already broken.
     fileprivate var hasFailed: Bool { wait(for: 0, atMost: 0) != 0 }
 }

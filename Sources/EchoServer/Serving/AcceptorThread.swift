@@ -4,11 +4,13 @@ import Sockets
 /// The thread that accepts connections for the models that have one: it waits until a listening
 /// socket has a connection, admits it and hands it over.
 final class AcceptorThread: Sendable {
+    private static let name = "acceptor"
+
     private let context: ServingContext
     private let sockets: [ListeningSocket]
     private let wakeup: Wakeup
     private let plan = Locked<DrainPlan?>(nil)
-    private let pulse = Pulse()
+    private let pulse = Pulse(of: name)
     private let thread = Locked<Thread?>(nil)
 
     /// Accepts for nobody yet: see ``start(blocking:canServe:serve:ended:)``.
@@ -59,7 +61,7 @@ final class AcceptorThread: Sendable {
         _ body: @escaping @Sendable () -> Void
     ) throws(SystemError) -> Thread {
         do {
-            return try Thread(name: "acceptor", body)
+            return try Thread(name: name, body)
         } catch {
             ended()
             throw error

@@ -32,6 +32,8 @@ final class ClientThreads: Sendable {
         }
     }
 
+    private static let name = "client"
+
     private let plan = Locked<DrainPlan?>(nil)
     private let version = Atomic<UInt32>(0)
     private let running = Locked<[ObjectIdentifier: Control]>([:])
@@ -53,7 +55,7 @@ final class ClientThreads: Sendable {
         // taken away under the same lock: whatever handle is found there is of a live thread.
         let failure = control.thread.withLock { thread -> SystemError? in
             do throws(SystemError) {
-                thread = try Thread(name: "client", stackSize: 256 * 1024) { [self] in
+                thread = try Thread(name: Self.name, stackSize: 256 * 1024) { [self] in
                     InterruptSignal.shared?.unblock()
                     body(control)
                     control.thread.withLock { $0.take()?.detach() }
@@ -82,6 +84,17 @@ final class ClientThreads: Sendable {
         self.plan.withLock { $0 = plan }
         version.wrappingAdd(1, ordering: .releasing)
         changed.signal()
+    }
+
+    /// Has a heartbeat wait for the threads that are still there although the end of the plan has
+    /// passed.
+    ///
+    /// Until then they may rightly be blocked.
+    func probe(_ heartbeat: Heartbeat) {
+        guard let plan = plan.withLock({ $0 }), plan.deadline + .seconds(1) < .now,
+            running.withLock({ !$0.isEmpty })
+        else { return }
+        heartbeat.expect(Self.name)
     }
 
     /// Notes that no further thread will be started.

@@ -9,7 +9,8 @@ final class Heartbeat: Sendable {
     /// How many wait for one loop at most.
     static let unansweredLimit = 256
 
-    private let missing = Atomic(1)
+    private let rest = Atomic(1)
+    private let loops = Locked<[String: Int]>([:])
     private let completion: @Sendable () -> Void
 
     /// A question that one answer is due to: that of whoever asks, when all loops have been asked.
@@ -20,13 +21,22 @@ final class Heartbeat: Sendable {
     }
 
     /// One more answer is due.
-    func expect() {
-        missing.add(1, ordering: .relaxed)
+    ///
+    /// - Parameter loop: the name of the loop that owes it.
+    func expect(_ loop: String) {
+        rest.add(1, ordering: .relaxed)
+        loops.withLock { $0[loop, default: 0] += 1 }
     }
 
-    /// One answer.
-    func answer() {
-        if missing.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 { completion() }
+    /// One answer; `nil` for that of whoever asked.
+    func answer(_ loop: String? = nil) {
+        if let loop { loops.withLock { $0[loop, default: 1] -= 1 } }
+        if rest.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 { completion() }
+    }
+
+    /// The names of the loops that have not answered, in alphabetical order.
+    var missing: [String] {
+        loops.withLock { $0.filter { $0.value > 0 }.keys.sorted() }
     }
 }
 
@@ -37,8 +47,14 @@ final class Pulse: Sendable {
         var isOver = false
     }
 
+    private let loop: String
     private let state = Locked(State())
     private let isAsked = Atomic(false)
+
+    /// - Parameter loop: the name of the loop.
+    init(of loop: String) {
+        self.loop = loop
+    }
 
     /// Asks the loop, unless it has ended.
     ///
@@ -49,7 +65,7 @@ final class Pulse: Sendable {
     func ask(_ heartbeat: Heartbeat) -> Bool {
         state.withLock { state in
             guard !state.isOver else { return false }
-            heartbeat.expect()
+            heartbeat.expect(loop)
             // One that hangs is asked for ever: who asked first does not wait any more.
             if state.asked.count >= Heartbeat.unansweredLimit { state.asked.removeFirst() }
             state.asked.append(heartbeat)
@@ -63,12 +79,12 @@ final class Pulse: Sendable {
     /// The loop, in its course.
     func answer() {
         guard isAsked.load(ordering: .acquiring) else { return }
-        for heartbeat in take(ending: false) { heartbeat.answer() }
+        for heartbeat in take(ending: false) { heartbeat.answer(loop) }
     }
 
     /// Answers for the last time: the loop has ended, as it should.
     func end() {
-        for heartbeat in take(ending: true) { heartbeat.answer() }
+        for heartbeat in take(ending: true) { heartbeat.answer(loop) }
     }
 
     private func take(ending: Bool) -> [Heartbeat] {

@@ -19,6 +19,9 @@ final class PortRoll: Sendable {
         var isOver = false
     }
 
+    /// What the threads of the port's workers are called.
+    static let loop = "port"
+
     private let port: CompletionPort
     private let state = Locked(State())
     private let hasTaken = Atomic(false)
@@ -35,7 +38,7 @@ final class PortRoll: Sendable {
         let standing = port.standing
         return state.withLock { state in
             guard !state.isOver else { return false }
-            heartbeat.expect()
+            heartbeat.expect(Self.loop)
             let isFirst = !state.questions.contains { !$0.isTaken }
             if state.questions.count >= Heartbeat.unansweredLimit { state.questions.removeFirst() }
             state.questions.append(Question(heartbeat: heartbeat, asked: standing))
@@ -68,7 +71,7 @@ final class PortRoll: Sendable {
             hasTaken.store(rest.contains(where: \.isTaken), ordering: .releasing)
             return done.map(\.heartbeat)
         }
-        for heartbeat in answered { heartbeat.answer() }
+        for heartbeat in answered { heartbeat.answer(Self.loop) }
     }
 
     /// The workers have ended, as they should.
@@ -78,7 +81,7 @@ final class PortRoll: Sendable {
             defer { state.questions = [] }
             return state.questions.map(\.heartbeat)
         }
-        for heartbeat in answered { heartbeat.answer() }
+        for heartbeat in answered { heartbeat.answer(Self.loop) }
     }
 }
 

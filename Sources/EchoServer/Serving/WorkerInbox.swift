@@ -14,11 +14,14 @@ final class WorkerInbox: Sendable {
 
     private let contents = Locked(HandedOver(Contents()))
     private let news = Atomic(true)
-    private let pulse = Pulse()
+    private let pulse: Pulse
     private let wake: @Sendable () -> Void
 
-    /// - Parameter wake: makes the worker look, from any thread.
-    init(wake: @escaping @Sendable () -> Void) {
+    /// - Parameters:
+    ///   - loop: the name of the worker's thread.
+    ///   - wake: makes the worker look, from any thread.
+    init(of loop: String, wake: @escaping @Sendable () -> Void) {
+        pulse = Pulse(of: loop)
         self.wake = wake
     }
 

@@ -4,7 +4,8 @@ import Sockets
 
 /// Tells the service manager how the service is: datagrams to `$NOTIFY_SOCKET`, sd_notify(3).
 ///
-/// Any thread.
+/// A thread of its own sends them, so that a manager that does not read its socket holds up nobody
+/// else. Any thread.
 package final class ServiceNotifier: Sendable {
     /// What can be told.
     package enum Message: Hashable, Sendable {
@@ -37,17 +38,16 @@ package final class ServiceNotifier: Sendable {
     /// The manager kills a service from which it hears no ``Message/watchdog`` for so long; `nil` if
     /// it does not watch this one (`WATCHDOG_USEC`, `WATCHDOG_PID`).
     package let watchdogTimeout: Duration?
-    private let address: SocketAddress
-    private let sender: DatagramSender
-    private let logger: Logger
-    private let hasFailed = Locked(false)
+    private let queue: DeliveryQueue<String>
+    // A day's worth of status lines.
+    private static let queueLimit = 1024
 
     /// Takes what the manager says in the environment: `NOTIFY_SOCKET`, `WATCHDOG_USEC` and
     /// `WATCHDOG_PID`; the variables are removed.
     ///
     /// Other threads must not be reading the environment.
     ///
-    /// - Parameter logger: told of what cannot be used, and of the first message that was lost.
+    /// - Parameter logger: told of what cannot be used, and of messages that were lost.
     /// - Returns: `nil` if there is no manager that wants to be told.
     package static func takeFromEnvironment(logger: Logger) -> ServiceNotifier? {
         let socket = takeEnvironmentVariable("NOTIFY_SOCKET")
@@ -78,10 +78,20 @@ package final class ServiceNotifier: Sendable {
         watchdogTimeout: Duration?,
         _ logger: Logger
     ) throws(SystemError) {
-        self.address = address
         self.watchdogTimeout = watchdogTimeout
-        self.logger = logger
-        sender = try DatagramSender(blockingAtMost: .seconds(5))
+        let sender = try DatagramSender()
+        let losses = Losses(address, logger)
+        queue = DeliveryQueue(count: Self.queueLimit, size: .max) { batch in
+            for text in batch.elements {
+                do throws(SystemError) {
+                    try sender.send(text, to: address)
+                } catch {
+                    losses.add(1, error)
+                }
+            }
+            if batch.dropped > 0 { losses.add(batch.dropped) }
+        }
+        try queue.start(name: "notifier")
     }
 
     // A path, or an abstract name that begins with @.
@@ -115,22 +125,36 @@ package final class ServiceNotifier: Sendable {
 
     /// Sends messages, all in one datagram.
     ///
-    /// Blocks for 5 s at most if the manager is slow. A message that cannot be delivered is lost;
-    /// the first is logged.
+    /// Returns at once. A message that cannot be delivered is lost; losses are logged, with their
+    /// count, at most once in ten seconds.
     package func send(_ messages: Message...) {
-        let text = messages.map(\.line).joined(separator: "\n")
-        do throws(SystemError) {
-            try sender.send(text, to: address)
-        } catch {
-            let isFirst = hasFailed.withLock { failed in
-                defer { failed = true }
-                return !failed
-            }
-            guard isFirst else { return }
-            logger.warning(
-                "a message to the service manager was lost",
-                metadata: ["error": "\(error)", "socket": "\(address.description.escapedForLog)"]
-            )
-        }
+        queue.add(messages.map(\.line).joined(separator: "\n"), size: 0)
+    }
+
+    /// Waits until the manager's socket has taken all messages, at most so long.
+    package func flush(within limit: Duration) {
+        queue.flush(within: limit)
+    }
+}
+
+/// Logs that messages were lost.
+private final class Losses: Sendable {
+    private let address: SocketAddress
+    private let logger: Logger
+    private let occasions = Occasions()
+
+    init(_ address: SocketAddress, _ logger: Logger) {
+        self.address = address
+        self.logger = logger
+    }
+
+    func add(_ count: Int, _ error: SystemError? = nil) {
+        guard let count = occasions.count(count) else { return }
+        var metadata: Logger.Metadata = [
+            "socket": "\(address.description.escapedForLog)",
+            "count": .stringConvertible(count),
+        ]
+        if let error { metadata["error"] = "\(error)" }
+        logger.warning("messages to the service manager were lost", metadata: metadata)
     }
 }

@@ -127,7 +127,7 @@ struct Settings: Sendable {
     }
 
     // At most so much of it: a file of settings is small, and /dev/zero is none.
-    private static func contents(_ path: String) throws(SystemError) -> [UInt8] {
+    static func contents(_ path: String) throws(SystemError) -> [UInt8] {
         let file = Descriptor(
             adopting: try systemCall("open") { unsafe open(path, O_RDONLY | O_CLOEXEC) }
         )

@@ -1,0 +1,188 @@
+/// Hands elements to a consumer, in their order, on a thread of its own: whoever adds one never
+/// waits for the consumer.
+///
+/// Bounded in number and size: what finds it full is dropped and counted. Needs no descriptor, and a
+/// thread only at the start. Delivers what it holds before it goes away. Any thread.
+package final class DeliveryQueue<Element: Sendable>: Sendable {
+    /// What the consumer is given at once.
+    package struct Batch: Sendable {
+        /// The elements, in the order in which they were added.
+        package let elements: [Element]
+        /// How many were dropped after the last of them.
+        package let dropped: Int
+    }
+
+    private let core: DeliveryCore<Element>
+
+    /// An empty queue, whose thread does not run yet.
+    ///
+    /// - Parameters:
+    ///   - count: how many elements it holds, those being delivered included; at least 1.
+    ///   - size: how much they may measure together, as ``add(_:size:)`` is told.
+    ///   - deliver: the consumer; may block. Always on the same thread.
+    package init(
+        count: Int,
+        size: Int,
+        _ deliver: @escaping @Sendable (Batch) -> Void
+    ) {
+        core = DeliveryCore(count: count, size: size, deliver)
+    }
+
+    deinit {
+        core.end()
+    }
+
+    /// Starts the thread, unless it runs.
+    ///
+    /// - Parameter name: as debuggers show it.
+    /// - Throws: `EAGAIN` when the system allows no further thread.
+    package func start(name: String) throws(SystemError) {
+        guard core.begin() else { return }
+        do throws(SystemError) {
+            try Thread(name: name) { [core] in core.run() }.detach()
+        } catch {
+            core.cancelBeginning()
+            throw error
+        }
+    }
+
+    /// Adds an element, or counts it as dropped.
+    ///
+    /// Takes a lock for moments only.
+    ///
+    /// - Parameters:
+    ///   - element: what is to be delivered.
+    ///   - size: how much of the queue's size it takes.
+    package func add(_ element: Element, size: Int) {
+        core.add(element, size: size)
+    }
+
+    /// Waits until everything that was added has been delivered, at most so long.
+    ///
+    /// - Returns: whether everything was.
+    @discardableResult
+    package func flush(within limit: Duration) -> Bool {
+        core.flush(within: limit)
+    }
+
+    /// Notes that nothing will be added any more: the thread ends when all is delivered.
+    package func finish() {
+        core.end()
+    }
+}
+
+/// What the queue and its thread share: the thread goes on when the queue's owner is gone.
+private final class DeliveryCore<Element: Sendable>: Sendable {
+    private struct State {
+        var waiting: [(element: Element, size: Int)] = []
+        // Of those being delivered as well.
+        var count = 0
+        var size = 0
+        var dropped = 0
+        var isRunning = false
+        var isAsleep = false
+        var isEnding = false
+        var flushes: [Gate] = []
+    }
+
+    private let countLimit: Int
+    private let sizeLimit: Int
+    private let deliver: @Sendable (DeliveryQueue<Element>.Batch) -> Void
+    private let state = Locked(State())
+    private let news = Gate()
+
+    init(
+        count: Int,
+        size: Int,
+        _ deliver: @escaping @Sendable (DeliveryQueue<Element>.Batch) -> Void
+    ) {
+        countLimit = count
+        sizeLimit = size
+        self.deliver = deliver
+    }
+
+    func begin() -> Bool {
+        state.withLock { state in
+            defer { state.isRunning = true }
+            return !state.isRunning
+        }
+    }
+
+    func cancelBeginning() {
+        state.withLock { $0.isRunning = false }
+    }
+
+    func add(_ element: Element, size: Int) {
+        let wakes = state.withLock { state in
+            guard state.count < countLimit, size <= sizeLimit - state.size else {
+                state.dropped += 1
+                return Self.wakes(&state)
+            }
+            state.waiting.append((element, size))
+            state.count += 1
+            state.size += size
+            return Self.wakes(&state)
+        }
+        if wakes { news.open() }
+    }
+
+    func end() {
+        let wakes = state.withLock { state in
+            state.isEnding = true
+            return Self.wakes(&state)
+        }
+        if wakes { news.open() }
+    }
+
+    private static func wakes(_ state: inout State) -> Bool {
+        defer { state.isAsleep = false }
+        return state.isAsleep
+    }
+
+    func flush(within limit: Duration) -> Bool {
+        let delivered = Gate()
+        let isOver = state.withLock { state in
+            let isEmpty = state.count == 0 && state.dropped == 0
+            if isEmpty || !state.isRunning { return isEmpty as Bool? }
+            state.flushes.append(delivered)
+            return nil
+        }
+        return isOver ?? delivered.wait(until: .now + limit)
+    }
+
+    func run() {
+        while true {
+            switch next() {
+            case .batch(let batch): deliver(batch)
+            case .nothing: news.wait()
+            case .end: return
+            }
+        }
+    }
+
+    private enum Next {
+        case batch(DeliveryQueue<Element>.Batch)
+        case nothing
+        case end
+    }
+
+    private func next() -> Next {
+        let (next, flushed) = state.withLock { state -> (Next, [Gate]) in
+            let dropped = state.dropped
+            let elements = state.waiting.map(\.element)
+            // Those before them have been delivered.
+            state.count = elements.count
+            state.size = state.waiting.reduce(0) { $0 + $1.size }
+            state.waiting = []
+            state.dropped = 0
+            guard elements.isEmpty, dropped == 0 else {
+                return (.batch(.init(elements: elements, dropped: dropped)), [])
+            }
+            defer { state.flushes = [] }
+            state.isAsleep = !state.isEnding
+            return (state.isEnding ? .end : .nothing, state.flushes)
+        }
+        for flush in flushed { flush.open() }
+        return next
+    }
+}

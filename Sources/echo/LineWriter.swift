@@ -1,0 +1,122 @@
+import Glibc
+import Sockets
+
+/// Writes lines to standard output or standard error on a thread of its own, so that nobody else ever
+/// waits for whoever reads them.
+///
+/// Holds 4 MiB or 32,768 lines at most. What does not fit, and what cannot be written because a
+/// disk is full, a size limit is reached or nobody is left to read it, is lost and counted; the count
+/// is written, as a line, as soon as writing works again. Any thread.
+final class LineWriter: Sendable {
+    private let queue: DeliveryQueue<[UInt8]>
+    private static let countLimit = 32_768
+    private static let sizeLimit = 4 << 20
+    // What a line takes beyond its bytes.
+    private static let overhead = 64
+
+    /// Starts the thread.
+    ///
+    /// - Parameters:
+    ///   - descriptor: where to write, 1 or 2.
+    ///   - name: the thread's.
+    ///   - lossLine: the line that says how many lines were lost; `nil` if there is to be none.
+    /// - Throws: `EAGAIN` when the system allows no further thread.
+    init(
+        _ descriptor: CInt,
+        name: String,
+        lossLine: (@Sendable (Int) -> String)?
+    ) throws(SystemError) {
+        let pen = Locked(Pen(descriptor: descriptor, lossLine: lossLine))
+        queue = DeliveryQueue(count: Self.countLimit, size: Self.sizeLimit) { batch in
+            // By this thread only.
+            pen.withLock { $0.write(batch.elements, dropped: batch.dropped) }
+        }
+        try queue.start(name: name)
+    }
+
+    /// Has a line written, without its end.
+    func write(_ line: String) {
+        let bytes = Array((line + "\n").utf8)
+        queue.add(bytes, size: bytes.count + Self.overhead)
+    }
+
+    /// Notes that nothing more will be written: the thread ends when all is.
+    func finish() {
+        queue.finish()
+    }
+
+    /// Waits until all lines are written, at most so long.
+    func flush(within limit: Duration) {
+        queue.flush(within: limit)
+    }
+}
+
+/// What the thread of a ``LineWriter`` knows of the lines it has written.
+private struct Pen: Sendable {
+    let descriptor: CInt
+    let lossLine: (@Sendable (Int) -> String)?
+    private var lost = 0
+    private var isInsideLine = false
+
+    // So much is not torn apart by another program that writes to the same pipe, pipe(7).
+    private static let chunkSize = 4096
+
+    init(descriptor: CInt, lossLine: (@Sendable (Int) -> String)?) {
+        self.descriptor = descriptor
+        self.lossLine = lossLine
+    }
+
+    mutating func write(_ lines: [[UInt8]], dropped: Int) {
+        var chunk: [UInt8] = []
+        var count = 0
+        for line in lines {
+            if !chunk.isEmpty, chunk.count + line.count > Self.chunkSize {
+                write(chunk, count)
+                (chunk, count) = ([], 0)
+            }
+            chunk += line
+            count += 1
+        }
+        write(chunk, count)
+        lost += dropped
+        if lost > 0 { write([], 0) }
+    }
+
+    // After a failure, what was lost is told first, on a line of its own.
+    private mutating func write(_ chunk: [UInt8], _ count: Int) {
+        var bytes = isInsideLine ? [UInt8(ascii: "\n")] : []
+        if lost > 0, let lossLine { bytes += Array((lossLine(lost) + "\n").utf8) }
+        let start = bytes.count
+        bytes += chunk
+        guard !bytes.isEmpty else { return }
+        let written = writeBlocking(bytes, to: descriptor)
+        if written > 0 { isInsideLine = bytes[written - 1] != UInt8(ascii: "\n") }
+        if written >= start { lost = 0 }
+        lost += count - bytes[start...].prefix(max(0, written - start)).count { $0 == 0x0A }
+    }
+}
+
+/// Writes bytes to a descriptor, and waits as long as that takes, also where the descriptor does not
+/// block.
+///
+/// - Returns: how many were written before it failed.
+private func writeBlocking(_ bytes: [UInt8], to descriptor: CInt) -> Int {
+    var written = 0
+    while written < bytes.count {
+        let count = transferCall {
+            unsafe bytes.withUnsafeBytes { bytes in
+                let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[written...])
+                return unsafe write(descriptor, rest.baseAddress, rest.count)
+            }
+        }
+        if count > 0 {
+            written += count
+        } else if count == -Int(EAGAIN) {
+            var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+            _ = unsafe poll(&entry, 1, -1)
+        } else {
+            return written
+        }
+    }
+    return written
+}

@@ -1,0 +1,102 @@
+import EchoServer
+import Glibc
+import Sockets
+import TestSupport
+import Testing
+
+/// A server that hangs in a call when it is told to stop.
+@Suite(.timeLimit(.minutes(10)), .serialized)
+struct HangTests {
+    /// The calls that hang, and the thread that does then.
+    static let cases = EchoServer.IOModel.allCases.flatMap { model in
+        [(model, "accept4"), (model, "recv")]
+    }
+
+    private static func loop(_ model: EchoServer.IOModel, _ call: String) -> String {
+        switch (model, call) {
+        case (.asyncSelect, _): "async-select"
+        case (.completionPort, _): "port"
+        case (_, "accept4"): "acceptor"
+        case (.threadPerClient, _): "client"
+        default: model.rawValue
+        }
+    }
+
+    private func hanging(
+        _ model: EchoServer.IOModel,
+        in call: String,
+        _ arguments: [String]
+    ) async throws -> (server: RunningServer, client: TestClient, faults: InjectedFaults) {
+        let faults = try await InjectedFaults([.init(call, lateBy: 3_600_000)])
+        let server = try await RunningServer(model, arguments, through: faults.wrapper)
+        let client = try await TestClient(to: server.address)
+        #expect(try await client.exchange([1]) == [1])
+        faults.apply(true)
+        if call == "accept4" {
+            let second = try await TestClient(to: server.address)
+            #expect(await eventually { faults.failures[0] > 0 })
+            second.close()
+        } else {
+            try await client.send([2])
+            #expect(await eventually { faults.failures[0] > 0 })
+        }
+        return (server, client, faults)
+    }
+
+    // It used to wait for the thread for ever.
+    @Test(arguments: cases)
+    func `it ends by itself soon after the drain timeout, and says what hangs`(
+        _ model: EchoServer.IOModel,
+        _ call: String
+    ) async throws {
+        let (server, client, faults) = try await hanging(
+            model,
+            in: call,
+            ["--drain-timeout", "1s"]
+        )
+        defer { client.close() }
+        server.process.send(signal: SIGTERM)
+        let result = try await server.process.result(within: .seconds(30))
+        #expect(result.exit == .code(70))
+        let line = try #require(result.errors.outputLines.last)
+        let loop = Self.loop(model, call)
+        #expect(line.contains(" critical: "), "\(line)")
+        #expect(line.contains(" hanging=\(loop) "), "\(line)")
+        withExtendedLifetime(faults) {}
+    }
+
+    @Test(arguments: EchoServer.IOModel.allCases)
+    func `a second signal ends it at once`(_ model: EchoServer.IOModel) async throws {
+        let (server, client, faults) = try await hanging(
+            model,
+            in: "recv",
+            ["--drain-timeout", "10m"]
+        )
+        defer { client.close() }
+        server.process.send(signal: SIGTERM)
+        _ = try await server.process.line(from: .standardError) { $0.contains("draining") }
+        server.process.send(signal: SIGTERM)
+        #expect(try await server.process.exit() == .signal(SIGTERM))
+        withExtendedLifetime(faults) {}
+    }
+
+    @Test func `a start that hangs ends as well`() async throws {
+        let folder = try TemporaryFolder()
+        let pipe = folder.path("settings")
+        try systemCall("mkfifo") { unsafe mkfifo(pipe, 0o600) }
+        let process = try RunningProcess(try BuiltProduct.path(named: "echo"), ["--config", pipe])
+        var writing: CInt = -1
+        #expect(
+            await eventually {
+                writing = unsafe open(pipe, O_WRONLY | O_NONBLOCK | O_CLOEXEC)
+                return writing >= 0
+            }
+        )
+        let end = Descriptor(adopting: writing)
+        process.send(signal: SIGTERM)
+        let result = try await process.result(within: .seconds(30))
+        #expect(result.exit == .code(70))
+        #expect(result.errors.contains(" hanging=start "), "\(result.errors)")
+        _ = consume end
+    }
+}
