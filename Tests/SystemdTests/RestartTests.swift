@@ -63,6 +63,29 @@ extension SystemdTests {
             #expect(try await service.journal(priority: 6, has: "stopped aborted=0 ") != nil)
         }
 
+        @Test
+        func `a delay before draining is served, for longer than the manager waits by itself`()
+            async throws
+        {
+            let service = try await TestService()
+            try await service.install(
+                ["--listen", "\(service.address)", "--shutdown-delay", "2s"],
+                options: ["TimeoutStopSec=500ms"]
+            )
+            try await service.start()
+            let beginning = MonotonicTime.now
+            try await service.manager.systemctl("stop", "--no-block", service.unit)
+            let isTold = await eventually {
+                let status = try? await service.show("StatusText")
+                return status?.hasPrefix("shutting down, still accepting: ") == true
+            }
+            #expect(isTold)
+            try await service.expectEcho()
+            try await service.stop()
+            #expect(.now - beginning > .seconds(2))
+            #expect(try await service.journal(priority: 6, has: "draining ") != nil)
+        }
+
         private func activated(_ model: EchoServer.IOModel) async throws -> TestService {
             let service = try await TestService()
             try await service.install(
