@@ -25,6 +25,8 @@ struct PromptRun {
             while true {
                 try write("Send: ")
                 guard let line = try nextLine(socket) else { break }
+                // A terminal has shown the end of the line that was typed.
+                isAtLineStart = isTerminal(input)
                 if line.isEmpty { continue }
                 try exchange(line, socket)
                 try showAnswer()

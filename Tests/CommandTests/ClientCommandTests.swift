@@ -62,6 +62,31 @@ struct ClientCommandTests {
         #expect(try await process.exit() == .code(0))
     }
 
+    @Test func `at a terminal what came back is shown, and then what is wrong, 69`() async throws {
+        let server = try ThreadedEchoServer(.fallsSilentAfter(bytes: 3))
+        let process = try RunningProcess(
+            try BuiltProduct.path(named: "echo"),
+            ["client", "--timeout", "300ms", "\(server.address)"],
+            input: .terminal
+        )
+        _ = await eventually { process.bytes(of: .standardOutput).count > 0 }
+        try await process.write("hello\n")
+        let result = try await process.result()
+        #expect(result.exit == .code(69))
+        let shown = String(decoding: result.output, as: UTF8.self)
+        #expect(shown == "Send: hello\r\nReceived [3 bytes]: 'hel'\r\n")
+        let other = try ThreadedEchoServer(.swallows)
+        let silent = try RunningProcess(
+            try BuiltProduct.path(named: "echo"),
+            ["client", "--timeout", "300ms", "\(other.address)"],
+            input: .terminal
+        )
+        _ = await eventually { silent.bytes(of: .standardOutput).count > 0 }
+        try await silent.write("hello\n")
+        let nothing = String(decoding: try await silent.result().output, as: UTF8.self)
+        #expect(nothing == "Send: hello\r\n")
+    }
+
     @Test func `nobody there, 69`() async throws {
         let address = try Listener(.loopback(port: 0)).address
         let result = try await runEcho(["client", "\(address)"])
