@@ -73,10 +73,32 @@ package struct EchoConnection: ~Copyable, Sendable {
         within limit: Duration?
     ) throws(SystemError) -> Socket {
         let socket = try Socket(family: address.family, blocking: true)
-        if let limit { try socket.setBlockingTimeout(limit) }
+        do throws(SystemError) {
+            if let limit { try socket.setBlockingTimeout(limit) }
+        } catch {
+            return try connectUnixAgain(to: address, within: limit ?? .zero)
+        }
         _ = try socket.connect(to: address)
         try socket.descriptor.setNonBlocking(true)
         return socket
+    }
+
+    // Where that option is missing: looks now and then whether there is room in the queue.
+    private static func connectUnixAgain(
+        to address: SocketAddress,
+        within limit: Duration
+    ) throws(SystemError) -> Socket {
+        let end = MonotonicTime.now + limit
+        while true {
+            let socket = try Socket(family: address.family)
+            do throws(SystemError) {
+                _ = try socket.connect(to: address)
+                return socket
+            } catch {
+                guard error.errno.rawValue == EAGAIN, .now < end else { throw error }
+            }
+            _ = poll(nil, 0, 10)
+        }
     }
 }
 

@@ -69,20 +69,36 @@ struct SocketOptionTests {
     }
 
     @Test func `the client connects without options`() async throws {
-        let server = try await RunningServer(.select)
+        let folder = try TemporaryFolder()
+        let endpoints = ["--listen", "127.0.0.1:0", "--listen", "unix:\(folder.path("socket"))"]
+        let server = try await RunningServer(.select, endpoints)
         let faults = try await InjectedFaults([.init("setsockopt", ENOPROTOOPT)], fromStart: true)
-        let client = try RunningProcess(
-            "/usr/bin/env",
-            faults.wrapper.dropFirst() + [
-                try BuiltProduct.path(named: "echo"), "client", "\(server.address)",
-            ],
-            input: .pipe
-        )
-        try await client.write(Array("hello\n".utf8))
-        client.closeInput()
-        let result = try await client.result()
-        #expect(result.exit == .code(0), "\(result.errors)")
-        #expect(result.output == Array("hello\n".utf8))
+        for address in [server.address, .unix(folder.path("socket"))] {
+            let client = try RunningProcess(
+                "/usr/bin/env",
+                faults.wrapper.dropFirst() + [
+                    try BuiltProduct.path(named: "echo"), "client", "\(address)",
+                ],
+                input: .pipe
+            )
+            try await client.write("hello\n")
+            client.closeInput()
+            let result = try await client.result()
+            #expect(result.exit == .code(0), "\(result.errors)")
+            #expect(result.output == Array("hello\n".utf8))
+        }
+    }
+
+    @Test func `the log names the options that are missing`() async throws {
+        let rules = ["setsockopt-6-\(TCP_USER_TIMEOUT)", "setsockopt-1-\(SO_OOBINLINE)"].map {
+            InjectedFaults.Rule($0, ENOPROTOOPT)
+        }
+        let faults = try await InjectedFaults(rules, fromStart: true)
+        let server = try await RunningServer(.select, through: faults.wrapper)
+        let line = try await server.process.line(from: .standardError) { $0.contains("options") }
+        #expect(line.contains("notice: a listening socket does not know some options"))
+        #expect(line.contains("options=\"SO_OOBINLINE TCP_USER_TIMEOUT\""), "\(line)")
+        try await server.expectExit()
     }
 
     @Test func `IPv6 alone is essential where IPv4 would come along`() async throws {

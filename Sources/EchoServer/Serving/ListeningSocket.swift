@@ -26,6 +26,8 @@ final class ListeningSocket: ConnectionSource, Sendable {
     let isInherited: Bool
     /// What the service manager calls it, if it is inherited.
     let name: String?
+    /// The names of the options that its connections go without.
+    let unavailableOptions: [String]
     /// The descriptor, for waiting on it until ``close()``.
     let number: CInt
     private let listener: Locked<Listener?>
@@ -36,6 +38,7 @@ final class ListeningSocket: ConnectionSource, Sendable {
         address = listener.address
         isInherited = listener.isInherited
         number = listener.number
+        unavailableOptions = listener.unavailableOptions
         self.listener = Locked(listener)
     }
 

@@ -167,6 +167,15 @@ struct ServerLog: Sendable {
         ]
         if let name = socket.name { metadata["socket"] = "\(name.escapedForLog)" }
         outlet.log(.info, "listening", metadata)
+        guard !socket.unavailableOptions.isEmpty else { return }
+        outlet.log(
+            .notice,
+            "a listening socket does not know some options",
+            [
+                Key.endpoint: "\(socket.address)",
+                "options": "\(socket.unavailableOptions.joined(separator: " "))",
+            ]
+        )
     }
 
     /// Addresses of an endpoint that this machine does not have, while it has others.
