@@ -41,7 +41,7 @@ struct Serve: ParsableCommand {
             let configuration = try options.configuration(inheriting: inherited)
             let logger = logging.logger()
             origins.warn(logger)
-            origins.warn(logger, aboutUselessIn: configuration)
+            origins.warn(logger, aboutUselessIn: configuration, metrics: monitoring.metrics?.value)
             if settings.checkConfig {
                 try Output.print(origins.text(self))
                 return

@@ -62,9 +62,10 @@ struct SocketOptions: ParsableArguments {
 extension Parse {
     /// A span of time for which a peer may be silent.
     static func keepalive(_ text: String) throws -> Duration {
-        guard let span = try? duration(text),
-            EchoServer.Configuration.keepaliveRange.contains(span)
-        else { throw ValidationError("it must be a duration from 1s to 9h") }
+        let span = try duration(text)
+        guard EchoServer.Configuration.keepaliveRange.contains(span) else {
+            throw ValidationError("it must be a duration from 1s to 9h")
+        }
         return span
     }
 

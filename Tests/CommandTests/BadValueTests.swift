@@ -108,6 +108,7 @@ struct BadValueTests {
             "'-1' is invalid for '--workers <n>': it must be a number from 1 to"
         ),
         (["--idle-timeout", "5"], ": the unit is missing: write 5s, or 5ms, or never"),
+        (["--keepalive", "5"], ": the unit is missing: write 5s, or 5ms, or never"),
         (["--drain-timeout", "0.5"], ": the unit is missing: write 0.5s, or 0.5ms"),
         (["--pending-limit", "64K"], ": the units are B, KiB, MiB and GiB: write 64KiB"),
         (["--pending-limit", "64kb"], ": the units are B, KiB, MiB and GiB: write 64KiB"),

@@ -302,6 +302,11 @@ struct SettingsTests {
         ("max-connections = 500\nmodel = select", []),
         ("pending-limit = 1MiB\nmodel = thread-per-client", ["pending-limit"]),
         ("pending-limit = 1MiB\nmodel = event-select", []),
+        ("socket-mode = 660\nsocket-group = root", ["socket-mode", "socket-group"]),
+        ("socket-mode = 660\nlisten = unix:@name", ["socket-mode"]),
+        ("socket-mode = 660\nlisten = unix:/tmp/a", []),
+        ("socket-group = root\nmetrics = unix:/tmp/a", []),
+        ("socket-mode = umask\nsocket-group = none", []),
     ])
     func `a setting without effect is named with its origin and the reason`(
         _ text: String,

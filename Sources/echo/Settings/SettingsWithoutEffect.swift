@@ -3,7 +3,12 @@ import Logging
 
 extension EchoServer.Configuration {
     /// Settings that change nothing as the others are, by key, with the reason.
-    var settingsWithoutEffect: [(key: String, reason: String)] {
+    ///
+    /// - Parameter metrics: where metrics are served.
+    /// - Returns: none if every setting has an effect.
+    func settingsWithoutEffect(
+        metrics: EchoServer.Endpoint?
+    ) -> [(key: String, reason: String)] {
         var found: [(key: String, reason: String)] = []
         if model != .completionPort {
             let reason = "it is for completion-port, and the model is \(model.rawValue)"
@@ -23,14 +28,30 @@ extension EchoServer.Configuration {
         if listen.isEmpty, !inherited.isEmpty {
             found.append(("backlog", "all sockets are inherited"))
         }
+        if !(listen + [metrics].compactMap(\.self)).contains(where: \.hasFile) {
+            let reason = "no Unix socket with a path is opened"
+            if socketMode != nil { found.append(("socket-mode", reason)) }
+            if socketGroup != nil { found.append(("socket-group", reason)) }
+        }
         return found
+    }
+}
+
+extension EchoServer.Endpoint {
+    fileprivate var hasFile: Bool {
+        guard case .unix(let path) = self else { return false }
+        return path.utf8.first != 0
     }
 }
 
 extension Settings {
     /// Says which settings that were given change nothing, and where each was given.
-    func warn(_ logger: Logger, aboutUselessIn configuration: EchoServer.Configuration) {
-        for (key, reason) in configuration.settingsWithoutEffect {
+    func warn(
+        _ logger: Logger,
+        aboutUselessIn configuration: EchoServer.Configuration,
+        metrics: EchoServer.Endpoint?
+    ) {
+        for (key, reason) in configuration.settingsWithoutEffect(metrics: metrics) {
             guard let origin = origins[key] else { continue }
             logger.warning(
                 "setting without effect",
