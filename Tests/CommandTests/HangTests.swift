@@ -80,6 +80,32 @@ struct HangTests {
         withExtendedLifetime(faults) {}
     }
 
+    @Test func `the time before the drain counts as well`() async throws {
+        let flags = ["--shutdown-delay", "1s", "--drain-timeout", "1s"]
+        let (server, client, faults) = try await hanging(.select, in: "recv", flags)
+        defer { client.close() }
+        let begin = MonotonicTime.now
+        server.process.send(signal: SIGTERM)
+        #expect(try await server.process.exit(within: .seconds(30)) == .code(70))
+        #expect(.now - begin > .seconds(5))
+        withExtendedLifetime(faults) {}
+    }
+
+    @Test func `a start that waits for a name server is given up at once`() async throws {
+        let faults = try await InjectedFaults(
+            [.init("getaddrinfo", lateBy: 3_600_000)],
+            fromStart: true
+        )
+        let echo = try BuiltProduct.path(named: "echo")
+        let command = faults.wrapper + [echo, "--listen", "slow.example:0"]
+        let process = try RunningProcess(command[0], Array(command.dropFirst()))
+        #expect(await eventually { faults.failures[0] > 0 })
+        process.send(signal: SIGTERM)
+        let result = try await process.result()
+        #expect(result.exit == .code(0), "\(result.errors)")
+        #expect(result.output == [])
+    }
+
     @Test func `a start that hangs ends as well`() async throws {
         let folder = try TemporaryFolder()
         let pipe = folder.path("settings")

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
+#include <netdb.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -284,6 +285,14 @@ int eventfd(unsigned int count, int flags) {
     NEXT(eventfd);
     FAIL_UNLESS_SPARED("eventfd")
     return next(count, flags);
+}
+
+int getaddrinfo(
+    const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **list
+) {
+    NEXT(getaddrinfo);
+    int error = verdict("getaddrinfo", CALLER);
+    return error > 0 ? EAI_AGAIN : next(node, service, hints, list);
 }
 
 int pthread_create(
