@@ -82,6 +82,29 @@ struct InheritedSocketTests {
         }
     }
 
+    /// The kernel refuses descriptors only from the moment that the server has the socket.
+    @Test(arguments: EchoServer.IOModel.allCases)
+    func `a descriptor that was passed before the server came delays nobody`(
+        _ model: EchoServer.IOModel
+    ) async throws {
+        let path = temporarySocketPath()
+        let socket = try ManagedSocket(.unix(path))
+        defer { unsafe unlink(path) }
+        let queued = try await TestClient(to: socket.address)
+        defer { queued.close() }
+        let passer = try connectedSocket(to: socket.address)
+        let lingering = try LingeringSocket()
+        #expect(lingering.pass(through: passer.number) == nil)
+        let server = try serving([socket], model)
+        #expect(try await queued.exchange([1]) == [1])
+        #expect(passer.receiveAll(1) == [])
+        let late = try connectedSocket(to: socket.address)
+        #expect(try LingeringSocket().pass(through: late.number) == EPERM)
+        #expect(try await queued.exchange([2]) == [2])
+        await expectEventually(server, { $0.closed }, is: [.failed: 1])
+        await server.shutdown(drainingFor: .zero)
+    }
+
     @Test func `connections have the options, also those that came before the server`()
         async throws
     {
