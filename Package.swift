@@ -140,6 +140,7 @@ var settings: [SwiftSetting] = [
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),  // SE-0461
     .enableUpcomingFeature("InferIsolatedConformances"),  // SE-0470
     .enableUpcomingFeature("ImmutableWeakCaptures"),  // SE-0481
+    .strictMemorySafety(),  // SE-0458
 ]
 
 // For working on the package itself, as `.ci/run` does. A package that depends on this one must not
@@ -148,7 +149,6 @@ var settings: [SwiftSetting] = [
 // begin with ECHO_, as the command's settings do.
 if Context.environment["ECHOSERVER_DEVELOPMENT"] == "1" {
     settings += [
-        .strictMemorySafety(),  // SE-0458
         .treatAllWarnings(as: .error),  // SE-0480
         .treatWarning("ExplicitSendable", as: .error),
     ]
