@@ -102,6 +102,8 @@ extension EchoServer {
     func drain(_ model: any ServingModel, _ plan: DrainPlan) {
         context.log.draining(statistics.active, timeout: plan.timeout)
         model.drain(plan)
+        // Another thread may have brought the end forward before that, to no avail.
+        if let latest = lifecycle.withLock({ $0.drainPlan }), latest != plan { model.drain(latest) }
     }
 
     /// Waits until the model has ended; everything is closed then.

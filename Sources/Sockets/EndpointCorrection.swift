@@ -19,6 +19,9 @@ extension Endpoint.ParseError {
 
     // `http://host:80/path`, `tcp:host:7`.
     private static func scheme(_ text: String) -> String? {
+        if text.lowercased().hasPrefix("udp:") {
+            return "UDP is not supported: write HOST:PORT for TCP"
+        }
         var rest: Substring
         if let range = text.firstRange(of: "://") {
             rest = text[range.upperBound...]

@@ -61,6 +61,8 @@ struct EndpointTests {
 
     @Test(arguments: [
         ("", "it is empty: write PORT, HOST:PORT, [IPv6]:PORT or unix:PATH"),
+        ("udp:127.0.0.1:7", "UDP is not supported: write HOST:PORT for TCP"),
+        ("UDP://[::1]:7", "UDP is not supported: write HOST:PORT for TCP"),
         ("localhost", "the port is missing: write localhost:PORT"),
         ("localhost:", "the port is missing: write localhost:PORT"),
         ("example.org", "the port is missing: write example.org:PORT"),

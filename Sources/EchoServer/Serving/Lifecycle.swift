@@ -146,6 +146,12 @@ struct Lifecycle: Sendable {
         return leave.drain
     }
 
+    /// How it drains, while it does.
+    var drainPlan: DrainPlan? {
+        guard case .stopping(_, let plan) = phase else { return nil }
+        return plan
+    }
+
     /// Notes that somebody waits for the end.
     ///
     /// - Returns: `false` if there is nothing to wait for; `completion` is not called then.
