@@ -7,7 +7,8 @@ package import Sockets
 ///     Received [5 bytes]: 'hello'
 ///
 /// A line is sent as it was typed, without its end; an empty one is not sent. What comes back is
-/// shown, also if it is less than was sent, more, or not asked for: with ``escapedText(_:)``, so that no server can play tricks on the terminal.
+/// shown, also if it is less than was sent, more, or not asked for: with ``escapedText(_:)``, so that
+/// no server can play tricks on the terminal.
 package struct Prompt: Sendable {
     /// How it ended.
     package enum End: Hashable, Sendable {

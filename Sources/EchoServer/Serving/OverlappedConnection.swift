@@ -5,7 +5,8 @@ import Sockets
 /// A connection that is served by operations posted ahead: receive, send back what was received,
 /// receive again.
 ///
-/// While the peer takes less than it is owed a second operation receives on. The models differ in how they learn that one has completed.
+/// While the peer takes less than it is owed a second operation receives on. The models differ in how
+/// they learn that one has completed.
 ///
 /// While it waits for data it pins no buffer: a receive borrows one when data is there, and the
 /// send goes out of the same buffer.

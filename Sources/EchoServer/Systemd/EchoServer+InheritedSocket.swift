@@ -8,8 +8,9 @@ extension EchoServer {
     /// It is served as it is: address, backlog and options stay as they were set, only that it is
     /// made close-on-exec and non-blocking, and options are set for the connections that come from
     /// it: those of ``Configuration/keepalive`` and ``Configuration/socketReceiveBuffer``,
-    /// `TCP_NODELAY`, `TCP_NOTSENT_LOWAT` and `SO_OOBINLINE`. The connections that are queued when the server shuts down
-    /// are left to whoever has the socket next, and the file of a Unix socket is left alone.
+    /// `TCP_NODELAY`, `TCP_NOTSENT_LOWAT` and `SO_OOBINLINE`. The connections that are queued when
+    /// the server shuts down are left to whoever has the socket next, and the file of a Unix socket
+    /// is left alone.
     ///
     /// Owns its descriptor until a server with ``Configuration/inherited`` has started, which owns
     /// it then; several copies of a configuration share the socket, and one server serves it. Any
