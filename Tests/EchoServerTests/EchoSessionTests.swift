@@ -144,19 +144,22 @@ struct EchoSessionTests {
         #expect(probe.state.resetsOnClose)
     }
 
-    @Test(arguments: 0...8)
-    func `rule 4, SB-2: a receive that fails after so many bytes closes`(_ count: Int) {
-        let timeout = Errno(rawValue: ETIMEDOUT)
+    @Test(arguments: 0...8, [(ETIMEDOUT, .peerLost), (EIO, .failed)] as [(CInt, CloseCause)])
+    func `rule 4, SB-2: a receive that fails after so many bytes closes`(
+        _ count: Int,
+        _ failure: (errno: CInt, cause: CloseCause)
+    ) {
+        let errno = Errno(rawValue: failure.errno)
         let arrivals: [ScriptedStream.Arrival] = count > 0 ? [.bytes(payload(count))] : []
         for sent in 0...count {
             let stream = ScriptedStream(
-                arrivals + [.failed(timeout)],
+                arrivals + [.failed(errno)],
                 sending: [.bytes(sent), .wouldBlock, .wouldBlock]
             )
             let probe = SessionProbe()
             probe.run(stream)
             #expect(stream.sent == Array(payload(count)[..<sent]))
-            #expect(probe.state.closeCause == .failed)
+            #expect(probe.state.closeCause == failure.cause)
             #expect(probe.state.resetsOnClose == (sent < count))
         }
     }
