@@ -28,7 +28,8 @@ struct HangTests {
         _ arguments: [String]
     ) async throws -> (server: RunningServer, client: TestClient, faults: InjectedFaults) {
         let faults = try await InjectedFaults([.init(call, lateBy: 3_600_000)])
-        let server = try await RunningServer(model, arguments, through: faults.wrapper)
+        let wrapper = endingAbruptly + faults.wrapper
+        let server = try await RunningServer(model, arguments, through: wrapper)
         let client = try await TestClient(to: server.address)
         #expect(try await client.exchange([1]) == [1])
         faults.apply(true)

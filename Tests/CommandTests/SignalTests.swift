@@ -59,7 +59,7 @@ struct SignalTests {
     ) async throws -> RunningServer {
         try await RunningServer(
             ["--model", "thread-per-client"] + arguments,
-            through: start.wrapper
+            through: endingAbruptly + start.wrapper
         )
     }
 
