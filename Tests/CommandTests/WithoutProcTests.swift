@@ -8,7 +8,8 @@ import Testing
 @Suite(
     .timeLimit(.minutes(5)),
     .serialized,
-    .enabled(if: geteuid() == 0, "only root can mount")
+    .enabled(if: geteuid() == 0, "only root can mount"),
+    .disabled(if: isSanitized, "a sanitizer needs /proc")
 )
 struct WithoutProcTests {
     private static let wrapper = [
@@ -17,14 +18,10 @@ struct WithoutProcTests {
     ]
 
     // Swift finds no arguments there: `echo models` used to serve.
-    @Test(
-        .disabled(if: isSanitized, "a sanitizer wants /proc, and writes that it is missing"),
-        arguments: [
-            ["models"], ["--version"], ["--help"], ["client", "--help"], ["check", "--list"],
-            ["serve", "--check-config", "--model", "select"],
-            ["--generate-completion-script", "bash"],
-        ]
-    )
+    @Test(arguments: [
+        ["models"], ["--version"], ["--help"], ["client", "--help"], ["check", "--list"],
+        ["serve", "--check-config", "--model", "select"], ["--generate-completion-script", "bash"],
+    ])
     func `the arguments are what they are`(_ arguments: [String]) async throws {
         let expected = try await runEcho(arguments)
         let result = try await runEcho(arguments, through: Self.wrapper)
@@ -33,10 +30,7 @@ struct WithoutProcTests {
         #expect(result.output == expected.output)
     }
 
-    @Test(
-        .disabled(if: isSanitized, "a sanitizer wants /proc, and writes that it is missing"),
-        arguments: [["--bogus"], ["serve", "--workers", "0"], ["client"], ["bogus"]]
-    )
+    @Test(arguments: [["--bogus"], ["serve", "--workers", "0"], ["client"], ["bogus"]])
     func `mistakes are told as elsewhere`(_ arguments: [String]) async throws {
         let expected = try await runEcho(arguments)
         let result = try await runEcho(arguments, through: Self.wrapper)
