@@ -159,15 +159,12 @@ struct StalledLogTests {
         let script = ["/bin/sh", "-c", "exec \"$0\" \"$@\" 2>> \(file)"]
         let server = try await RunningServer(
             ["--log-level", "debug", "--log-format", "json"],
-            through: script + ["/usr/bin/prlimit", "--fsize=1000:unlimited"]
+            through: script
         )
+        try await limitFiles(of: server, to: "1000:unlimited")
         for _ in 0..<20 { try await server.expectEcho() }
         #expect(await eventually { readFile(file).count == 1000 })
-        let raise = try RunningProcess(
-            "/usr/bin/prlimit",
-            ["--pid", "\(server.process.pid)", "--fsize=unlimited"]
-        )
-        #expect(try await raise.result().exit == .code(0))
+        try await limitFiles(of: server, to: "unlimited")
         try await server.expectEcho()
         try await server.expectExit()
         let lines = String(decoding: readFile(file), as: UTF8.self).outputLines
@@ -180,6 +177,14 @@ struct StalledLogTests {
         let told = objects.compactMap { $0 }.count - 1
         #expect(lost + told == 3 + 2 * 63, "\(lost), \(told)")
         #expect(objects.last??["message"] == "stopped")
+    }
+
+    private func limitFiles(of server: RunningServer, to limit: String) async throws {
+        let prlimit = try RunningProcess(
+            "/usr/bin/prlimit",
+            ["--pid", "\(server.process.pid)", "--fsize=\(limit)"]
+        )
+        #expect(try await prlimit.result().exit == .code(0))
     }
 
     @Test(arguments: EchoServer.IOModel.allCases)

@@ -8,7 +8,8 @@ final class StalledReader: Sendable {
     let path: String
     private let folder: TemporaryFolder
     private let pipe: Descriptor
-    private let filling: Int
+    // Bytes that it was filled with and that have not been read.
+    private let filling: Locked<Int>
 
     init() throws {
         folder = try TemporaryFolder()
@@ -27,7 +28,7 @@ final class StalledReader: Sendable {
             guard count > 0 else { break }
             filling += count
         }
-        self.filling = filling
+        self.filling = Locked(filling)
     }
 
     /// A command that starts another one whose standard error is the pipe, and its standard output
@@ -41,20 +42,34 @@ final class StalledReader: Sendable {
     ///
     /// - Returns: all lines up to that one; those that came, if the time is over.
     func lines(until isMeant: (String) -> Bool) async -> [String] {
-        var bytes: [UInt8] = []
+        var rest: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 64 * 1024)
         let number = pipe.rawValue
+        let end = UInt8(ascii: "\n")
         var lines: [String] = []
         _ = await eventually {
+            var isThere = false
             while true {
                 let count = transferCall { unsafe read(number, &buffer, buffer.count) }
-                guard count > 0 else { break }
-                bytes += buffer[..<count]
+                guard count > 0 else { return isThere }
+                rest += buffer[skipFilling(count)..<count]
+                let whole = rest.lastIndex(of: end).map { $0 + 1 } ?? 0
+                for bytes in rest[..<whole].split(separator: end) {
+                    let line = String(decoding: bytes, as: UTF8.self)
+                    lines.append(line)
+                    isThere = isThere || isMeant(line)
+                }
+                rest.removeFirst(whole)
             }
-            lines = bytes.dropFirst(filling).split(separator: UInt8(ascii: "\n"))
-                .map { String(decoding: $0, as: UTF8.self) }
-            return lines.contains(where: isMeant)
         }
         return lines
+    }
+
+    private func skipFilling(_ count: Int) -> Int {
+        filling.withLock { filling in
+            let skipped = min(filling, count)
+            filling -= skipped
+            return skipped
+        }
     }
 }
