@@ -8,8 +8,8 @@ import Sockets
 /// connection, though; that is where they are counted. A reference keeps the buffer, so that it can
 /// be asked later whether `evhttp` has freed it: its callbacks are gone then.
 ///
-/// Clients that send a request slowly, or none, must not keep away the others (CVE-2007-6750 and its
-/// kind): when others wait, the oldest of them go.
+/// Clients that send a request slowly, or none, must not keep away the others (CVE-2007-6750 and
+/// its kind): when others wait, the oldest of them go.
 ///
 /// Confined to the loop's thread.
 @safe

@@ -41,8 +41,8 @@ package enum Processors {
     }
 }
 
-/// The control group that this process is in, as far as it bounds processor time: version 2 (cgroups
-/// in one tree) or 1 (one tree for each controller), cgroups(7).
+/// The control group that this process is in, as far as it bounds processor time: version 2 (one
+/// tree) or 1 (a tree for each controller), cgroups(7).
 ///
 /// Found by `/proc`, without which no group is known, and no quota.
 package struct ControlGroup: Sendable {
@@ -96,7 +96,7 @@ package struct ControlGroup: Sendable {
     }
 
     private static func lines(_ path: String) -> [Substring] {
-        SmallFile.text(path)?.split(separator: "\n") ?? []
+        KernelFile.text(path)?.split(separator: "\n") ?? []
     }
 
     /// A mounted tree of control groups, a line of `/proc/self/mountinfo`, proc(5).
@@ -134,25 +134,5 @@ package struct ControlGroup: Sendable {
             }
             return folders
         }
-    }
-}
-
-/// A small file of the kernel's.
-private enum SmallFile {
-    /// What is in it, up to a mebibyte; `nil` if it cannot be read.
-    static func text(_ path: String) -> String? {
-        let number = unsafe open(path, O_RDONLY | O_CLOEXEC)
-        guard number >= 0 else { return nil }
-        let file = Descriptor(adopting: number)
-        var bytes: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 16 * 1024)
-        while bytes.count < 1 << 20 {
-            let count = transferCall { unsafe read(file.rawValue, &buffer, buffer.count) }
-            guard count > 0 else {
-                return count == 0 ? String(decoding: bytes, as: UTF8.self) : nil
-            }
-            bytes += buffer[..<count]
-        }
-        return nil
     }
 }

@@ -71,16 +71,8 @@ enum BoundUnixSockets {
     /// Whether a socket is bound to a path and does not listen, and is not connected: its owner is
     /// between `bind` and `listen`.
     static func contain(_ path: String) -> Bool {
-        let number = unsafe open("/proc/net/unix", O_RDONLY | O_CLOEXEC)
-        guard number >= 0 else { return false }
-        let file = Descriptor(adopting: number)
-        var bytes: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 64 * 1024)
-        while true {
-            let count = transferCall { unsafe read(file.rawValue, &buffer, buffer.count) }
-            if count <= 0 { break }
-            bytes += buffer[..<count]
-        }
+        // Names may hold anything but NUL: a line ends at its byte, whatever Unicode makes of it.
+        guard let bytes = KernelFile.bytes("/proc/net/unix", upTo: 256 << 20) else { return false }
         return bytes.split(separator: UInt8(ascii: "\n")).contains { line in
             isBetween(String(decoding: line, as: UTF8.self), path)
         }

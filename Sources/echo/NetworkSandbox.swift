@@ -16,7 +16,8 @@ enum NetworkSandbox {
         /// What to change.
         fileprivate var advice: String {
             let reason =
-                "this service has no network (PrivateNetwork= or RestrictAddressFamilies= of its unit)"
+                "this service has no network "
+                + "(PrivateNetwork= or RestrictAddressFamilies= of its unit)"
             return switch self {
             case .listening:
                 "\(reason): put the address into its socket unit instead, as ListenStream=, with "
@@ -73,13 +74,8 @@ enum NetworkSandbox {
 
     // Two lines of headings, and one for each interface.
     private static var hasLoopbackOnly: Bool {
-        let number = unsafe open("/proc/self/net/dev", O_RDONLY | O_CLOEXEC)
-        guard number >= 0 else { return false }
-        let file = Descriptor(adopting: number)
-        var text = [UInt8](repeating: 0, count: 64 * 1024)
-        let count = unsafe read(file.rawValue, &text, text.count)
-        guard count > 0 else { return false }
-        let lines = String(decoding: text[..<count], as: UTF8.self).split(separator: "\n")
+        guard let text = KernelFile.text("/proc/self/net/dev") else { return false }
+        let lines = text.split(separator: "\n")
         return lines.dropFirst(2).allSatisfy { line in
             line.split(separator: ":").first?.split(separator: " ").last == "lo"
         }

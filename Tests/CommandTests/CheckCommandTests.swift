@@ -160,7 +160,7 @@ struct CheckCommandTests {
         #expect(result.exit == .code(0), "\(result)")
     }
 
-    @Test(.enabled(if: geteuid() == 0))
+    @Test(.enabled(if: geteuid() == 0, "only root can become another user"))
     func `a socket that others may not use, 77`() async throws {
         let server = try await RunningServer(.select, ["--listen", "unix:" + temporaryName()])
         guard case .unix(let path) = server.address else { return }

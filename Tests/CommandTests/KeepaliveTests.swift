@@ -6,7 +6,11 @@ import TestSupport
 import Testing
 
 /// Peers that vanish: a network of two hosts, whose link is taken down.
-@Suite(.timeLimit(.minutes(5)), .serialized, .enabled(if: geteuid() == 0))
+@Suite(
+    .timeLimit(.minutes(5)),
+    .serialized,
+    .enabled(if: geteuid() == 0, "only root can make a network")
+)
 struct KeepaliveTests {
     private static let flags = ["--keepalive", "1s", "--log-level", "debug"]
 

@@ -104,7 +104,7 @@ struct UsageTests {
         }
     }
 
-    @Test(.enabled(if: geteuid() == 0))
+    @Test(.enabled(if: geteuid() == 0, "only root can become another user"))
     func `a forbidden path and a forbidden port are named, 77`() async throws {
         let folder = "/tmp/echo-forbidden-\(UInt64.random(in: 0 ... .max))"
         try systemCall("mkdir") { unsafe mkdir(folder, 0o700) }
