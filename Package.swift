@@ -28,74 +28,87 @@ let package = Package(
             pkgConfig: "libevent_extra",
             providers: [.apt(["libevent-dev"])]
         ),
-        .systemLibrary(name: "CLinux", path: "Modules/CLinux"),
+        .systemLibrary(name: "CEchoLinux", path: "Modules/CEchoLinux"),
         .target(name: "CEchoArguments", path: "Modules/CEchoArguments"),
-        .target(name: "Sockets", dependencies: ["CLinux"]),
-        .target(name: "Reactor", dependencies: ["CLibevent", "CLinux", "Sockets"]),
-        .target(name: "ReactorHTTP", dependencies: ["CLibeventHTTP", "Reactor", "Sockets"]),
-        .target(name: "Proactor", dependencies: ["CLinux", "Sockets"]),
+        .target(name: "EchoSockets", dependencies: ["CEchoLinux"]),
+        .target(name: "EchoWinsock", dependencies: ["EchoSockets"]),
+        .target(
+            name: "EchoReactor",
+            dependencies: ["CLibevent", "CEchoLinux", "EchoSockets", "EchoWinsock"]
+        ),
+        .target(name: "EchoHTTP", dependencies: ["CLibeventHTTP", "EchoReactor", "EchoSockets"]),
+        .target(name: "EchoProactor", dependencies: ["CEchoLinux", "EchoSockets", "EchoWinsock"]),
         .target(
             name: "EchoServer",
             dependencies: [
-                "Proactor",
-                "Reactor",
-                "Sockets",
+                "EchoProactor",
+                "EchoReactor",
+                "EchoSockets",
+                "EchoWinsock",
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]
         ),
-        .target(name: "EchoClient", dependencies: ["Sockets"]),
+        .target(name: "EchoClient", dependencies: ["EchoSockets"]),
         .executableTarget(
             name: "echo",
             dependencies: [
                 "CEchoArguments",
                 "EchoClient",
                 "EchoServer",
-                "ReactorHTTP",
-                "Sockets",
+                "EchoHTTP",
+                "EchoSockets",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
-        .target(name: "CTestProcess", path: "Tests/CTestProcess"),
+        .target(name: "CEchoTestProcess", path: "Tests/CEchoTestProcess"),
         .target(
-            name: "TestSupport",
-            dependencies: ["CLinux", "CTestProcess", "EchoClient", "Sockets"],
-            path: "Tests/TestSupport"
+            name: "EchoTestSupport",
+            dependencies: ["CEchoLinux", "CEchoTestProcess", "EchoClient", "EchoSockets"],
+            path: "Tests/EchoTestSupport"
         ),
         .executableTarget(
-            name: "fault-run",
+            name: "echo-fault-run",
             dependencies: [
                 "EchoServer",
-                "Sockets",
-                "TestSupport",
+                "EchoSockets",
+                "EchoTestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Tests/FaultRun"
         ),
-        .testTarget(name: "SocketsTests", dependencies: ["CLinux", "Sockets", "TestSupport"]),
+        .testTarget(
+            name: "EchoSocketsTests",
+            dependencies: ["CEchoLinux", "EchoSockets", "EchoTestSupport"]
+        ),
         .testTarget(
             name: "EchoClientTests",
-            dependencies: ["EchoClient", "Sockets", "TestSupport"]
+            dependencies: ["EchoClient", "EchoSockets", "EchoTestSupport"]
         ),
         .testTarget(
-            name: "ReactorTests",
-            dependencies: ["CLinux", "Reactor", "ReactorHTTP", "Sockets", "TestSupport"]
+            name: "EchoReactorTests",
+            dependencies: [
+                "CEchoLinux", "EchoReactor", "EchoHTTP", "EchoSockets", "EchoTestSupport",
+                "EchoWinsock",
+            ]
         ),
         .testTarget(
-            name: "ProactorTests",
-            dependencies: ["CLinux", "Proactor", "Sockets", "TestSupport"]
+            name: "EchoProactorTests",
+            dependencies: [
+                "CEchoLinux", "EchoProactor", "EchoSockets", "EchoTestSupport", "EchoWinsock",
+            ]
         ),
         .testTarget(
             name: "EchoServerTests",
             dependencies: [
-                "CLinux",
+                "CEchoLinux",
                 "EchoClient",
                 "EchoServer",
-                "Sockets",
-                "TestSupport",
+                "EchoSockets",
+                "EchoTestSupport",
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "InMemoryLogging", package: "swift-log"),
                 .product(name: "Logging", package: "swift-log"),
@@ -106,13 +119,14 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "CLinux", "echo", "EchoClient", "EchoServer", "Sockets", "TestSupport", "fault-run",
+                "CEchoLinux", "echo", "EchoClient", "EchoServer", "EchoSockets", "EchoTestSupport",
+                "echo-fault-run",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]
         ),
         .testTarget(
             name: "SystemdTests",
-            dependencies: ["echo", "EchoServer", "Sockets", "TestSupport"]
+            dependencies: ["echo", "EchoServer", "EchoSockets", "EchoTestSupport"]
         ),
         .testTarget(
             name: "DocumentationTests",
@@ -120,9 +134,9 @@ let package = Package(
                 "echo",
                 "EchoClient",
                 "EchoServer",
-                "Proactor",
-                "Sockets",
-                "TestSupport",
+                "EchoProactor",
+                "EchoSockets",
+                "EchoTestSupport",
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

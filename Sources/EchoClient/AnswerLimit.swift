@@ -1,5 +1,5 @@
+import EchoSockets
 import Glibc
-import Sockets
 
 /// How long an answer may stand still: the time since something moved, while something is owed.
 struct AnswerLimit {

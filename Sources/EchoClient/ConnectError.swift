@@ -1,5 +1,5 @@
+package import EchoSockets
 import Glibc
-package import Sockets
 
 /// Why there is no connection to an endpoint.
 package struct ConnectError: Error, Sendable {

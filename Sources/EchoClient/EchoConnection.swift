@@ -1,5 +1,5 @@
+package import EchoSockets
 import Glibc
-package import Sockets
 
 /// A client's connection to an echo server, non-blocking.
 ///

@@ -1,5 +1,5 @@
+package import EchoSockets
 import Glibc
-package import Sockets
 
 /// An echo client in a pipeline: what it reads goes to the server, what comes back is written.
 ///

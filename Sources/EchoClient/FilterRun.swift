@@ -1,5 +1,5 @@
+import EchoSockets
 import Glibc
-import Sockets
 
 /// The state of a running filter.
 struct FilterRun: ~Copyable {

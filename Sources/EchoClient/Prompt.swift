@@ -1,5 +1,5 @@
+package import EchoSockets
 import Glibc
-package import Sockets
 
 /// An echo client at a terminal: asks for a line, sends it, and shows what comes back.
 ///

@@ -1,5 +1,5 @@
+import EchoSockets
 import Glibc
-import Sockets
 
 /// Blocks `SIGPIPE` on the calling thread while a body runs, so that writing to a closed pipe
 /// fails with `EPIPE` whatever the process has decided about the signal.

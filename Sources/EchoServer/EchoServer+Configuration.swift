@@ -1,4 +1,4 @@
-package import Sockets
+package import EchoSockets
 
 extension EchoServer {
     /// Every setting of a server.

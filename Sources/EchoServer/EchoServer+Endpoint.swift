@@ -1,4 +1,4 @@
-import Sockets
+import EchoSockets
 
 extension EchoServer {
     /// A place to listen on, or a peer: a TCP host and port, or a Unix socket.
@@ -36,7 +36,7 @@ extension EchoServer {
             }
         }
 
-        var value: Sockets.Endpoint {
+        var value: EchoSockets.Endpoint {
             switch self {
             case .tcp(let host, let port): .tcp(host: host, port: port)
             case .unix(let path): .unix(path: path)
@@ -49,8 +49,8 @@ extension EchoServer {
         /// - Throws: ``EchoServer/Failure`` with code ``EchoServer/Failure/Code/invalidEndpoint``
         ///   that names the text and what is wrong with it.
         public init(parsing text: String) throws(Failure) {
-            do throws(Sockets.Endpoint.ParseError) {
-                switch try Sockets.Endpoint(parsing: text) {
+            do throws(EchoSockets.Endpoint.ParseError) {
+                switch try EchoSockets.Endpoint(parsing: text) {
                 case .tcp(let host, let port): self = .tcp(host, port: port)
                 case .unix(let path): self = .unix(path)
                 }

@@ -1,5 +1,5 @@
+package import EchoSockets
 import Glibc
-package import Sockets
 
 extension EchoServer {
     /// Why a server could not do what was asked: one line for a person, a code for a program, and

@@ -1,4 +1,4 @@
-import Sockets
+import EchoSockets
 
 extension EchoServer {
     /// Whether every serving loop turns: asks each through its ordinary wake-up, and waits for their

@@ -1,5 +1,5 @@
+import EchoSockets
 public import ServiceLifecycle
-import Sockets
 
 extension EchoServer: Service {
     /// Serves until graceful shutdown, cancellation or ``shutdown(drainingFor:)``, then drains

@@ -1,4 +1,4 @@
-import Sockets
+import EchoSockets
 
 extension EchoServer {
     /// Stops the server and waits until everything is closed.

@@ -1,5 +1,5 @@
+import EchoSockets
 import Glibc
-import Sockets
 
 extension EchoServer {
     /// Starts with an attempt that the lifecycle knows of.

@@ -1,6 +1,6 @@
 public import CoreMetrics
+import EchoSockets
 public import Logging
-import Sockets
 
 /// An echo server (RFC 862): what a client sends comes back unchanged.
 ///

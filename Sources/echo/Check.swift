@@ -1,6 +1,6 @@
 import ArgumentParser
 import EchoClient
-import Sockets
+import EchoSockets
 
 /// Checks an echo server.
 struct Check: ParsableCommand {

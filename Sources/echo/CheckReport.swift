@@ -1,5 +1,5 @@
 import EchoClient
-import Sockets
+import EchoSockets
 
 /// The results of checks for people.
 enum CheckTable {

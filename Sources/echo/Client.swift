@@ -1,8 +1,8 @@
 import ArgumentParser
 import EchoClient
 import EchoServer
+import EchoSockets
 import Glibc
-import Sockets
 
 /// Talks to an echo server.
 struct Client: ParsableCommand {

@@ -1,7 +1,7 @@
 import ArgumentParser
 import EchoServer
+import EchoSockets
 import Glibc
-import Sockets
 
 /// Exit codes, as sysexits.h names them, and the one line that goes with each.
 enum Exit {

@@ -1,5 +1,5 @@
+import EchoSockets
 import Glibc
-import Sockets
 
 /// Writes lines to standard output or standard error on a thread of its own, so that nobody else ever
 /// waits for whoever reads them.

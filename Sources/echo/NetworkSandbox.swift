@@ -1,7 +1,7 @@
 import EchoServer
+import EchoSockets
 import Glibc
 import Logging
-import Sockets
 
 /// A unit that gives its service no network, as the installed ones do (`PrivateNetwork=`,
 /// `RestrictAddressFamilies=`, systemd.exec(5)).

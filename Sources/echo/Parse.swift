@@ -1,6 +1,6 @@
 import ArgumentParser
 import EchoServer
-import Sockets
+import EchoSockets
 
 /// Turns the texts of flags into values.
 ///

@@ -1,5 +1,5 @@
+import EchoSockets
 import Glibc
-import Sockets
 
 /// How standard output is to look.
 struct Screen: Sendable {

@@ -1,8 +1,8 @@
 import ArgumentParser
 import EchoServer
+import EchoSockets
 import Glibc
 import Logging
-import Sockets
 
 /// Serves until a signal.
 struct Serve: ParsableCommand {

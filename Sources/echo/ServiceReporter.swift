@@ -1,5 +1,5 @@
 import EchoServer
-import Sockets
+import EchoSockets
 
 /// Keeps the service manager informed, if there is one: readiness, status, watchdog, shutdown.
 ///

@@ -1,6 +1,6 @@
 import ArgumentParser
 import EchoServer
-import Sockets
+import EchoSockets
 
 /// The flags of `serve` about sockets.
 struct SocketOptions: ParsableArguments {

@@ -1,6 +1,6 @@
+import EchoSockets
 import Glibc
 import Logging
-import Sockets
 
 /// Standard error: where lines of the log go, and the last one of a command that fails.
 ///

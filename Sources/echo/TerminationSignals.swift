@@ -1,7 +1,7 @@
 import EchoServer
+import EchoSockets
 import Glibc
 import Logging
-import Sockets
 import Synchronization
 
 /// The signals of a server, taken by a thread of its own: whatever the others hang in, a second one

@@ -1,7 +1,7 @@
 import ArgumentParser
 import EchoServer
+import EchoSockets
 import Foundation
-import Sockets
 import Testing
 
 @testable import echo

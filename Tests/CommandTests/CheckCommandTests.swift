@@ -1,9 +1,9 @@
 import EchoClient
 import EchoServer
+import EchoSockets
+import EchoTestSupport
 import Foundation
 import Glibc
-import Sockets
-import TestSupport
 import Testing
 
 /// `echo check`, with the real server of every model.

@@ -1,6 +1,6 @@
 import EchoClient
 import EchoServer
-import TestSupport
+import EchoTestSupport
 import Testing
 
 @testable import echo

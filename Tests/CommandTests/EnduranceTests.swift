@@ -1,7 +1,7 @@
 import EchoServer
+import EchoSockets
+import EchoTestSupport
 import Glibc
-import Sockets
-import TestSupport
 import Testing
 
 /// What is left behind by connections that have gone, and what those cost that stay.

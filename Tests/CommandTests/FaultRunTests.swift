@@ -1,7 +1,7 @@
 import EchoServer
+import EchoSockets
+import EchoTestSupport
 import Glibc
-import Sockets
-import TestSupport
 import Testing
 
 /// The fault run, for seconds; `Scripts/fault-run` makes it one of hours.
@@ -36,7 +36,7 @@ struct FaultRunTests {
         _ complaint: String
     ) async throws {
         let folder = try TemporaryFolder()
-        let program = try BuiltProduct.path(named: "fault-run")
+        let program = try BuiltProduct.path(named: "echo-fault-run")
         let script = """
             #!/bin/sh
             for argument; do case $argument in unix:*) path=${argument#unix:} ;; esac; done
@@ -54,7 +54,7 @@ struct FaultRunTests {
     private func run(
         _ flags: [String]
     ) async throws -> (exit: RunningProcess.Exit, text: String) {
-        let process = try RunningProcess(try BuiltProduct.path(named: "fault-run"), flags)
+        let process = try RunningProcess(try BuiltProduct.path(named: "echo-fault-run"), flags)
         let result = try await process.result(within: .seconds(110))
         return (result.exit, String(decoding: result.output, as: UTF8.self) + result.errors)
     }

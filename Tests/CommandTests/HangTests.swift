@@ -1,7 +1,7 @@
 import EchoServer
+import EchoSockets
+import EchoTestSupport
 import Glibc
-import Sockets
-import TestSupport
 import Testing
 
 /// A server that hangs in a call when it is told to stop.

@@ -1,8 +1,8 @@
 import EchoServer
+import EchoSockets
+import EchoTestSupport
 import Glibc
 import Logging
-import Sockets
-import TestSupport
 import Testing
 
 @testable import echo

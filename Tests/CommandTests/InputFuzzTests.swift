@@ -1,8 +1,8 @@
 import ArgumentParser
 import EchoServer
+import EchoSockets
+import EchoTestSupport
 import Glibc
-import Sockets
-import TestSupport
 import Testing
 
 @testable import echo
@@ -40,8 +40,8 @@ struct InputFuzzTests {
     }
 
     private static func check(_ text: String, _ parsed: inout Int) -> String? {
-        do throws(Sockets.Endpoint.ParseError) {
-            let endpoint = try Sockets.Endpoint(parsing: text)
+        do throws(EchoSockets.Endpoint.ParseError) {
+            let endpoint = try EchoSockets.Endpoint(parsing: text)
             parsed += 1
             if let fault = check(endpoint) { return fault }
         } catch {
@@ -82,9 +82,9 @@ struct InputFuzzTests {
         }
     }
 
-    private static func check(_ endpoint: Sockets.Endpoint) -> String? {
+    private static func check(_ endpoint: EchoSockets.Endpoint) -> String? {
         let printed = endpoint.description
-        guard (try? Sockets.Endpoint(parsing: printed)) == endpoint else {
+        guard (try? EchoSockets.Endpoint(parsing: printed)) == endpoint else {
             return "printed as \(printed.debugDescription), which is another"
         }
         if case .unix(let path) = endpoint {

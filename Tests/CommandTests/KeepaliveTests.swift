@@ -1,8 +1,8 @@
-import CLinux
+import CEchoLinux
 import EchoServer
+import EchoSockets
+import EchoTestSupport
 import Glibc
-import Sockets
-import TestSupport
 import Testing
 
 /// Peers that vanish: a network of two hosts, whose link is taken down.

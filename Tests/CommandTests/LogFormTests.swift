@@ -1,7 +1,7 @@
 import EchoServer
+import EchoSockets
+import EchoTestSupport
 import Glibc
-import Sockets
-import TestSupport
 import Testing
 
 /// How log lines look, to people, to the journal and to collectors.

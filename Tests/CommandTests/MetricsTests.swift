@@ -1,8 +1,8 @@
 import EchoServer
+import EchoSockets
+import EchoTestSupport
 import Foundation
 import Glibc
-import Sockets
-import TestSupport
 import Testing
 
 @testable import echo

@@ -1,7 +1,7 @@
 import EchoServer
+import EchoSockets
+import EchoTestSupport
 import Glibc
-import Sockets
-import TestSupport
 import Testing
 
 /// Listening where IPv4 or IPv6 is missing, or where a name leads to addresses of other machines.

@@ -1,6 +1,6 @@
+import EchoSockets
+import EchoTestSupport
 import Glibc
-import Sockets
-import TestSupport
 
 /// A service manager's socket for notifications, sd_notify(3).
 final class NotifySocket: Sendable {

@@ -1,7 +1,7 @@
 import EchoServer
+import EchoSockets
+import EchoTestSupport
 import Glibc
-import Sockets
-import TestSupport
 import Testing
 
 /// Peers of a Unix socket that pass descriptors whose closing takes long.

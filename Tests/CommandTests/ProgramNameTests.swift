@@ -1,5 +1,5 @@
+import EchoTestSupport
 import Glibc
-import TestSupport
 import Testing
 
 /// Installed, the program is called `echo-server`, and calls itself so.

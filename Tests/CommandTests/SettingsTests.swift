@@ -1,7 +1,7 @@
 import ArgumentParser
 import EchoServer
+import EchoTestSupport
 import Glibc
-import TestSupport
 import Testing
 
 @testable import echo

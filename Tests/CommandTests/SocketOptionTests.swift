@@ -1,8 +1,8 @@
-import CLinux
+import CEchoLinux
 import EchoServer
+import EchoSockets
+import EchoTestSupport
 import Glibc
-import Sockets
-import TestSupport
 import Testing
 
 /// Options of sockets that the kernel does not know, or does not allow: none of them is essential

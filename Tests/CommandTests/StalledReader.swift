@@ -1,6 +1,6 @@
+import EchoSockets
+import EchoTestSupport
 import Glibc
-import Sockets
-import TestSupport
 
 /// A pipe that a program writes to and that nobody reads: full from the start.
 final class StalledReader: Sendable {

@@ -1,5 +1,5 @@
 import EchoServer
-import TestSupport
+import EchoTestSupport
 import Testing
 
 /// Which version it is can be asked, and is seen wherever a running server is looked at.

@@ -1,6 +1,6 @@
 import EchoServer
+import EchoTestSupport
 import Foundation
-import TestSupport
 import Testing
 
 /// Compares the README's reference with what the program says about itself.

@@ -1,6 +1,6 @@
+import EchoTestSupport
 import Foundation
 import Glibc
-import TestSupport
 import Testing
 
 /// Runs the sessions that the documents show.

@@ -1,8 +1,8 @@
 import CoreMetrics
 import EchoServer
+import EchoTestSupport
 import Foundation
 import ServiceLifecycle
-import TestSupport
 import Testing
 
 @testable import echo

@@ -2,9 +2,9 @@
 // compiled with the tests, and is run by them. `ExampleTests` compares the two.
 
 import CoreMetrics
+import EchoProactor
 import EchoServer
 import Logging
-import Proactor
 import ServiceLifecycle
 import UnixSignals
 

@@ -1,8 +1,8 @@
 import EchoServer
+import EchoSockets
+import EchoTestSupport
 import Foundation
 import Glibc
-import Sockets
-import TestSupport
 import Testing
 
 /// The page about load balancers, with the real HAProxy, in a network of its own that has the

@@ -1,5 +1,5 @@
+import EchoTestSupport
 import Foundation
-import TestSupport
 import Testing
 
 /// The template of the manual page says what the README says.

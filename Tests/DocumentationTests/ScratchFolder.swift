@@ -1,6 +1,6 @@
+import EchoSockets
 import Foundation
 import Glibc
-import Sockets
 
 /// A folder of a test's own, removed with its contents when nobody refers to it any more.
 final class ScratchFolder: Sendable {

@@ -1,7 +1,7 @@
+import EchoSockets
+import EchoTestSupport
 import Glibc
-import Sockets
 import Synchronization
-import TestSupport
 
 /// Clients of an echo server that connect, send a few bytes, end their stream, expect all back and
 /// the end, and begin again.

@@ -1,6 +1,6 @@
 import EchoClient
-import Sockets
-import TestSupport
+import EchoSockets
+import EchoTestSupport
 import Testing
 
 /// The suite passes a right server, and each check fails a wrong one and says why.

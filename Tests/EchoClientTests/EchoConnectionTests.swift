@@ -1,7 +1,7 @@
 import EchoClient
+import EchoSockets
+import EchoTestSupport
 import Glibc
-import Sockets
-import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(5)))

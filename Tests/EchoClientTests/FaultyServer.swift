@@ -1,6 +1,6 @@
+import EchoSockets
+import EchoTestSupport
 import Glibc
-import Sockets
-import TestSupport
 
 /// What a server does wrong, one fault each.
 enum Fault: String, CaseIterable, Sendable {

@@ -1,5 +1,5 @@
-import Sockets
-import TestSupport
+import EchoSockets
+import EchoTestSupport
 
 /// A server that speaks first: it sends a text to one client and ends the connection.
 enum ForwardServer {

@@ -1,8 +1,8 @@
+import EchoSockets
+import EchoTestSupport
 import Glibc
 import InMemoryLogging
 import Logging
-import Sockets
-import TestSupport
 
 @testable import EchoServer
 

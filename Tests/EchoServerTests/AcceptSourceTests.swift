@@ -1,6 +1,6 @@
+import EchoSockets
+import EchoTestSupport
 import Glibc
-import Sockets
-import TestSupport
 import Testing
 
 @testable import EchoServer

@@ -1,8 +1,8 @@
+import EchoSockets
+import EchoTestSupport
 import Glibc
 import Logging
-import Sockets
 import Synchronization
-import TestSupport
 import Testing
 
 @testable import EchoServer

@@ -1,5 +1,5 @@
 import EchoServer
-import TestSupport
+import EchoTestSupport
 import Testing
 
 /// Every setting out of range is refused when the server is made, with the range in the message.

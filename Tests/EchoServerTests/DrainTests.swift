@@ -1,6 +1,6 @@
 import EchoServer
-import Sockets
-import TestSupport
+import EchoSockets
+import EchoTestSupport
 import Testing
 
 /// What a shutdown does to connections: no byte that was received is lost.

@@ -1,9 +1,9 @@
 import EchoServer
+import EchoSockets
+import EchoTestSupport
 import Glibc
 import Logging
 import ServiceLifecycle
-import Sockets
-import TestSupport
 import Testing
 
 /// A shutdown that comes so early that it may overtake the start: it takes no longer than any

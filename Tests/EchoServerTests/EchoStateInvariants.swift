@@ -1,4 +1,4 @@
-import Sockets
+import EchoSockets
 
 @testable import EchoServer
 

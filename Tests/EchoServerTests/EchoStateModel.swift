@@ -1,5 +1,5 @@
+import EchoSockets
 import Glibc
-import Sockets
 
 @testable import EchoServer
 

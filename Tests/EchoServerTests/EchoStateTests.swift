@@ -1,5 +1,5 @@
+import EchoSockets
 import Glibc
-import Sockets
 import Testing
 
 @testable import EchoServer

@@ -1,6 +1,6 @@
 import EchoServer
-import Sockets
-import TestSupport
+import EchoSockets
+import EchoTestSupport
 import Testing
 
 /// What a client sends comes back: unchanged, in order, all of it.

@@ -1,4 +1,4 @@
-import Sockets
+import EchoSockets
 import Testing
 
 @testable import EchoServer

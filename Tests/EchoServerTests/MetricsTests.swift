@@ -1,7 +1,7 @@
 import CoreMetrics
 import EchoServer
-import Sockets
-import TestSupport
+import EchoSockets
+import EchoTestSupport
 import Testing
 
 /// What a metrics backend is told.

@@ -1,9 +1,9 @@
 import EchoServer
+import EchoSockets
+import EchoTestSupport
 import Logging
 import ServiceLifecycle
 import ServiceLifecycleTestKit
-import Sockets
-import TestSupport
 import Testing
 
 /// `run()`: serving as a service.

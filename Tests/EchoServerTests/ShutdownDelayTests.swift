@@ -1,8 +1,8 @@
 import EchoServer
+import EchoSockets
+import EchoTestSupport
 import ServiceLifecycle
 import ServiceLifecycleTestKit
-import Sockets
-import TestSupport
 import Testing
 
 /// A shutdown as it is configured: the delay in which a load balancer notices, then the drain.

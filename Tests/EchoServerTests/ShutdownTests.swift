@@ -1,6 +1,6 @@
 import EchoServer
-import Sockets
-import TestSupport
+import EchoSockets
+import EchoTestSupport
 import Testing
 
 /// Who may shut down when, and that nothing stays behind; what happens to connections is in

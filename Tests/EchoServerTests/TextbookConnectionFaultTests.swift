@@ -1,8 +1,8 @@
 import EchoServer
+import EchoSockets
+import EchoTestSupport
 import Glibc
-import Sockets
 import Synchronization
-import TestSupport
 import Testing
 
 /// One regression test for each fault of the textbook echo servers, SB-9 to SB-13.

@@ -1,8 +1,8 @@
 import EchoServer
+import EchoSockets
+import EchoTestSupport
 import Glibc
-import Sockets
 import Synchronization
-import TestSupport
 import Testing
 
 /// One regression test for each fault of the textbook echo servers, SB-1 to SB-8; the rest is in
@@ -92,9 +92,10 @@ struct TextbookFaultTests {
         } _: { _, address in
             let client = try await TestClient(to: address, receiveBuffer: 4096)
             defer { client.close() }
-            // Nothing is read until all is sent: more than the sockets' buffers take. A thread that
-            // blocks while it sends owes one buffer only, so that the sockets must hold the rest.
-            let size = model == .threadPerClient ? 4 << 20 : 8 << 20
+            // Nothing is read until all is sent: more than the server's sockets take. A thread
+            // that blocks while it sends owes one buffer only, so that the client's own socket must hold
+            // the rest.
+            let size = model == .threadPerClient ? 1 << 20 : 8 << 20
             let bytes = PatternBytes(seed: 5).bytes(count: size)
             try await client.send(bytes)
             client.shutdownSending()

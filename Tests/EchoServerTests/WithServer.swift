@@ -1,7 +1,7 @@
 import EchoServer
+import EchoSockets
+import EchoTestSupport
 import Logging
-import Sockets
-import TestSupport
 import Testing
 
 /// Runs a server on a free port of 127.0.0.1 while `body` runs, shuts it down, and checks what must

@@ -1,7 +1,7 @@
+import EchoSockets
+import EchoTestSupport
 import Glibc
-import Sockets
 import Synchronization
-import TestSupport
 
 /// What came of the clients of a crowd.
 struct CrowdTotals: Sendable {

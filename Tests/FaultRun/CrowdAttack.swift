@@ -1,6 +1,6 @@
 import EchoServer
-import Sockets
-import TestSupport
+import EchoSockets
+import EchoTestSupport
 
 /// Thousands of connections that arrive at once, are silent or never read, and go at once, while
 /// one connection is active.

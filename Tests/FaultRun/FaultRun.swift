@@ -1,14 +1,14 @@
 import ArgumentParser
 import EchoServer
+import EchoSockets
+import EchoTestSupport
 import Glibc
-import Sockets
-import TestSupport
 
 /// Injects faults into the built server, one model after the other, and prints what came of it.
 @main
 struct FaultRun: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "fault-run",
+        commandName: "echo-fault-run",
         abstract: "Serve with each model under faults; verify every byte, and what the rest costs.",
         discussion: """
             The same seed gives the same clients and the same faults; how they fall together \

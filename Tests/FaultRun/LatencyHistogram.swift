@@ -1,4 +1,4 @@
-import Sockets
+import EchoSockets
 
 /// Counts of latencies, each bucket a sixteenth of an octave wide: the memory of a run of hours is
 /// that of a run of seconds.

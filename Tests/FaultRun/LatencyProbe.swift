@@ -1,7 +1,7 @@
+import EchoSockets
+import EchoTestSupport
 import Glibc
-import Sockets
 import Synchronization
-import TestSupport
 
 /// A few well-behaved connections that exchange messages all the time: each byte is verified, and
 /// how long each exchange took is noted.

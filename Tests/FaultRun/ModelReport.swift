@@ -1,5 +1,5 @@
 import EchoServer
-import Sockets
+import EchoSockets
 
 /// What a run against one model came to.
 struct ModelReport: Sendable {

@@ -1,5 +1,5 @@
 import EchoServer
-import Sockets
+import EchoSockets
 
 /// The tables that a run ends with.
 struct ReportTables {

@@ -1,6 +1,6 @@
 import EchoServer
-import Sockets
-import TestSupport
+import EchoSockets
+import EchoTestSupport
 
 /// The processor time that a server uses in two seconds in which it has nothing to do.
 struct RestingCosts: Sendable {

@@ -1,6 +1,6 @@
+import EchoSockets
+import EchoTestSupport
 import Glibc
-import Sockets
-import TestSupport
 
 /// One client of the fault run: follows its script, and checks each byte that comes back.
 ///

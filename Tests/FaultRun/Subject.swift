@@ -1,7 +1,7 @@
 import EchoServer
+import EchoSockets
+import EchoTestSupport
 import Glibc
-import Sockets
-import TestSupport
 
 /// The server that faults are injected into: the built command, on TCP and on a Unix socket.
 final class Subject: Sendable {

@@ -1,7 +1,7 @@
+import EchoSockets
+import EchoTestSupport
 import Glibc
-import Sockets
 import Synchronization
-import TestSupport
 
 /// What was done to a server from outside.
 struct TormentTotals: Sendable {

@@ -1,5 +1,5 @@
-import Sockets
-import TestSupport
+import EchoSockets
+import EchoTestSupport
 
 /// A server that does something wrong, and that a run must therefore find fault with.
 enum WrongServer {

@@ -1,6 +1,6 @@
+import EchoSockets
+import EchoTestSupport
 import Glibc
-import Sockets
-import TestSupport
 
 /// Clients that connect, have a few bytes echoed and leave, over and over.
 final class Hammer: Sendable {

@@ -1,4 +1,4 @@
-import TestSupport
+import EchoTestSupport
 import Testing
 
 extension SystemdTests {

@@ -1,6 +1,6 @@
+import EchoSockets
+import EchoTestSupport
 import Glibc
-import Sockets
-import TestSupport
 import Testing
 
 /// Tests with a real service manager and a real journal, which see nothing of those of the machine.

@@ -1,6 +1,6 @@
 import EchoServer
-import Sockets
-import TestSupport
+import EchoSockets
+import EchoTestSupport
 import Testing
 
 /// A service that a test describes to the manager.

@@ -1,5 +1,5 @@
+package import EchoSockets
 import Glibc
-package import Sockets
 
 /// Checks whether a server is an echo server that loses, changes and mixes up nothing.
 ///

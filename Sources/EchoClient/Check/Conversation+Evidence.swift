@@ -1,4 +1,4 @@
-import Sockets
+import EchoSockets
 
 /// What a connection that failed says about the server.
 extension Conversation {

@@ -1,5 +1,5 @@
+import EchoSockets
 import Glibc
-import Sockets
 
 /// One connection of a check under way: what it has sent, and how much of what came is right.
 ///

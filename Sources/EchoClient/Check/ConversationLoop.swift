@@ -1,5 +1,5 @@
+import EchoSockets
 import Glibc
-import Sockets
 
 /// Drives the connections of a check on the calling thread, with poll(2).
 @safe final class ConversationLoop {

@@ -1,4 +1,4 @@
-import Sockets
+import EchoSockets
 import Synchronization
 
 /// Lets one thread sleep until something is counted again.

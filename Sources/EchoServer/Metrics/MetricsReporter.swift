@@ -1,5 +1,5 @@
 import CoreMetrics
-import Sockets
+import EchoSockets
 import Synchronization
 
 /// Tells a metrics backend what a server counts.

@@ -1,4 +1,4 @@
-import Sockets
+import EchoSockets
 
 /// When a connection began, in four bytes: to a hundredth of a second, for 497 days.
 struct Beginning: Sendable {

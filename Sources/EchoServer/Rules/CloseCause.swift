@@ -1,5 +1,5 @@
+import EchoSockets
 import Glibc
-import Sockets
 
 /// Why a connection ended.
 enum CloseCause: UInt8, CaseIterable, Sendable {

@@ -1,4 +1,4 @@
-import Sockets
+import EchoSockets
 
 /// The numbers the echo rules work with; the same for every connection of a server.
 struct EchoRules: Sendable {

@@ -1,4 +1,4 @@
-import Sockets
+import EchoSockets
 
 /// The echo rules of one connection: events go in, what is to be done comes out.
 ///

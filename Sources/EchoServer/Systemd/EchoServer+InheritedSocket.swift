@@ -1,5 +1,5 @@
+import EchoSockets
 import Glibc
-import Sockets
 
 extension EchoServer {
     /// A listening socket that somebody else opened, usually a service manager (socket activation,

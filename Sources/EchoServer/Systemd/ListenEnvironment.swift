@@ -1,5 +1,5 @@
+import EchoSockets
 import Glibc
-import Sockets
 
 extension EchoServer.InheritedSocket {
     /// Takes the sockets that the service manager has passed to this process: `LISTEN_PID`,

@@ -1,6 +1,6 @@
+import EchoSockets
 import Glibc
 package import Logging
-import Sockets
 
 /// Tells the service manager how the service is: datagrams to `$NOTIFY_SOCKET`, sd_notify(3).
 ///

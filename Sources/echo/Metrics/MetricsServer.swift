@@ -1,7 +1,7 @@
+import EchoHTTP
 import EchoServer
+import EchoSockets
 import Logging
-import ReactorHTTP
-import Sockets
 
 /// Serves the metrics of an echo server, and whether it is well, over HTTP.
 struct MetricsServer: Sendable {

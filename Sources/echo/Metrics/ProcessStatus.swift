@@ -1,5 +1,5 @@
+import EchoSockets
 import Glibc
-import Sockets
 
 /// What the process uses, as Prometheus' client libraries report it.
 ///

@@ -1,9 +1,9 @@
 import ArgumentParser
 import Configuration
 import EchoServer
+import EchoSockets
 import Glibc
 import Logging
-import Sockets
 
 /// Completes the flags of `serve` from the environment and a file.
 ///

@@ -1,0 +1,116 @@
+import EchoReactor
+package import EchoSockets
+import Glibc
+import Synchronization
+
+/// A small HTTP server on a loop and a thread of its own: libevent's, with limits.
+///
+/// For a handful of short texts, such as metrics and health. Answers `GET` and `HEAD`, one request
+/// for each connection. Without requests it uses no CPU, and neither when descriptors run out.
+/// Any thread.
+package final class HTTPServer: Sendable {
+    /// The addresses that are listened on, ports resolved.
+    package let addresses: [SocketAddress]
+    /// Those that this machine does not have, while it has others.
+    package let missing: [BindError]
+    private let thread: Thread
+    private let shared: Shared
+
+    /// Opens the addresses and serves until ``stop()``.
+    ///
+    /// - Parameters:
+    ///   - wanted: where to listen; those with port 0 share one port, which the kernel chooses.
+    ///   - access: who may connect to a Unix socket.
+    ///   - limits: what clients may not exceed.
+    ///   - handler: answers a request, by its path; on the server's thread, so it must be quick:
+    ///     what may take time is answered later.
+    /// - Throws: ``BindError`` that says which address cannot be listened on.
+    package init(
+        listeningOn wanted: [SocketAddress],
+        access: SocketFileAccess = SocketFileAccess(),
+        limits: HTTPLimits = HTTPLimits(),
+        handler: @escaping @Sendable (_ path: String) -> HTTPReply
+    ) throws(BindError) {
+        let listening = try Listener.open(wanted, access: access) { HTTPListener($0) }
+        let listeners = listening.opened
+        addresses = listeners.map(\.address)
+        missing = listening.missing
+        shared = Shared()
+        do {
+            let ready = try Wakeup()
+            thread = try Thread(name: "http") { [shared] in
+                shared.run(listeners, limits, handler, ready)
+            }
+            while shared.outcome == nil { ready.wait(atMost: .seconds(1)) }
+        } catch {
+            throw BindError(address: wanted.first ?? .unix(""), error: error)
+        }
+        if case .failure(let error) = shared.outcome {
+            thread.join()
+            throw BindError(address: wanted.first ?? .unix(""), error: error)
+        }
+    }
+
+    /// Ends it, with its connections; waits until it has ended.
+    ///
+    /// To be called once, and not from the handler.
+    package func stop() {
+        shared.stop()
+        thread.join()
+    }
+}
+
+/// What the server's thread and others share.
+private final class Shared: Sendable {
+    private let isStopping = Atomic<Bool>(false)
+    private let state = Locked<Result<LoopWaker, SystemError>?>(nil)
+
+    /// Whether it serves; `nil` while that is not known.
+    var outcome: Result<LoopWaker, SystemError>? { state.withLock { $0 } }
+
+    func stop() {
+        isStopping.store(true, ordering: .releasing)
+        if case .success(let waker) = outcome { waker.wake() }
+    }
+
+    func run(
+        _ listeners: [HTTPListener],
+        _ limits: HTTPLimits,
+        _ handler: @escaping HTTPService.Handler,
+        _ ready: Wakeup
+    ) {
+        blockBrokenPipe()
+        do {
+            let loop = try EventLoop()
+            let service = try HTTPService(loop, listeners.map(\.number), limits, handler)
+            loop.onWake = { [unowned loop, unowned service, isStopping = self] in
+                service.deliver()
+                if isStopping.isStopping.load(ordering: .acquiring) { loop.stop() }
+            }
+            let waker = loop.waker
+            state.withLock { $0 = .success(waker) }
+            ready.signal()
+            withExtendedLifetime((service, listeners)) { loop.run() }
+        } catch {
+            let reason = Self.systemError(error)
+            state.withLock { $0 = .failure(reason) }
+            ready.signal()
+        }
+    }
+
+    // libevent writes without MSG_NOSIGNAL, also to clients that have gone.
+    private func blockBrokenPipe() {
+        var set = sigset_t()
+        unsafe sigemptyset(&set)
+        unsafe sigaddset(&set, SIGPIPE)
+        unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
+    }
+
+    private static func systemError(_ error: any Error) -> SystemError {
+        switch error {
+        case let error as SystemError: error
+        case let error as ReactorError: SystemError(call: "evhttp_new", errno: error.errno)
+        default: SystemError(call: "evhttp_new", errno: Errno(rawValue: EIO))
+        }
+    }
+}

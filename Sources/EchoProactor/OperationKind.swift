@@ -1,0 +1,46 @@
+package import EchoSockets
+import Glibc
+
+/// What an operation does.
+package enum OperationKind: UInt8, Sendable {
+    /// Receives what is there. The corresponding Winsock function is `WSARecv`.
+    case receive
+    /// Sends all of its bytes. The corresponding Winsock function is `WSASend`.
+    case send
+    /// Accepts one connection. The corresponding Winsock function is `AcceptEx`.
+    case accept
+    /// Waits until something can be received, and receives nothing: the zero-byte receive of
+    /// OV-11, on any descriptor that epoll(7) can watch.
+    case readable
+    /// No operation: a packet that was posted by hand (CP-6).
+    case posted
+}
+
+/// What posting an operation led to: the three outcomes of OV-1.
+package enum Submission: Hashable, Sendable {
+    /// Done, with so many bytes; the completion is indicated as well, unless the socket skips
+    /// packets on success. Winsock's return value 0.
+    case completed(bytes: Int)
+    /// Under way; its completion is indicated once. Winsock's `WSA_IO_PENDING`.
+    case pending
+    /// Never started; nothing is indicated.
+    case refused(Errno)
+
+    static var staleSocket: Submission { .refused(Errno(rawValue: ENOTSOCK)) }
+    static var busy: Submission { .refused(Errno(rawValue: EBUSY)) }
+    static var invalid: Submission { .refused(Errno(rawValue: EINVAL)) }
+    static var tooMany: Submission { .refused(Errno(rawValue: ENOBUFS)) }
+}
+
+/// How an operation stands: what `WSAGetOverlappedResult` tells (OV-3).
+package enum OperationResult: Hashable, Sendable {
+    /// Not finished (`WSA_IO_INCOMPLETE`), or never posted.
+    case incomplete
+    /// Finished, with so many bytes; a receive of 0 bytes is the peer's graceful end (OV-4).
+    case success(bytes: Int)
+    /// Failed; `ECANCELED` if it was cancelled or its socket was closed
+    /// (`WSA_OPERATION_ABORTED`).
+    case failure(Errno)
+    /// The question is not allowed: waiting for an operation that has a completion routine.
+    case invalid
+}

@@ -1,0 +1,96 @@
+import CLibevent
+import EchoSockets
+import Glibc
+
+/// Owns one libevent base.
+///
+/// Every ``Watch`` keeps it alive, so that no event outlives its base.
+@safe
+final class EventBase {
+    let pointer: OpaquePointer
+    let method: String
+
+    /// Whether descriptors from 1024 on must be refused.
+    let isSelect: Bool
+
+    /// The number of values an `fd_set` has room for (`FD_SETSIZE`).
+    static let selectLimit: CInt = 1024
+
+    // Without locks: a base belongs to one thread, and other threads reach it through a LoopWaker.
+    // Without the environment: EVENT_NOEPOLL and its like must not choose behind our back.
+    init(_ method: EventLoop.Method) throws(ReactorError) {
+        Self.quiet
+        try Self.probeDescriptors(for: method)
+        guard let configuration = unsafe event_config_new() else {
+            throw .system(SystemError(call: "event_config_new", errno: Errno(rawValue: ENOMEM)))
+        }
+        defer { unsafe event_config_free(configuration) }
+        let flags = EVENT_BASE_FLAG_NOLOCK.rawValue | EVENT_BASE_FLAG_IGNORE_ENV.rawValue
+        unsafe event_config_set_flag(configuration, CInt(flags))
+        for avoided in method.avoided {
+            unsafe event_config_avoid_method(configuration, avoided)
+        }
+        guard let base = unsafe event_base_new_with_config(configuration) else {
+            throw .methodUnavailable(method.rawValue)
+        }
+        unsafe pointer = base
+        self.method = unsafe String(cString: event_base_get_method(base))
+        isSelect = method == .select
+        guard method == .automatic || self.method == method.rawValue else {
+            throw .methodUnavailable(method.rawValue)
+        }
+    }
+
+    deinit {
+        unsafe event_base_free(pointer)
+    }
+
+    // Every failure is returned and told by who called; libevent would write it to standard error
+    // as well, in a form of its own. What ends the process must still be told.
+    private static let quiet: Void = unsafe event_set_log_callback { severity, message in
+        guard severity >= EVENT_LOG_ERR, let message = unsafe message else { return }
+        _ = unsafe write(STDERR_FILENO, message, strlen(message))
+        _ = unsafe write(STDERR_FILENO, "\n", 1)
+    }
+
+    // libevent ends the process (exit(1)) when it cannot open its internal descriptors, and aborts
+    // it when select(2) meets a large one. So as many are opened, and closed again, beforehand.
+    private static func probeDescriptors(for method: EventLoop.Method) throws(ReactorError) {
+        do {
+            let (first, second, third) = (try Wakeup(), try Wakeup(), try Wakeup())
+            let largest = max(first.number, second.number, third.number)
+            guard method != .select || largest < selectLimit else {
+                throw ReactorError.descriptorOutOfRange(largest)
+            }
+        } catch let error as SystemError {
+            throw .system(error)
+        } catch let error as ReactorError {
+            throw error
+        } catch {
+            throw .methodUnavailable(method.rawValue)
+        }
+    }
+}
+
+extension EventLoop {
+    /// How libevent asks the kernel which descriptors are ready.
+    package enum Method: String, CaseIterable, Sendable {
+        /// The best there is; never ``select``.
+        case automatic
+        /// `epoll(7)`.
+        case epoll
+        /// `poll(2)`.
+        case poll
+        /// `select(2)`: descriptors from 1024 on are refused.
+        case select
+
+        var avoided: [String] {
+            switch self {
+            case .automatic: ["select"]
+            case .epoll: ["poll", "select"]
+            case .poll: ["epoll", "select"]
+            case .select: ["epoll", "poll"]
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+package import EchoSockets
+import EchoWinsock
+import Glibc
+
+/// A listening socket whose `accept` event can be selected.
+package final class NetworkListener: SelectableSocket {
+    private var listener: Listener?
+    private var watch: Watch?
+    private var isWatching = false
+
+    /// Takes over a listening socket.
+    ///
+    /// - Parameters:
+    ///   - loop: the loop whose thread this is.
+    ///   - listener: the socket; closed with this object.
+    /// - Throws: `descriptorOutOfRange` if the loop's method is `select` (PF-1).
+    package init(_ loop: EventLoop, adopting listener: consuming Listener) throws(ReactorError) {
+        let number = listener.number
+        self.listener = consume listener
+        super.init(loop)
+        let context = unsafe Unmanaged.passUnretained(self).toOpaque()
+        watch = unsafe try Watch(
+            loop,
+            descriptor: number,
+            .read,
+            persistent: true,
+            context: context,
+            callback: connectionQueued
+        )
+    }
+
+    deinit {
+        releaseResources()
+    }
+
+    /// Where it listens; `nil` once closed.
+    package var localAddress: SocketAddress? { listener?.address }
+
+    /// Whether a connection is queued.
+    package var hasQueue: Bool { listener?.hasQueue ?? false }
+
+    /// Accepts the first queued connection and re-enables the event.
+    ///
+    /// The corresponding functions are `accept` and `WSAAccept`.
+    ///
+    /// Out of descriptors or memory, the connection stays queued and the event stays disabled, as
+    /// after a deferral (SEL-10): otherwise it would be told again and again (PF-3). Call again when
+    /// there is reason to hope.
+    package func accept() -> AcceptOutcome {
+        guard let outcome = listener?.accept() else { return .failed(Errno(rawValue: EBADF)) }
+        switch outcome {
+        case .exhausted: break
+        case .failed: break
+        default: enableAccept()
+        }
+        return outcome
+    }
+
+    /// Lets the event be told again without accepting, if a connection is queued.
+    ///
+    /// See ``isWatched`` for whether that was possible.
+    package func enableAccept() {
+        silenced.remove(.accept)
+        try? selectionChanged()
+    }
+
+    /// Whether the event is going to be told, or will be enabled by a call; `false` if the kernel
+    /// has refused to watch the socket again: then call ``enableAccept()`` later.
+    package var isWatched: Bool { isWatching || silenced.contains(.accept) || isClosed }
+
+    /// Makes an accepted connection a socket of the same loop that inherits the selection, whose
+    /// events start at once (AS-10).
+    ///
+    /// - Throws: what the kernel refused.
+    package func inheritor(adopting socket: consuming Socket) throws(ReactorError) -> NetworkSocket
+    {
+        let accepted = try NetworkSocket(loop, adopting: socket)
+        try accepted.inheritSelection(from: self)
+        return accepted
+    }
+
+    override func selectionChanged() throws(ReactorError) {
+        let wanted = selection.contains(.accept)
+        if wanted && !isWatching {
+            try watch?.add()
+        } else if !wanted && isWatching {
+            watch?.remove()
+        }
+        isWatching = wanted
+    }
+
+    override func releaseResources() {
+        watch = nil
+        listener = nil
+    }
+
+    // Level-triggered: told already and not accepted since, it would only spin.
+    fileprivate func queued() {
+        guard !silenced.contains(.accept) else {
+            watch?.remove()
+            isWatching = false
+            return
+        }
+        report(.accept, now: false)
+    }
+}
+
+private func connectionQueued(_: CInt, _: Int16, _ context: UnsafeMutableRawPointer?) {
+    guard let context = unsafe context else { return }
+    unsafe Unmanaged<NetworkListener>.fromOpaque(context)._withUnsafeGuaranteedRef { $0.queued() }
+}

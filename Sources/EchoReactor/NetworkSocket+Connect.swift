@@ -1,0 +1,61 @@
+package import EchoSockets
+import EchoWinsock
+import Glibc
+
+extension NetworkSocket {
+    /// Starts a connection.
+    ///
+    /// The corresponding function is `connect`, on a non-blocking socket.
+    ///
+    /// Its outcome is told as `connect`, with the error if it failed, and then `write`; also when it
+    /// is known at once.
+    ///
+    /// - Parameter address: where to.
+    /// - Throws: `socketClosed`; `system` when there was nothing to attempt, as for an address of
+    ///   another family; then there is no event.
+    package func connect(to address: SocketAddress) throws(ReactorError) {
+        guard !isClosed else { throw .socketClosed }
+        do {
+            let isEstablished = try withSocket { (socket) throws(SystemError) in
+                try socket.connect(to: address)
+            }
+            if isEstablished == true { return connected() }
+        } catch {
+            guard Self.isOutcome(error.errno) else { throw .system(error) }
+            return failedToConnect(error.errno)
+        }
+        connectionPhase = .connecting
+        try armWrite()
+    }
+
+    private static func isOutcome(_ error: Errno) -> Bool {
+        switch error.rawValue {
+        case ECONNREFUSED, ECONNRESET, ETIMEDOUT, ENETUNREACH, EHOSTUNREACH, ENETDOWN: true
+        default: false
+        }
+    }
+
+    /// Learns how an attempt ended.
+    func finishConnecting() {
+        if let error = withSocket({ $0.takeError() }) ?? nil {
+            failedToConnect(error)
+        } else {
+            connected()
+        }
+    }
+
+    private func failedToConnect(_ error: Errno) {
+        connectionPhase = .unconnected
+        connectError = CompactErrno(error)
+        silenced.remove(.connect)
+        report(.connect, now: false)
+    }
+
+    private func connected() {
+        connectionPhase = .connected
+        connectError = CompactErrno()
+        resumeReading()
+        silenced.subtract([.connect, .write])
+        report([.connect, .write], now: false)
+    }
+}

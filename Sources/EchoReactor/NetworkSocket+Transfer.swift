@@ -1,0 +1,126 @@
+package import EchoSockets
+import EchoWinsock
+import Glibc
+
+extension NetworkSocket {
+    /// Receives what is there and re-enables `read` (AS-4).
+    ///
+    /// The corresponding function is `recv`.
+    ///
+    /// Takes what was read ahead first: no system call. If more than that is asked for, and the
+    /// kernel probably has more, receives that too. Bytes that remain are told again at once (AS-5).
+    ///
+    /// - Parameters:
+    ///   - buffer: where to.
+    ///   - peeking: whether the bytes stay where they are (`MSG_PEEK`).
+    /// - Returns: what came of it; `.failed` with `ENOTSOCK` once closed.
+    package func receive(
+        into buffer: UnsafeMutableRawBufferPointer,
+        peeking: Bool = false
+    ) -> Transfer {
+        defer { enableRead() }
+        if !ahead.isEmpty { return unsafe takeAhead(into: buffer, peeking: peeking) }
+        if hasEnded { return closeError.errno.map(Transfer.failed) ?? .endOfStream }
+        return unsafe receiveDirectly(into: buffer, flags: peeking ? CInt(MSG_PEEK) : 0)
+    }
+
+    private func takeAhead(
+        into buffer: UnsafeMutableRawBufferPointer,
+        peeking: Bool
+    ) -> Transfer {
+        let count = unsafe ahead.copy(to: buffer)
+        if peeking { return .bytes(count) }
+        ahead.drop(count)
+        guard ahead.isEmpty else { return .bytes(count) }
+        let mayHaveMore = ahead.wasFull
+        releaseAhead()
+        guard mayHaveMore, count < buffer.count else { return .bytes(count) }
+        let rest = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[count...])
+        if case .bytes(let more) = unsafe receiveDirectly(into: rest, flags: 0) {
+            return .bytes(count + more)
+        }
+        return .bytes(count)
+    }
+
+    private func receiveDirectly(
+        into buffer: UnsafeMutableRawBufferPointer,
+        flags: CInt
+    ) -> Transfer {
+        guard number >= 0 else { return .failed(Errno(rawValue: ENOTSOCK)) }
+        let outcome = unsafe Socket.receive(from: number, into: buffer, flags: flags)
+        switch outcome {
+        case .endOfStream: end(nil)
+        case .failed(let error) where connectionPhase == .connected: end(error)
+        default: break
+        }
+        return outcome
+    }
+
+    // The condition decides, not the call's outcome (CO-5).
+    private func enableRead() {
+        silenced.remove(.read)
+        if !ahead.isEmpty {
+            report(.read, now: true)
+        } else if !isReading && !selection.isEmpty {
+            resumeReading()
+        }
+    }
+
+    /// Whether bytes read ahead wait to be received: for those the kernel does not speak any more.
+    package var hasReadAhead: Bool { !ahead.isEmpty }
+
+    /// How many bytes can be received at once: those read ahead and the kernel's (`FIONREAD`).
+    package var unreadByteCount: Int {
+        ahead.count + (withSocket { $0.unreadByteCount } ?? 0)
+    }
+
+    /// Receives the urgent byte and re-enables `outOfBand`.
+    ///
+    /// The corresponding function is `recv` with `MSG_OOB`.
+    ///
+    /// - Returns: the byte; `nil` if there is none, or it is in the stream (`SO_OOBINLINE`).
+    package func receiveUrgent() -> UInt8? {
+        var byte: UInt8 = 0
+        let outcome = unsafe withUnsafeMutableBytes(of: &byte) { buffer in
+            unsafe Socket.receive(from: number, into: buffer, flags: CInt(MSG_OOB))
+        }
+        silenced.remove(.outOfBand)
+        if selection.contains(.outOfBand) && hasUrgentByte { report(.outOfBand, now: true) }
+        return outcome == .bytes(1) ? byte : nil
+    }
+
+    /// Sends what fits; if not all did, `write` is told when there is room again (AS-7).
+    ///
+    /// The corresponding function is `send`.
+    ///
+    /// - Parameters:
+    ///   - bytes: what to send.
+    ///   - flags: such as `MSG_OOB`.
+    /// - Returns: what came of it; `.failed` with `ENOTSOCK` once closed, and with the reason if
+    ///   `write` was due and cannot be told.
+    package func send(_ bytes: UnsafeRawBufferPointer, flags: CInt = 0) -> Transfer {
+        guard number >= 0 else { return .failed(Errno(rawValue: ENOTSOCK)) }
+        let outcome = unsafe Socket.send(bytes, to: number, flags: flags)
+        switch outcome {
+        case .bytes(let count) where count < bytes.count: return sendBlocked(outcome)
+        case .wouldBlock: return sendBlocked(outcome)
+        case .failed(let error) where error.rawValue == ECONNRESET:
+            // The kernel tells it once; the end that is read next is due to it.
+            closeError = CompactErrno(error)
+        default: break
+        }
+        return outcome
+    }
+
+    // Who is never told of room would wait for ever.
+    private func sendBlocked(_ outcome: Transfer) -> Transfer {
+        isSendBlocked = true
+        guard selection.contains(.write) else { return outcome }
+        do {
+            try armWrite()
+            return outcome
+        } catch {
+            return .failed(error.errno)
+        }
+    }
+}

@@ -1,0 +1,160 @@
+import EchoSockets
+import EchoWinsock
+import Glibc
+
+extension NetworkSocket {
+    /// Watches for bytes while they are wanted and none are left from before.
+    ///
+    /// Bytes that are left do not end it: the watch is removed only when more come (``readable()``),
+    /// so that who receives in time pays nothing.
+    func updateReading() throws(ReactorError) {
+        let isSelected = !selection.isDisjoint(with: [.read, .close])
+        let canRead = connectionPhase == .connected && !hasEnded && isSelected
+        if canRead && ahead.isEmpty && !isReading {
+            try readWatch?.add()
+            isReading = true
+        } else if !canRead && isReading {
+            pauseReading()
+        }
+    }
+
+    /// Watches for bytes again; what the kernel refuses ends the connection for the application.
+    func resumeReading() {
+        do {
+            try updateReading()
+        } catch {
+            end(error.errno)
+        }
+    }
+
+    /// Stops watching for bytes.
+    func pauseReading() {
+        readWatch?.remove()
+        isReading = false
+    }
+
+    /// Watches once for room to send, or for the end of a connection attempt.
+    func armWrite() throws(ReactorError) {
+        let watches = makeRareWatches()
+        if watches.write == nil, number >= 0 {
+            let context = unsafe Unmanaged.passUnretained(self).toOpaque()
+            watches.write = unsafe try Watch(
+                loop,
+                descriptor: number,
+                .write,
+                persistent: false,
+                context: context,
+                callback: socketWritable
+            )
+        }
+        try watches.write?.add()
+    }
+
+    /// Watches for urgent data if that is selected and kept out of the stream (AS-12).
+    func updateUrgent() throws(ReactorError) {
+        guard selection.contains(.outOfBand), !isUrgentInline else {
+            rareWatches?.dropUrgent()
+            return
+        }
+        let watches = makeRareWatches()
+        guard watches.urgentWatch == nil, number >= 0 else { return }
+        do {
+            watches.urgent = try withSocket { (socket) throws(SystemError) in
+                try UrgentReadiness(of: socket)
+            }
+        } catch {
+            throw .system(error)
+        }
+        let context = unsafe Unmanaged.passUnretained(self).toOpaque()
+        watches.urgentWatch = unsafe try Watch(
+            loop,
+            descriptor: watches.urgent?.number ?? -1,
+            .read,
+            persistent: true,
+            context: context,
+            callback: socketUrgent
+        )
+        try watches.urgentWatch?.add()
+    }
+
+    private func makeRareWatches() -> RareWatches {
+        let watches = rareWatches ?? RareWatches()
+        rareWatches = watches
+        return watches
+    }
+
+    private var isUrgentInline: Bool {
+        withSocket { (try? $0.option(level: SOL_SOCKET, SO_OOBINLINE)) == 1 } ?? true
+    }
+
+    /// Whether an urgent byte waits to be received.
+    var hasUrgentByte: Bool {
+        !isUrgentInline && withSocket { $0.poll(CInt(POLLPRI)) } == true
+    }
+
+    /// Whether something could be sent now.
+    var isSendable: Bool {
+        withSocket { $0.poll(CInt(POLLOUT)) } == true
+    }
+}
+
+// What the watches call. None of this runs the application's code, so the socket lives throughout.
+extension NetworkSocket {
+    /// Reads ahead; but if bytes are left from before, waits until they have been taken (PF-12).
+    fileprivate func readable() {
+        guard ahead.isEmpty else { return pauseReading() }
+        var filled = ReadAhead()
+        guard let outcome = loop.readAhead.receive(from: number, into: &filled) else { return }
+        switch outcome {
+        case .bytes:
+            ahead = filled
+            report(.read, now: false)
+        case .endOfStream: end(nil)
+        case .failed(let error): end(error)
+        case .wouldBlock, .interrupted: break
+        }
+    }
+
+    /// Notes that nothing more will be received (PF-6), and tells it.
+    func end(_ error: Errno?) {
+        hasEnded = true
+        if let error, closeError.errno == nil { closeError = CompactErrno(error) }
+        if isReading { pauseReading() }
+        report(.close, now: false)
+    }
+
+    fileprivate func writable() {
+        if connectionPhase == .connecting { return finishConnecting() }
+        isSendBlocked = false
+        silenced.remove(.write)
+        report(.write, now: false)
+    }
+
+    fileprivate func urgent() {
+        if rareWatches?.urgent?.take() == true { report(.outOfBand, now: false) }
+    }
+}
+
+extension Socket {
+    /// Calls `body` with the socket.
+    func lend<Result: ~Copyable, Failure: Error>(
+        to body: (borrowing Socket) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try body(self)
+    }
+}
+
+func socketReadable(_: CInt, _: Int16, _ context: UnsafeMutableRawPointer?) {
+    guard let context = unsafe context else { return }
+    unsafe Unmanaged<NetworkSocket>.fromOpaque(context)._withUnsafeGuaranteedRef { $0.readable() }
+}
+
+func socketWritable(_: CInt, _: Int16, _ context: UnsafeMutableRawPointer?) {
+    guard let context = unsafe context else { return }
+    unsafe Unmanaged<NetworkSocket>.fromOpaque(context)._withUnsafeGuaranteedRef { $0.writable() }
+}
+
+func socketUrgent(_: CInt, _: Int16, _ context: UnsafeMutableRawPointer?) {
+    guard let context = unsafe context else { return }
+    unsafe Unmanaged<NetworkSocket>.fromOpaque(context)._withUnsafeGuaranteedRef { $0.urgent() }
+}

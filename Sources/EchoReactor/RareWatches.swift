@@ -1,0 +1,18 @@
+import EchoSockets
+
+/// The watches that most sockets never need: for room to send, and for urgent data.
+final class RareWatches {
+    var write: Watch?
+    var urgent: UrgentReadiness?
+    var urgentWatch: Watch?
+
+    /// Frees what watches for urgent data, the watch before its descriptor.
+    func dropUrgent() {
+        urgentWatch = nil
+        urgent = nil
+    }
+
+    deinit {
+        dropUrgent()
+    }
+}

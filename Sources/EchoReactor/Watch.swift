@@ -1,0 +1,110 @@
+import CLibevent
+import EchoSockets
+import Glibc
+
+/// One libevent event: waits for a descriptor to become ready, or for time to pass.
+///
+/// Level-triggered. Noncopyable: the event is removed and freed when its owner goes away, which
+/// must be *before* the descriptor is closed (PF-9). Confined to its loop's thread; not Sendable.
+///
+/// The callback is a C function and the context an unowned pointer, so that an event costs no
+/// retain, no release and no allocation. The context must outlive the watch: usually it is the
+/// object that stores the watch.
+@safe
+package struct Watch: ~Copyable {
+    private let event: OpaquePointer
+    private let base: EventBase
+
+    /// What runs on the loop's thread: the descriptor, the ``Readiness`` bits, the context.
+    package typealias Callback = @convention(c) (CInt, Int16, UnsafeMutableRawPointer?) -> Void
+
+    /// Prepares a watch; ``add()`` starts it.
+    ///
+    /// The corresponding C function is `event_new`.
+    ///
+    /// - Parameters:
+    ///   - loop: the loop whose thread this is.
+    ///   - descriptor: what to watch; -1 for a watch that only knows ``add(timeout:)``.
+    ///   - readiness: what to wait for.
+    ///   - persistent: whether it stays added after it has fired.
+    ///   - context: handed to the callback.
+    ///   - callback: what runs when it fires.
+    /// - Throws: `descriptorOutOfRange` for a descriptor `select(2)` cannot take (PF-1).
+    package init(
+        _ loop: EventLoop,
+        descriptor: CInt,
+        _ readiness: Readiness,
+        persistent: Bool,
+        context: UnsafeMutableRawPointer,
+        callback: Callback
+    ) throws(ReactorError) {
+        let base = loop.base
+        guard !base.isSelect || descriptor < EventBase.selectLimit else {
+            throw .descriptorOutOfRange(descriptor)
+        }
+        let flags = readiness.rawValue | (persistent ? Int16(EV_PERSIST) : 0)
+        guard
+            let event = unsafe event_new(base.pointer, descriptor, flags, callback, context)
+        else { throw .system(SystemError(call: "event_new", errno: Errno(rawValue: ENOMEM))) }
+        unsafe self.event = event
+        self.base = base
+    }
+
+    deinit {
+        // Also takes it out of the loop, even from within its own callback.
+        unsafe event_free(event)
+    }
+
+    /// Starts waiting; again, if it is waiting already, without effect.
+    ///
+    /// The corresponding C function is `event_add`. One `epoll_ctl`.
+    ///
+    /// - Throws: the kernel's refusal, such as `ENOSPC` beyond `max_user_watches`.
+    package func add() throws(ReactorError) {
+        try check(unsafe event_add(event, nil))
+    }
+
+    /// Starts waiting for at most a time; calling again restarts the time.
+    ///
+    /// The corresponding C function is `event_add`.
+    ///
+    /// A persistent watch restarts the time whenever it fires. Accurate to a kernel tick.
+    package func add(timeout: Duration) throws(ReactorError) {
+        var time = timeval(spanning: timeout)
+        try check(unsafe event_add(event, &time))
+    }
+
+    private func check(_ status: CInt) throws(ReactorError) {
+        let number = Errno.current
+        if status != 0 { throw .system(SystemError(call: "event_add", errno: number)) }
+    }
+
+    /// Stops waiting.
+    ///
+    /// Its callback does not run any more, even if it was already due. The corresponding C function
+    /// is `event_del`. One `epoll_ctl`, none if it was not waiting.
+    package func remove() {
+        unsafe event_del(event)
+    }
+
+    /// Whether it waits or is due.
+    ///
+    /// The corresponding C function is `event_pending`.
+    package var isPending: Bool {
+        let any = EV_TIMEOUT | EV_READ | EV_WRITE | EV_CLOSED
+        return unsafe event_pending(event, Int16(any), nil) != 0
+    }
+}
+
+@available(*, unavailable)
+extension Watch: Sendable {}
+
+extension timeval {
+    /// A span as libevent takes it: never negative, at most some thirty years.
+    init(spanning duration: Duration) {
+        let nanoseconds = min(max(duration.nanoseconds, 0), 1_000_000_000_000_000_000)
+        // Rounded up, so that a wait is never shorter than asked for.
+        let microseconds = (nanoseconds + 999) / 1000
+        self.init(tv_sec: Int(microseconds / 1_000_000), tv_usec: Int(microseconds % 1_000_000))
+    }
+}

@@ -1,0 +1,217 @@
+import EchoSockets
+import Glibc
+
+/// The thread that accepts connections for the models that have one: it waits until a listening
+/// socket has a connection, admits it and hands it over.
+final class AcceptorThread: Sendable {
+    private static let name = "acceptor"
+
+    private let context: ServingContext
+    private let sockets: [ListeningSocket]
+    private let wakeup: Wakeup
+    private let plan = Locked<DrainPlan?>(nil)
+    private let pulse = Pulse(of: name)
+    private let thread = Locked<Thread?>(nil)
+
+    /// Accepts for nobody yet: see ``start(blocking:canServe:serve:ended:)``.
+    init(_ context: ServingContext, _ sockets: [ListeningSocket]) throws(SystemError) {
+        self.context = context
+        self.sockets = sockets
+        wakeup = try Wakeup()
+    }
+
+    /// Starts the thread.
+    ///
+    /// - Parameters:
+    ///   - blocking: whether accepted sockets are to block.
+    ///   - canServe: whether the model can serve a socket with that descriptor.
+    ///   - serve: takes over an admitted connection, or gives it back.
+    ///   - ended: called last, when no further connection will be handed over; also if this throws.
+    /// - Throws: `EAGAIN` when the system allows no further thread.
+    func start(
+        blocking: Bool = false,
+        canServe: @escaping @Sendable (CInt) -> Bool = { _ in true },
+        serve: @escaping @Sendable (consuming AcceptedSocket) -> HandOver,
+        ended: @escaping @Sendable () -> Void
+    ) throws(SystemError) {
+        let started = try Self.thread(orElse: ended) { [self] in
+            var loop = AcceptLoop(sockets, wakeup, context) { [context, wakeup] socket in
+                AcceptSource(
+                    socket,
+                    context,
+                    wakeup: wakeup,
+                    blocking: blocking,
+                    canServe: canServe
+                )
+            }
+            loop.run(serve) {
+                pulse.answer()
+                return plan.withLock { $0 }
+            }
+            for socket in sockets { socket.close() }
+            ended()
+            pulse.end()
+        }
+        thread.withLock { $0 = started }
+    }
+
+    // Who waits for the end would wait for ever if there were no thread to tell it.
+    private static func thread(
+        orElse ended: () -> Void,
+        _ body: @escaping @Sendable () -> Void
+    ) throws(SystemError) -> Thread {
+        do {
+            return try Thread(name: name, body)
+        } catch {
+            ended()
+            throw error
+        }
+    }
+
+    /// Serves what is queued, then ends; at the plan's deadline in any case.
+    ///
+    /// Any thread.
+    func drain(_ plan: DrainPlan) {
+        self.plan.withLock { $0 = plan }
+        wakeup.signal()
+    }
+
+    /// Has the thread answer a heartbeat.
+    ///
+    /// Any thread.
+    func probe(_ heartbeat: Heartbeat) {
+        if pulse.ask(heartbeat) { wakeup.signal() }
+    }
+
+    /// Waits until the thread has ended.
+    func join() {
+        thread.withLock { $0.take() }?.join()
+    }
+}
+
+/// The acceptor's loop: one `poll(2)` over the listening sockets that may be accepted from.
+private struct AcceptLoop {
+    private struct Entry {
+        let socket: ListeningSocket
+        let source: AcceptSource
+        var notBefore: MonotonicTime?
+        var isOpen = true
+    }
+
+    private var entries: [Entry]
+    private let wakeup: Wakeup
+    private let context: ServingContext
+    private let monitor: AddressMonitor?
+    private var end: MonotonicTime?
+    private var isDraining: Bool { end != nil }
+
+    init(
+        _ sockets: [ListeningSocket],
+        _ wakeup: Wakeup,
+        _ context: ServingContext,
+        source: (ListeningSocket) -> AcceptSource
+    ) {
+        entries = sockets.map { Entry(socket: $0, source: source($0)) }
+        self.wakeup = wakeup
+        self.context = context
+        monitor = AddressMonitor(sockets, context.log)
+    }
+
+    mutating func run(
+        _ serve: (consuming AcceptedSocket) -> HandOver,
+        orders: () -> DrainPlan?
+    ) {
+        while true {
+            if let plan = orders() {
+                if plan.deadline <= .now { return }
+                if end == nil { beginDraining() }
+                end = plan.deadline
+            }
+            let ready = wait()
+            for index in entries.indices where ready.contains(index) || isDraining {
+                accept(index, serve)
+            }
+            if isDraining, entries.allSatisfy({ !$0.isOpen }) { return }
+        }
+    }
+
+    private mutating func beginDraining() {
+        for index in entries.indices { entries[index].notBefore = nil }
+        wakeup.signal()
+    }
+
+    // What is queued on an inherited socket is for whoever has the socket next; what has left the
+    // queue is not.
+    private func leavesQueue(_ entry: Entry) -> Bool {
+        isDraining && entry.socket.isInherited && !entry.source.holdsConnection
+    }
+
+    // A burst, so that one busy socket does not keep the others waiting for ever.
+    private mutating func accept(
+        _ index: Int,
+        _ serve: (consuming AcceptedSocket) -> HandOver
+    ) {
+        guard entries[index].isOpen else { return }
+        if let moment = entries[index].notBefore, moment > .now { return }
+        entries[index].notBefore = nil
+        for _ in 0..<64 {
+            if leavesQueue(entries[index]) {
+                entries[index].isOpen = false
+                return
+            }
+            switch entries[index].source.step() {
+            case .serve(let accepted):
+                switch serve(accepted) {
+                case .served: continue
+                case .lacking(let errno, let accepted):
+                    entries[index].notBefore = entries[index].source.takeBack(accepted, errno)
+                    return
+                }
+            case .next: continue
+            case .empty:
+                if isDraining || !entries[index].socket.isOpen {
+                    entries[index].isOpen = false
+                }
+                return
+            case .wait(let moment):
+                entries[index].notBefore = moment
+                return
+            }
+        }
+        // The queue may be empty now, of which the socket will say nothing: draining and a shortage
+        // are over when it was found to be.
+        if isDraining || entries[index].source.isShort { wakeup.signal() }
+    }
+
+    /// Waits for connections, a wake-up or the end of a pause; gives the entries to look at.
+    private mutating func wait() -> Set<Int> {
+        let now = MonotonicTime.now
+        var polled = [pollfd(fd: wakeup.number, events: Int16(POLLIN), revents: 0)]
+        polled.append(pollfd(fd: monitor?.number ?? -1, events: Int16(POLLIN), revents: 0))
+        var timeout = end.map { ($0 - now).millisecondsRoundedUp } ?? -1
+        for entry in entries {
+            var number = entry.isOpen ? entry.socket.number : -1
+            if let moment = entry.notBefore, entry.isOpen {
+                number = -1
+                let rest = (moment - now).millisecondsRoundedUp
+                timeout = timeout < 0 ? rest : min(timeout, rest)
+            }
+            polled.append(pollfd(fd: number, events: Int16(POLLIN), revents: 0))
+        }
+        if unsafe poll(&polled, nfds_t(polled.count), timeout) < 0, errno != EINTR {
+            pauseAfterFailedWait()
+        }
+        if polled[0].revents != 0 {
+            wakeup.clear()
+            // A connection has ended, or there is a command: pauses are over.
+            for index in entries.indices { entries[index].notBefore = nil }
+            return Set(entries.indices)
+        }
+        if polled[1].revents != 0 { monitor?.report() }
+        return Set(
+            entries.indices.filter {
+                polled[$0 + 2].revents != 0 || entries[$0].notBefore != nil
+            }
+        )
+    }
+}

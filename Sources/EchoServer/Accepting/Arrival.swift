@@ -1,0 +1,40 @@
+import EchoSockets
+
+/// An admitted connection on its way to the worker that will serve it.
+final class Arrival {
+    /// Who is at the other end.
+    let peer: Peer
+    private var socket: Socket?
+
+    /// Takes over an accepted socket.
+    init(_ accepted: consuming AcceptedSocket) {
+        peer = accepted.peer
+        socket = consume accepted.socket
+    }
+
+    /// Gives the socket to whoever serves it; once.
+    func take() -> Socket? {
+        socket.take()
+    }
+
+    /// Gives it back as it came; `nil` if the socket has been taken.
+    func giveBack() -> AcceptedSocket? {
+        guard let socket = socket.take() else { return nil }
+        return AcceptedSocket(socket: socket, peer: peer)
+    }
+
+    /// Resets the connection: it cannot be served after all.
+    ///
+    /// - Parameters:
+    ///   - context: keeps the account.
+    ///   - error: what was lacking, if that is known.
+    ///   - isTold: see ``ServingContext/refused(_:_:isTold:)``.
+    func refuse(_ context: ServingContext, _ error: Errno?, isTold: Bool = false) {
+        switch socket {
+        case .some(let open): open.setResetOnClose()
+        case .none: break
+        }
+        socket = nil
+        context.refused(peer, error, isTold: isTold)
+    }
+}

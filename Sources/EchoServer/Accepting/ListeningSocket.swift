@@ -1,0 +1,80 @@
+import EchoSockets
+
+/// What connections are accepted from.
+protocol ConnectionSource: AnyObject {
+    /// Where it is bound.
+    var address: SocketAddress { get }
+    /// Whether ``close()`` has not been called yet.
+    var isOpen: Bool { get }
+    /// Whether a connection is queued.
+    var hasQueue: Bool { get }
+    /// Accepts the first queued connection, without waiting for one.
+    ///
+    /// - Parameter blocking: whether the accepted socket is to block.
+    /// - Returns: the connection, or what came instead; `.nothing` after ``close()``.
+    func accept(blocking: Bool) -> AcceptOutcome
+    /// Closes it.
+    ///
+    /// Connections still queued are reset by the kernel, unless the socket is inherited.
+    func close()
+}
+
+/// A listening socket that several threads may accept from and any may close.
+final class ListeningSocket: ConnectionSource, Sendable {
+    let address: SocketAddress
+    /// Whether it came from outside: connections still queued are left to whoever has it next.
+    let isInherited: Bool
+    /// What the service manager calls it, if it is inherited.
+    let name: String?
+    /// The names of the options that its connections go without.
+    let unavailableOptions: [String]
+    /// The descriptor, for waiting on it until ``close()``.
+    let number: CInt
+    private let listener: Locked<Listener?>
+
+    /// Takes over a listener.
+    init(_ listener: consuming Listener, name: String? = nil) {
+        self.name = name
+        address = listener.address
+        isInherited = listener.isInherited
+        number = listener.number
+        unavailableOptions = listener.unavailableOptions
+        self.listener = Locked(listener)
+    }
+
+    func accept(blocking: Bool) -> AcceptOutcome {
+        listener.withLock { listener -> sending AcceptOutcome in
+            switch listener {
+            case .some(let open): return open.accept(blocking: blocking)
+            case .none: return .nothing
+            }
+        }
+    }
+
+    var isOpen: Bool {
+        listener.withLock { listener in
+            switch listener {
+            case .some: true
+            case .none: false
+            }
+        }
+    }
+
+    var hasQueue: Bool {
+        listener.withLock { listener in
+            switch listener {
+            case .some(let open): open.hasQueue
+            case .none: false
+            }
+        }
+    }
+
+    /// Gives the listener away, to a model that has its own place for it.
+    func take() -> Listener? {
+        listener.withLock { $0.take() }
+    }
+
+    func close() {
+        listener.withLock { $0 = nil }
+    }
+}

@@ -1,0 +1,170 @@
+import EchoReactor
+import EchoSockets
+import EchoWinsock
+import Glibc
+
+/// Accepts connections of one listening socket on a message loop: once for each accept message, and
+/// again when a pause is over.
+///
+/// Confined to the loop's thread.
+final class MessageAcceptor {
+    /// The handle that its messages carry.
+    let address: SlotAddress
+    private let port: ListeningPort
+    private let source: AcceptSource
+    private let wakeup: Wakeup
+    private var woken: Watch?
+    private var retry: LoopTimer?
+    private var isPaused = false
+    private var isDraining = false
+    private let serve: (consuming AcceptedSocket) -> Void
+    private let resumed: () -> Void
+
+    /// Takes over a listening socket.
+    ///
+    /// - Parameters:
+    ///   - socket: where connections come from.
+    ///   - context: limits, counts and log.
+    ///   - pump: gets the messages.
+    ///   - serve: takes over an admitted connection.
+    ///   - resumed: told when it has gone on after a pause; it may have closed.
+    /// - Throws: `ReactorError` or `SystemError`.
+    init(
+        _ socket: ListeningSocket,
+        _ context: ServingContext,
+        _ pump: MessagePump,
+        serve: @escaping (consuming AcceptedSocket) -> Void,
+        resumed: @escaping () -> Void
+    ) throws {
+        self.serve = serve
+        self.resumed = resumed
+        port = try ListeningPort(socket, pump.loop)
+        address = port.listener.address
+        let wakeup = try Wakeup()
+        self.wakeup = wakeup
+        source = AcceptSource(port, context, wakeup: wakeup)
+        retry = try LoopTimer(on: pump.loop) { [unowned self] in resume() }
+        try port.listener.select(port.selection, postingTo: pump.queue)
+        watchAddresses()
+        let watch = unsafe try Watch(
+            pump.loop,
+            descriptor: wakeup.number,
+            .read,
+            persistent: true,
+            context: Unmanaged.passUnretained(self).toOpaque(),
+            callback: freePlaceSignalled
+        )
+        try watch.add()
+        woken = consume watch
+    }
+
+    /// Whether it still accepts, or will again.
+    var isOpen: Bool { port.isOpen }
+
+    /// A connection is queued, or was when the message was posted.
+    func accept() {
+        guard !isPaused else { return }
+        // One for one message: accepting enables the next (AS-11). Draining takes all, and so does
+        // a shortage, which is over when the queue was found empty.
+        repeat {
+            if isDraining, port.isInherited, !source.holdsConnection { return close() }
+            switch source.step() {
+            case .serve(let accepted): serve(accepted)
+            case .next: break
+            case .empty:
+                if isDraining { return close() }
+                return keepWatching()
+            case .wait(let moment): return pause(until: moment)
+            }
+        } while isDraining || source.isShort
+        keepWatching()
+    }
+
+    private func pause(until moment: MonotonicTime) {
+        isPaused = true
+        try? retry?.schedule(after: max(moment - .now, .milliseconds(1)))
+    }
+
+    // Without a watch there would be no message ever again.
+    private func keepWatching() {
+        guard !port.listener.isWatched else { return }
+        pause(until: source.ranShort(Errno(rawValue: ENOMEM)))
+    }
+
+    /// A pause is over.
+    ///
+    /// The accept event is still disabled, so there will be no message.
+    fileprivate func resume() {
+        guard isPaused else { return }
+        isPaused = false
+        retry?.cancel()
+        defer { resumed() }
+        accept()
+        guard !isPaused, isOpen else { return }
+        port.listener.enableAccept()
+        keepWatching()
+    }
+
+    fileprivate func connectionEnded() {
+        wakeup.clear()
+        resume()
+    }
+
+    /// Asks for one message when the addresses of the host change, if the socket stands for all
+    /// of them (AS-13).
+    func watchAddresses() {
+        if port.address.isWildcard { try? port.listener.armAddressListChange() }
+    }
+
+    /// Accepts what is queued, then closes.
+    ///
+    /// Inherited sockets keep their queue for the next owner; what has left it is served.
+    func drain() {
+        isDraining = true
+        isPaused = false
+        accept()
+    }
+
+    /// Closes the socket.
+    func close() {
+        retry?.cancel()
+        woken = nil
+        port.close()
+    }
+}
+
+/// A listening socket on a message loop.
+private final class ListeningPort: ConnectionSource {
+    let listener: NetworkListener
+    let address: SocketAddress
+    let isInherited: Bool
+
+    init(_ socket: ListeningSocket, _ loop: EventLoop) throws {
+        address = socket.address
+        isInherited = socket.isInherited
+        guard let taken = socket.take() else {
+            throw SystemError(call: "listen", errno: Errno(rawValue: EBADF))
+        }
+        listener = try NetworkListener(loop, adopting: taken)
+    }
+
+    /// A socket that stands for all addresses wants to know when those change.
+    var selection: NetworkEvents {
+        address.isWildcard ? [.accept, .addressListChange] : .accept
+    }
+
+    var isOpen: Bool { !listener.isClosed }
+
+    var hasQueue: Bool { listener.hasQueue }
+
+    func accept(blocking: Bool) -> AcceptOutcome { isOpen ? listener.accept() : .nothing }
+
+    func close() {
+        listener.close()
+    }
+}
+
+private func freePlaceSignalled(_: CInt, _: Int16, _ context: UnsafeMutableRawPointer?) {
+    guard let context = unsafe context else { return }
+    unsafe Unmanaged<MessageAcceptor>.fromOpaque(context).takeUnretainedValue().connectionEnded()
+}

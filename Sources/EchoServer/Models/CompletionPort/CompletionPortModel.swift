@@ -1,0 +1,95 @@
+import EchoProactor
+import EchoSockets
+import Glibc
+
+/// The completion-port model (`CreateIoCompletionPort`): operations of all sockets are posted
+/// ahead, and their completions drain from one port by a few workers.
+///
+/// The worker that waits looks for readiness itself and carries the transfer out, so nothing is
+/// handed from thread to thread between a client's bytes and their echo; another worker is woken
+/// only when there is a second packet for it. A failed operation is a packet like any other
+/// (CP-4, PF-16), and a connection lives until its last packet has been taken (PF-17).
+final class CompletionPortModel: ServingModel {
+    private let service: PortService
+    private let workers: Int
+    private let pool = Locked<WorkerPool?>(nil)
+
+    init(_ context: ServingContext, _ sockets: [ListeningSocket]) throws {
+        workers = context.configuration.workers ?? Processors.available
+        service = try PortService(context, sockets, concurrency: workers)
+    }
+
+    func start() throws {
+        service.begin()
+        let started = try WorkerPool(name: PortRoll.loop, count: workers) { [service] _ in
+            CompletionPortWorker(service).run()
+        }
+        pool.withLock { $0 = started }
+    }
+
+    func drain(_ plan: DrainPlan) {
+        service.drain(plan)
+    }
+
+    func probe(_ heartbeat: Heartbeat) {
+        service.probe(heartbeat)
+    }
+
+    func join() {
+        pool.withLock { $0.take() }?.wait()
+        service.roll.end()
+    }
+}
+
+/// A worker: takes packets until the port is closed.
+private struct CompletionPortWorker {
+    private let service: PortService
+    private let state: WorkerState
+    private let busyPoll: Duration
+
+    init(_ service: PortService) {
+        self.service = service
+        state = WorkerState(service.context)
+        busyPoll = service.context.configuration.busyPoll
+    }
+
+    func run() {
+        let worker = CompletionPort.Worker(of: service.port)
+        var isLeft = false
+        while true {
+            switch dequeue(worker, service.wait(afterLeaving: isLeft)) {
+            case .success(let packet), .failure(let packet): handle(packet)
+            case .timedOut: break
+            case .abandoned:
+                service.context.counters.retire(state.counters)
+                return
+            }
+            isLeft = service.keepHouse(state)
+        }
+    }
+
+    // Looks for packets without sleeping for a while, if that is wanted.
+    private func dequeue(_ worker: CompletionPort.Worker, _ timeout: Duration?) -> Dequeued {
+        if busyPoll > .zero {
+            let end = MonotonicTime.now + busyPoll
+            repeat {
+                let outcome = worker.dequeue(timeout: .zero)
+                guard case .timedOut = outcome else { return outcome }
+            } while .now < end
+        }
+        return worker.dequeue(timeout: timeout)
+    }
+
+    private func handle(_ packet: Packet) {
+        state.refreshTime()
+        guard packet.key >= PortService.Key.firstObject,
+            let pointer = unsafe UnsafeRawPointer(bitPattern: UInt(packet.key))
+        else { return service.handle(packet, state) }
+        let connection = unsafe Unmanaged<PortConnection>.fromOpaque(pointer)
+        let isOver = unsafe connection._withUnsafeGuaranteedRef {
+            $0.completed(packet, service.port, state)
+        }
+        // Only here a strong reference is needed: removing drops the service's.
+        if isOver { unsafe service.remove(connection.takeUnretainedValue()) }
+    }
+}

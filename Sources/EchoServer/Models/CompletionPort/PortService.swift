@@ -1,0 +1,258 @@
+import EchoProactor
+import EchoSockets
+import Synchronization
+
+/// What the workers of a completion port share: the port, the connections, the listening sockets
+/// and what depends on time.
+final class PortService: Sendable {
+    /// What packets carry that belong to no connection.
+    ///
+    /// No object lies at such an address.
+    enum Key {
+        static let orders: UInt64 = 1
+        static let freePlace: UInt64 = 2
+        static let addresses: UInt64 = 3
+        static let roll: UInt64 = 4
+        static let firstListener: UInt64 = 16
+        static let firstObject: UInt64 = 4096
+    }
+
+    // Used by one thread at a time.
+    private struct Reception {
+        var acceptors: [PortAcceptor]
+        let monitor: AddressMonitor?
+        let freePlace: SocketHandle
+        var addresses = SocketHandle.none
+        let housekeeper: Housekeeper
+        var hasBegun = false
+    }
+
+    let context: ServingContext
+    let port: CompletionPort
+    let roll: PortRoll
+    private let wakeup: Wakeup
+    private let plan = Locked<DrainPlan?>(nil)
+    private let reception: Locked<HandedOver<Reception>>
+    private let connections = Locked<[PortConnection]>([])
+    // Apart from the connections, and only if it is to be logged: there is no room in them.
+    private let beginnings = Locked<[ObjectIdentifier: Beginning]>([:])
+    // The moment to keep house, in nanoseconds.
+    private let due = Atomic<Int64>(.max)
+
+    init(
+        _ context: ServingContext,
+        _ sockets: [ListeningSocket],
+        concurrency: Int
+    ) throws(SystemError) {
+        self.context = context
+        let port = try CompletionPort(
+            concurrency: concurrency,
+            receiveBufferSize: context.operationBufferSize
+        )
+        let wakeup = try Wakeup()
+        (self.port, self.wakeup) = (port, wakeup)
+        roll = PortRoll(port)
+        let monitor = AddressMonitor(sockets, context.log)
+        var acceptors: [PortAcceptor] = []
+        for (index, socket) in sockets.enumerated() {
+            let key = Key.firstListener + UInt64(index)
+            acceptors.append(try PortAcceptor(socket, port, key: key, context, wakeup))
+        }
+        var reception = Reception(
+            acceptors: acceptors,
+            monitor: monitor,
+            freePlace: try port.associate(watching: wakeup.number, key: Key.freePlace),
+            housekeeper: Housekeeper(context.rules)
+        )
+        if let monitor {
+            reception.addresses = try port.associate(watching: monitor.number, key: Key.addresses)
+        }
+        self.reception = Locked(HandedOver(reception))
+    }
+
+    /// Has the workers begin to accept.
+    func begin() {
+        port.post(key: Key.orders)
+    }
+
+    /// Begins to drain, or brings the end forward.
+    ///
+    /// Any thread.
+    func drain(_ plan: DrainPlan) {
+        self.plan.withLock { $0 = plan }
+        port.post(key: Key.orders)
+    }
+
+    /// Has the workers answer a heartbeat.
+    ///
+    /// Any thread.
+    func probe(_ heartbeat: Heartbeat) {
+        if roll.ask(heartbeat) { port.post(key: Key.roll) }
+    }
+
+    /// How long a worker may wait for packets.
+    ///
+    /// - Parameter isLeft: whether ``keepHouse(_:)`` has left it to another worker, which looks at
+    ///   the clock again when it is done; it may take long if it hangs in an accept condition.
+    /// - Returns: how long; `nil` for as long as it likes.
+    func wait(afterLeaving isLeft: Bool) -> Duration? {
+        guard isLeft else { return wait }
+        return wait.map { max($0, .milliseconds(10)) }
+    }
+
+    private var wait: Duration? {
+        let moment = due.load(ordering: .acquiring)
+        let limit: Duration? = roll.isOpen ? .milliseconds(20) : nil
+        guard moment != .max else { return limit }
+        // The same clock as in `keepHouse`: with an exact one it would wake a tick too early, and spin.
+        let rest = max(MonotonicTime(nanoseconds: moment) - .coarse, .zero)
+        return limit.map { min($0, rest) } ?? rest
+    }
+
+    /// Handles a packet that belongs to no connection.
+    func handle(_ packet: Packet, _ worker: WorkerState) {
+        // Not where another worker may be hanging.
+        if packet.key == Key.roll { return roll.open() }
+        reception.withLock { box in
+            let index = Int(packet.key) - Int(Key.firstListener)
+            switch packet.key {
+            case Key.orders: takeOrders(&box.value, worker)
+            case Key.freePlace where packet.error == nil:
+                wakeup.clear()
+                port.waitReadable(on: box.value.freePlace)
+                for acceptor in box.value.acceptors { acceptor.resume { begin($0, worker) } }
+            case Key.addresses where packet.error == nil:
+                box.value.monitor?.report()
+                port.waitReadable(on: box.value.addresses)
+            default:
+                if box.value.acceptors.indices.contains(index) {
+                    box.value.acceptors[index].completed { begin($0, worker) }
+                }
+            }
+            schedule(box.value)
+            // It may have been the last that a shutdown waits for.
+            if box.value.housekeeper.isDraining { advance(due: .coarse) }
+        }
+    }
+
+    // The order to drain may come before the one to begin has been taken: then it does both, for
+    // connections may be queued.
+    private func takeOrders(_ reception: inout Reception, _ worker: WorkerState) {
+        if let plan = plan.withLock({ $0 }) {
+            reception.housekeeper.drain(plan)
+            for acceptor in reception.acceptors { acceptor.drain() }
+        }
+        guard !reception.hasBegun else { return }
+        reception.hasBegun = true
+        port.waitReadable(on: reception.freePlace)
+        if reception.monitor != nil { port.waitReadable(on: reception.addresses) }
+        for acceptor in reception.acceptors { acceptor.advance { begin($0, worker) } }
+    }
+
+    private func begin(_ accepted: consuming AcceptedSocket, _ worker: WorkerState) {
+        // The accept condition may have taken long: that was not idle time of the connection.
+        worker.refreshTime()
+        let connection = PortConnection(peer: accepted.peer, at: worker.now)
+        var options: AssociationOptions = .skipsPacketOnSuccess
+        // A receive of a Unix socket also ends early where somebody passed descriptors.
+        if case .unix = accepted.peer.address { options.insert(.receivesUntilWouldBlock) }
+        let handle: SocketHandle
+        do throws(SystemError) {
+            handle = try port.associate(accepted.socket, key: connection.key, options: options)
+        } catch {
+            return context.refused(connection.peer, error.errno)
+        }
+        connections.withLock { connections in
+            unsafe connection.index = UInt32(connections.count)
+            connections.append(connection)
+        }
+        if context.log.logsConnections {
+            let beginning = Beginning(at: worker.now)
+            beginnings.withLock { $0[ObjectIdentifier(connection)] = beginning }
+        }
+        let isDraining = plan.withLock { $0 != nil }
+        if connection.begin(handle, port, worker, isDraining: isDraining) { remove(connection) }
+        if context.rules.idleTimeout != nil || isDraining {
+            advance(due: isDraining ? .coarse : connection.echo.deadline(context.rules))
+        }
+    }
+
+    /// Forgets a connection that is over.
+    func remove(_ connection: PortConnection) {
+        let isLast = connections.withLock { connections in
+            let index = unsafe Int(connection.index)
+            connections.swapAt(index, connections.count - 1)
+            unsafe connections[index].index = UInt32(index)
+            connections.removeLast()
+            return connections.isEmpty
+        }
+        context.ended(connection.peer, since: takeBeginning(connection), connection.echo)
+        if isLast { advance(due: .coarse) }
+    }
+
+    private func takeBeginning(_ connection: PortConnection) -> Beginning {
+        guard context.log.logsConnections else { return Beginning(at: .coarse) }
+        return beginnings.withLock { $0.removeValue(forKey: ObjectIdentifier(connection)) }
+            ?? Beginning(at: .coarse)
+    }
+
+    // Brings the moment to keep house forward.
+    private func advance(due moment: MonotonicTime?) {
+        if let moment { due.min(moment.nanoseconds, ordering: .acquiringAndReleasing) }
+    }
+
+    private func schedule(_ reception: Reception) {
+        advance(due: reception.housekeeper.due)
+        for acceptor in reception.acceptors { advance(due: acceptor.due) }
+    }
+
+    /// Does what is due by the clock.
+    ///
+    /// - Returns: whether it has left that to another worker.
+    func keepHouse(_ worker: WorkerState) -> Bool {
+        roll.call()
+        guard due.load(ordering: .acquiring) != .max else { return false }
+        worker.refreshTime()
+        guard due.load(ordering: .acquiring) <= worker.now.nanoseconds else { return false }
+        let done: Void? = reception.withLockIfAvailable { box in
+            due.store(.max, ordering: .releasing)
+            keepHouse(box.value, worker)
+            schedule(box.value)
+        }
+        return done == nil
+    }
+
+    private func keepHouse(_ reception: Reception, _ worker: WorkerState) {
+        let housekeeper = reception.housekeeper
+        for acceptor in reception.acceptors {
+            acceptor.check(worker.now) { begin($0, worker) }
+            if housekeeper.isPastDeadline { acceptor.close() }
+        }
+        let everyone = connections.withLock { $0 }
+        if let first = everyone.lazy.compactMap({ [context] in $0.echo.deadline(context.rules) })
+            .min()
+        {
+            housekeeper.consider(deadline: first)
+        }
+        if housekeeper.isDue(worker.now) { sweep(everyone, housekeeper, worker) }
+        let isOver = housekeeper.isDraining && !reception.acceptors.contains(where: \.isOpen)
+        if isOver, connections.withLock({ $0.isEmpty }) { port.close() }
+    }
+
+    private func sweep(
+        _ everyone: [PortConnection],
+        _ housekeeper: Housekeeper,
+        _ worker: WorkerState
+    ) {
+        let event = housekeeper.event(worker.now)
+        for connection in everyone where connection.check(event, port, worker) {
+            remove(connection)
+        }
+        let deadlines = everyone.compactMap { $0.echo.deadline(worker.rules) }
+        housekeeper.schedule(
+            earliest: deadlines.min(),
+            isEmpty: connections.withLock { $0.isEmpty },
+            worker.now
+        )
+    }
+}

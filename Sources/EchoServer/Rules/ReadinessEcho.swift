@@ -1,0 +1,139 @@
+import EchoSockets
+
+/// What bytes are received from and sent to: a socket, or a model's own view of one.
+protocol ByteStream: ~Copyable {
+    /// Receives what is there, without blocking.
+    func receive(into buffer: UnsafeMutableRawBufferPointer) -> Transfer
+    /// Sends what fits, without blocking.
+    func send(_ buffer: UnsafeRawBufferPointer) -> Transfer
+}
+
+extension Socket: ByteStream {
+    func receive(into buffer: UnsafeMutableRawBufferPointer) -> Transfer {
+        unsafe receive(into: buffer, flags: 0)
+    }
+
+    func send(_ buffer: UnsafeRawBufferPointer) -> Transfer {
+        unsafe send(buffer, flags: 0)
+    }
+}
+
+/// One connection's echo rules together with the bytes it owes; drives both from the readiness of
+/// a stream.
+///
+/// Bytes usually pass through the worker's receive buffer alone: they are sent from where they
+/// were received, and only what the transport did not take is copied (CO-8, SB-5).
+struct ReadinessEcho: ~Copyable {
+    private(set) var state: EchoState
+    private(set) var owed = EchoBuffer()
+
+    /// A session of a connection that begins now.
+    init(at now: MonotonicTime) {
+        state = EchoState(at: now)
+    }
+
+    /// Passes an event that is not a transfer to the rules.
+    mutating func handle(_ event: EchoState.Event, _ worker: WorkerState) -> EchoState.Demand {
+        state.handle(event, at: worker.now, worker.rules)
+    }
+
+    /// Passes an event that time has brought; see ``EchoState/check(_:at:_:isReady:)``.
+    mutating func check(
+        _ event: EchoState.Event,
+        _ worker: WorkerState,
+        isReady: (EchoState.Demand) -> Bool
+    ) -> EchoState.Demand {
+        state.check(event, at: worker.now, worker.rules, isReady: isReady)
+    }
+
+    /// Receives once and sends back at once what was received.
+    mutating func readable<Stream: ByteStream & ~Copyable>(
+        _ stream: borrowing Stream,
+        _ worker: WorkerState
+    ) -> EchoState.Demand {
+        let room = min(state.allowance(worker.rules), worker.bufferSize)
+        guard room > 0 else { return handle(.tick, worker) }
+        let buffer = unsafe UnsafeMutableRawBufferPointer(rebasing: worker.buffer[..<room])
+        switch unsafe stream.receive(into: buffer) {
+        case .bytes(let count):
+            return unsafe echo(UnsafeRawBufferPointer(rebasing: buffer[..<count]), stream, worker)
+        case .endOfStream: return handle(.endOfInput, worker)
+        case .failed(let errno): return handle(.failed(errno), worker)
+        case .wouldBlock: return handle(.tick, worker)
+        // Says nothing of what there is to receive.
+        case .interrupted: return state.demand
+        }
+    }
+
+    private mutating func echo<Stream: ByteStream & ~Copyable>(
+        _ bytes: UnsafeRawBufferPointer,
+        _ stream: borrowing Stream,
+        _ worker: WorkerState
+    ) -> EchoState.Demand {
+        guard !state.discardsInput else { return handle(.received(bytes.count), worker) }
+        worker.counters.received(bytes.count)
+        let wasPaused = state.isPaused
+        var demand = handle(.received(bytes.count), worker)
+        var taken = 0
+        if owed.isEmpty {
+            switch unsafe stream.send(bytes) {
+            case .bytes(let count):
+                worker.counters.sent(count)
+                demand = handle(.sent(count), worker)
+                taken = count
+            case .failed(let errno): return handle(.failed(errno), worker)
+            case .wouldBlock, .interrupted, .endOfStream: break
+            }
+        }
+        if taken < bytes.count {
+            unsafe owed.append(UnsafeRawBufferPointer(rebasing: bytes[taken...]))
+            if state.isPaused, !wasPaused { worker.counters.paused() }
+        }
+        return demand
+    }
+
+    /// Notes bytes that arrived while others are still being sent, and keeps them behind these.
+    mutating func keep(
+        _ bytes: UnsafeRawBufferPointer,
+        _ worker: WorkerState
+    ) -> EchoState.Demand {
+        guard !state.discardsInput else { return handle(.received(bytes.count), worker) }
+        worker.counters.received(bytes.count)
+        unsafe owed.append(bytes)
+        return handle(.received(bytes.count), worker)
+    }
+
+    /// Hands over the oldest of the bytes kept, so many at most: they are the receiver's to send.
+    mutating func handOver<Result>(
+        atMost limit: Int,
+        _ body: (UnsafeRawBufferPointer) -> Result
+    ) -> Result {
+        let count = min(limit, owed.count)
+        let result = unsafe owed.withBytes {
+            unsafe body(UnsafeRawBufferPointer(rebasing: $0[..<count]))
+        }
+        owed.removeFirst(count)
+        return result
+    }
+
+    /// Sends owed bytes until there is no more room, or none are left.
+    mutating func writable<Stream: ByteStream & ~Copyable>(
+        _ stream: borrowing Stream,
+        _ worker: WorkerState
+    ) -> EchoState.Demand {
+        var demand = state.demand
+        while demand.contains(.send) {
+            switch unsafe owed.withBytes({ unsafe stream.send($0) }) {
+            case .bytes(let count):
+                worker.counters.sent(count)
+                owed.removeFirst(count)
+                demand = handle(.sent(count), worker)
+                if count == 0 { return demand }
+            case .failed(let errno): return handle(.failed(errno), worker)
+            case .wouldBlock: return handle(.tick, worker)
+            case .interrupted, .endOfStream: return demand
+            }
+        }
+        return demand
+    }
+}

@@ -1,0 +1,94 @@
+import EchoSockets
+import Synchronization
+
+/// Counts of one serving thread.
+///
+/// That thread alone writes them, so a count costs a load and a store; any thread reads.
+final class Counters: Sendable {
+    private let bytesReceived = Atomic<UInt64>(0)
+    private let bytesSent = Atomic<UInt64>(0)
+    private let pauses = Atomic<UInt64>(0)
+    private let signal: ActivitySignal?
+
+    /// Counters that tell somebody that they count, if somebody waits for that.
+    init(_ signal: ActivitySignal?) {
+        self.signal = signal
+    }
+
+    /// Counts bytes received that are to be echoed.
+    func received(_ count: Int) {
+        add(count, to: bytesReceived)
+    }
+
+    /// Counts bytes sent back.
+    func sent(_ count: Int) {
+        add(count, to: bytesSent)
+    }
+
+    /// Counts a connection that reached the high-water mark.
+    func paused() {
+        add(1, to: pauses)
+    }
+
+    @inline(__always)
+    private func add(_ count: Int, to counter: borrowing Atomic<UInt64>) {
+        let sum = counter.load(ordering: .relaxed) &+ UInt64(truncatingIfNeeded: count)
+        counter.store(sum, ordering: .relaxed)
+        signal?.tell()
+    }
+
+    fileprivate func add(to totals: inout CounterTotals) {
+        totals.bytesReceived += bytesReceived.load(ordering: .relaxed)
+        totals.bytesSent += bytesSent.load(ordering: .relaxed)
+        totals.pauses += pauses.load(ordering: .relaxed)
+    }
+}
+
+/// Sums over threads.
+struct CounterTotals: Sendable {
+    var bytesReceived: UInt64 = 0
+    var bytesSent: UInt64 = 0
+    var pauses: UInt64 = 0
+}
+
+/// The counters of all serving threads, the ended ones included.
+final class CounterGroup: Sendable {
+    private struct State {
+        var live: [Counters] = []
+        var retired = CounterTotals()
+        var signal: ActivitySignal?
+    }
+
+    private let state = Locked(State())
+
+    /// New counters, for a new thread.
+    func add() -> Counters {
+        state.withLock { state in
+            let counters = Counters(state.signal)
+            state.live.append(counters)
+            return counters
+        }
+    }
+
+    /// Has what is counted from now on told to somebody who waits for it.
+    func notify(_ signal: ActivitySignal) {
+        state.withLock { $0.signal = signal }
+    }
+
+    /// Keeps the sums of a thread that has ended, and forgets its counters.
+    func retire(_ counters: Counters) {
+        state.withLock { state in
+            counters.add(to: &state.retired)
+            state.live.removeAll { $0 === counters }
+        }
+    }
+
+    /// The sums now.
+    var totals: CounterTotals {
+        state.withLock { state in
+            var totals = state.retired
+            for counters in state.live { counters.add(to: &totals) }
+            return totals
+        }
+    }
+}

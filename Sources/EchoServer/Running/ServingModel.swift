@@ -1,0 +1,39 @@
+import EchoSockets
+
+/// What an I/O model does: everything about one is in its file under `Models`.
+///
+/// All members may be called from any thread.
+protocol ServingModel: AnyObject, Sendable {
+    /// Prepares to serve connections of these sockets.
+    ///
+    /// - Throws: `SystemError`, or an error of the layer the model is built on.
+    init(_ context: ServingContext, _ sockets: [ListeningSocket]) throws
+
+    /// Starts the threads. On return connections are accepted.
+    func start() throws
+
+    /// Begins to drain, or brings the end of draining forward, and returns. All connections are
+    /// closed at the plan's deadline.
+    func drain(_ plan: DrainPlan)
+
+    /// Has every loop answer a heartbeat from its own thread, and returns.
+    func probe(_ heartbeat: Heartbeat)
+
+    /// Waits until all threads have ended.
+    func join()
+}
+
+extension EchoServer.IOModel {
+    /// The type that serves in this way.
+    var implementation: (any ServingModel.Type)? {
+        switch self {
+        case .threadPerClient: ThreadPerClientModel.self
+        case .select: SelectModel.self
+        case .asyncSelect: AsyncSelectModel.self
+        case .eventSelect: EventSelectModel.self
+        case .overlapped: OverlappedModel.self
+        case .overlappedRoutine: OverlappedRoutineModel.self
+        case .completionPort: CompletionPortModel.self
+        }
+    }
+}

@@ -1,0 +1,89 @@
+import EchoSockets
+
+/// A start under way, which can be given up while host names are looked up: that may take minutes,
+/// and nothing interrupts it.
+///
+/// A thread of its own does it, so that whoever waits for it need not wait to the end. Any thread.
+final class StartAttempt: Sendable {
+    private typealias Addresses = Result<[[SocketAddress]], EchoServer.Failure>
+
+    private struct State {
+        var found: Addresses?
+        var isAbandoned = false
+    }
+
+    private let state = Locked(State())
+    private let settled = Gate()
+
+    /// The addresses of each endpoint.
+    ///
+    /// Blocks while names are looked up, or until ``abandon()``. Once.
+    ///
+    /// - Throws: `EchoServer.Failure` that names the endpoint.
+    func addresses(of endpoints: [Endpoint]) throws(EchoServer.Failure) -> [[SocketAddress]] {
+        if endpoints.contains(where: \.needsLookUp) {
+            try lookUp(endpoints)
+        } else {
+            settle(Self.resolve(endpoints))
+        }
+        settled.wait()
+        try check()
+        return try state.withLock { $0.found ?? .success([]) }.get()
+    }
+
+    /// Checks that it has not been given up.
+    func check() throws(EchoServer.Failure) {
+        if state.withLock({ $0.isAbandoned }) { throw Self.abandoned }
+    }
+
+    /// Why a start that was given up came to nothing.
+    static let abandoned = EchoServer.Failure(
+        .alreadyShutDown,
+        "the server was shut down while it was being started"
+    )
+
+    /// Gives it up: whoever waits for addresses goes on at once.
+    func abandon() {
+        state.withLock { $0.isAbandoned = true }
+        settled.open()
+    }
+
+    private func settle(_ addresses: Addresses) {
+        state.withLock { $0.found = addresses }
+        settled.open()
+    }
+
+    private func lookUp(_ endpoints: [Endpoint]) throws(EchoServer.Failure) {
+        do throws(SystemError) {
+            // The resolver takes more stack than our own threads do.
+            try Thread(name: "look-up", stackSize: 2 << 20) { [self] in
+                settle(Self.resolve(endpoints))
+            }.detach()
+        } catch {
+            throw EchoServer.Failure(
+                .system,
+                "cannot look up host names: \(error)",
+                errno: error.errno
+            )
+        }
+    }
+
+    private static func resolve(_ endpoints: [Endpoint]) -> Addresses {
+        do throws(EchoServer.Failure) {
+            return .success(
+                try endpoints.map { endpoint throws(EchoServer.Failure) in
+                    do throws(Endpoint.ResolutionError) {
+                        return try endpoint.resolve()
+                    } catch {
+                        throw EchoServer.Failure(
+                            .unknownHost,
+                            "cannot listen on \(endpoint): \(error)"
+                        )
+                    }
+                }
+            )
+        } catch {
+            return .failure(error)
+        }
+    }
+}

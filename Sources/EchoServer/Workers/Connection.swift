@@ -1,0 +1,120 @@
+import EchoSockets
+import Glibc
+
+/// One admitted connection: who it is from, and its echo rules.
+///
+/// Each I/O model adds how it is told what happens to the socket.
+class Connection {
+    /// Who is at the other end, and under which address it is counted.
+    let peer: Peer
+    /// When it began.
+    final let beginning: Beginning
+    /// The rules and the bytes owed.
+    final var session: ReadinessEcho
+    /// What the rules demanded last, and the model is doing.
+    final var demand = EchoState.Demand.receive
+    /// Where the worker keeps it.
+    final var address = SlotAddress(index: 0, generation: 0)
+
+    /// A connection that begins now.
+    init(peer: Peer, at now: MonotonicTime) {
+        self.peer = peer
+        beginning = Beginning(at: now)
+        session = ReadinessEcho(at: now)
+    }
+
+    /// The rules are about to be asked what time has brought: the moment to tell them of progress
+    /// that nobody has told them of.
+    func willBeChecked() {}
+
+    /// Whether the socket is ready for what is demanded, or has been, and nobody has got to it.
+    func isReady(for demand: EchoState.Demand) -> Bool { false }
+
+    /// Asks the rules what time has brought.
+    ///
+    /// - Parameters:
+    ///   - event: what to tell them.
+    ///   - worker: the thread that serves it.
+    /// - Returns: what they demand now.
+    final func check(_ event: EchoState.Event, _ worker: WorkerState) -> EchoState.Demand {
+        willBeChecked()
+        return session.check(event, worker, isReady: isReady)
+    }
+
+    /// Does what the rules demand.
+    ///
+    /// After `.close` the connection has left its worker.
+    func apply(_ demand: EchoState.Demand) {}
+}
+
+/// A connection whose socket its model drives by itself.
+class SocketConnection: Connection {
+    /// The socket; taken when the connection closes.
+    final var socket: Socket?
+
+    /// Takes over an accepted socket.
+    init(_ peer: Peer, _ socket: consuming Socket, at now: MonotonicTime) {
+        self.socket = consume socket
+        super.init(peer: peer, at: now)
+    }
+
+    override final func isReady(for demand: EchoState.Demand) -> Bool {
+        switch socket {
+        case .some(let open): open.isReady(for: demand)
+        case .none: false
+        }
+    }
+
+    /// The socket can be read: receives and sends back.
+    final func readable(_ worker: WorkerState) -> EchoState.Demand {
+        switch socket {
+        case .some(let open): session.readable(open, worker)
+        case .none: .close
+        }
+    }
+
+    /// The socket can be written: sends what is owed.
+    final func writable(_ worker: WorkerState) -> EchoState.Demand {
+        switch socket {
+        case .some(let open): session.writable(open, worker)
+        case .none: .close
+        }
+    }
+
+    /// Closes the socket, with a reset if the peer did not get everything.
+    final func closeSocket() {
+        if session.state.resetsOnClose { socket?.setResetOnClose() }
+        socket = nil
+    }
+}
+
+extension EchoState.Demand {
+    /// The events of poll(2) to wait for.
+    var pollEvents: CInt {
+        var events: CInt = 0
+        if contains(.receive) { events |= CInt(POLLIN) }
+        if contains(.send) { events |= CInt(POLLOUT) }
+        return events
+    }
+}
+
+extension Socket {
+    /// Whether anything of what is demanded can be done now; an end or an error counts as well.
+    func isReady(for demand: EchoState.Demand) -> Bool {
+        wait(for: demand.pollEvents, atMost: 0) != 0
+    }
+}
+
+/// A socket that was accepted and admitted, and not yet taken over by a connection.
+struct AcceptedSocket: ~Copyable {
+    let socket: Socket
+    let peer: Peer
+}
+
+/// What became of an admitted connection that was handed to a model.
+enum HandOver: ~Copyable {
+    /// The model serves it.
+    case served
+    /// Something is lacking for now, a thread for example: here it is again.
+    case lacking(Errno, AcceptedSocket)
+}

@@ -1,0 +1,155 @@
+import EchoSockets
+
+/// What every worker that serves several connections keeps: its connections, the time-dependent
+/// rules, and the messages from other threads.
+///
+/// Confined to the worker's thread; how the worker waits is the model's business.
+final class WorkerCore {
+    let context: ServingContext
+    let state: WorkerState
+    let inbox: WorkerInbox
+    private let ended: (Int) -> Void
+    private(set) var connections = Slots<Connection>()
+    private let housekeeper: Housekeeper
+    private var isClosed = false
+    // Not yet accounted for; how often that was put off.
+    private var departed: [Admission.Departure] = []
+    private var postponements = 0
+    private static let postponementLimit = 100
+    private static let settlingPause = Duration.milliseconds(1)
+
+    /// The core of a new worker.
+    ///
+    /// - Parameters:
+    ///   - context: what all workers share.
+    ///   - inbox: what other threads tell this one.
+    ///   - ended: told how many connections have ended.
+    init(
+        _ context: ServingContext,
+        _ inbox: WorkerInbox,
+        ended: @escaping (Int) -> Void = { _ in }
+    ) {
+        self.context = context
+        self.inbox = inbox
+        self.ended = ended
+        state = WorkerState(context)
+        housekeeper = Housekeeper(context.rules)
+    }
+
+    /// Takes what other threads have sent.
+    ///
+    /// - Returns: the new connections, for the model to begin with.
+    func takeMessages() -> [Arrival] {
+        let contents = inbox.take()
+        state.refreshTime()
+        if let plan = contents.plan { housekeeper.drain(plan) }
+        if contents.isClosed { expectNoMore() }
+        return contents.arrivals
+    }
+
+    /// Whether something has been sent since ``takeMessages()``.
+    var hasMessages: Bool { inbox.hasNews }
+
+    /// Puts a connection into the table.
+    func add(_ connection: Connection) {
+        connection.address = connections.insert(connection)
+        // Told like the others, in the next sweep, when the model has begun with it.
+        if housekeeper.isDraining { housekeeper.consider(deadline: .coarse) }
+        housekeeper.consider(connection.session.state)
+    }
+
+    /// Takes out a connection that has closed; ``settle()`` accounts for it.
+    func remove(_ connection: Connection) {
+        guard connections.remove(connection.address) != nil else { return }
+        let state = connection.session.state
+        departed.append(Admission.Departure(peer: connection.peer, cause: state.closeCause))
+        context.log.closed(connection.peer, since: connection.beginning, state)
+    }
+
+    /// Accounts for the connections that have ended.
+    func settle() {
+        guard !departed.isEmpty else { return }
+        context.admission.leave(departed)
+        noteSettled()
+    }
+
+    // When thousands of connections end at once, on many threads, a worker that waited for its turn
+    // with the lock would serve nobody until all others had theirs, each time one of its own ends.
+    private func settleIfFree() {
+        guard !departed.isEmpty else { return }
+        postponements += 1
+        if postponements > Self.postponementLimit { return settle() }
+        if context.admission.leaveIfFree(departed) { noteSettled() }
+    }
+
+    private func noteSettled() {
+        let count = departed.count
+        departed.removeAll(keepingCapacity: count <= 64)
+        postponements = 0
+        ended(count)
+    }
+
+    /// Resets a connection that cannot be served after all.
+    func refuse(_ arrival: Arrival, _ error: Errno? = nil) {
+        arrival.refuse(context, error)
+        ended(1)
+    }
+
+    /// A connection has begun to wait for something that depends on time.
+    func consider(_ connection: Connection) {
+        housekeeper.consider(connection.session.state)
+    }
+
+    /// How long the worker may wait for input; `nil` for as long as it likes.
+    var wait: Duration? {
+        // The same clock as the rules use: with an exact one it would wake a tick too early, and spin.
+        let rest = housekeeper.due.map { max($0 - .coarse, .zero) }
+        guard !departed.isEmpty else { return rest }
+        return min(rest ?? Self.settlingPause, Self.settlingPause)
+    }
+
+    /// Accounts for what has ended, and does what is due by the clock.
+    ///
+    /// Each turn, after waiting.
+    func housekeep() {
+        doWhatIsDue()
+        settleIfFree()
+    }
+
+    private func doWhatIsDue() {
+        guard housekeeper.due != nil else { return }
+        state.refreshTime()
+        guard housekeeper.isDue(state.now) else { return }
+        let event = housekeeper.event(state.now)
+        // Not inside the housekeeper: what a connection does may come back to it.
+        for connection in connections.elements {
+            connection.apply(connection.check(event, state))
+        }
+        let remaining = connections.elements
+        let deadlines = remaining.lazy.compactMap { [context] connection in
+            connection.session.state.deadline(context.rules)
+        }
+        housekeeper.schedule(earliest: deadlines.min(), isEmpty: remaining.isEmpty, state.now)
+    }
+
+    /// Whether the server is shutting down.
+    var isDraining: Bool { housekeeper.isDraining }
+
+    /// Whether the shutdown's deadline has passed.
+    var isPastDeadline: Bool { housekeeper.isPastDeadline }
+
+    /// Notes that no further connection will come.
+    func expectNoMore() {
+        isClosed = true
+    }
+
+    /// Whether nothing is left to do, now or later.
+    var isDone: Bool { isClosed && connections.isEmpty }
+
+    /// Ends the account of this worker.
+    func retire() {
+        settle()
+        context.counters.retire(state.counters)
+        inbox.end()
+    }
+}

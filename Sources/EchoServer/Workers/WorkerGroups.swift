@@ -1,0 +1,150 @@
+import EchoSockets
+import Glibc
+import Synchronization
+
+/// A worker that serves a limited number of connections, because its waits take no more.
+protocol GroupWorker: AnyObject, SendableMetatype {
+    /// Makes a worker that is ready to run, on the thread that will run it.
+    ///
+    /// - Parameters:
+    ///   - context: what all workers share.
+    ///   - ended: to be told how many connections have ended; from any thread.
+    /// - Throws: `SystemError`, or an error of the layer it is built on.
+    init(_ context: ServingContext, ended: @escaping @Sendable (Int) -> Void) throws
+    /// Connections that one worker serves, for example as many as one wait takes.
+    static var capacity: Int { get }
+    /// Where it gets its connections.
+    var inbox: WorkerInbox { get }
+    /// Serves until the inbox is closed and no connection is left.
+    func run()
+}
+
+/// Workers of so many connections each: one is made when all others are full, and ends when it has
+/// no connection left, but for the last.
+///
+/// Any thread.
+final class WorkerGroups<Worker: GroupWorker>: Sendable {
+    // Grows under the lock and shrinks without: who only wants to leave must not wait for others.
+    private final class Occupancy: Sendable {
+        let count = Atomic(0)
+    }
+
+    private struct Group {
+        let occupancy: Occupancy
+        let inbox: WorkerInbox
+    }
+
+    private struct State {
+        var groups: [Group] = []
+        var plan: DrainPlan?
+    }
+
+    private let state = Locked(State())
+    private let threads: ThreadGroup
+    private let context: ServingContext
+    private let name: String
+
+    /// No workers yet.
+    init(_ context: ServingContext, name: String) throws(SystemError) {
+        self.context = context
+        self.name = name
+        threads = try ThreadGroup()
+    }
+
+    /// Makes the first worker before there is a connection.
+    ///
+    /// - Throws: why there is none to be had; the groups are closed then.
+    func prepare() throws {
+        do {
+            _ = try state.withLock { try place(&$0) }
+        } catch {
+            close()
+            throw error
+        }
+    }
+
+    /// Hands a connection to the first worker with a free place.
+    ///
+    /// - Returns: the connection, if there is no further worker to be had.
+    func adopt(_ accepted: consuming AcceptedSocket) -> HandOver {
+        let arrival = HandedOver(Arrival(accepted))
+        do {
+            try state.withLock { state in
+                let index = try place(&state)
+                let group = state.groups[index]
+                group.occupancy.count.add(1, ordering: .relaxed)
+                group.inbox.adopt(arrival.value)
+            }
+            return .served
+        } catch {
+            guard let accepted = arrival.value.giveBack() else { return .served }
+            let errno = (error as? any ErrnoCarrying)?.errno
+            return .lacking(errno ?? Errno(rawValue: EAGAIN), accepted)
+        }
+    }
+
+    private func place(_ state: inout State) throws -> Int {
+        let free = state.groups.firstIndex { group in
+            group.occupancy.count.load(ordering: .relaxed) < Worker.capacity
+        }
+        if let free { return free }
+        let occupancy = Occupancy()
+        let made = MadeInbox()
+        try threads.start(name: name) { [context, weak self] in
+            let worker = try Worker(context) { self?.release($0, of: occupancy) }
+            made.inbox.withLock { $0 = worker.inbox }
+            return worker.run
+        }
+        guard let inbox = made.inbox.withLock({ $0 }) else {
+            throw SystemError(call: "pthread_create", errno: Errno(rawValue: EAGAIN))
+        }
+        if let plan = state.plan { inbox.drain(plan) }
+        state.groups.append(Group(occupancy: occupancy, inbox: inbox))
+        return state.groups.count - 1
+    }
+
+    private func release(_ count: Int, of occupancy: Occupancy) {
+        let rest = occupancy.count.subtract(count, ordering: .relaxed).newValue
+        guard rest == 0 else { return }
+        state.withLock { state in
+            // A connection may have come meanwhile.
+            guard occupancy.count.load(ordering: .relaxed) == 0, state.groups.count > 1,
+                let index = state.groups.firstIndex(where: { $0.occupancy === occupancy })
+            else { return }
+            state.groups.remove(at: index).inbox.close()
+        }
+    }
+
+    /// Tells all workers, present and future.
+    func drain(_ plan: DrainPlan) {
+        state.withLock { state in
+            state.plan = plan
+            for group in state.groups { group.inbox.drain(plan) }
+        }
+    }
+
+    /// Has all workers answer a heartbeat.
+    func probe(_ heartbeat: Heartbeat) {
+        state.withLock { state in
+            for group in state.groups { group.inbox.probe(heartbeat) }
+        }
+    }
+
+    /// Notes that no further connection will come.
+    func close() {
+        state.withLock { state in
+            for group in state.groups { group.inbox.close() }
+        }
+        threads.close()
+    }
+
+    /// Waits until all workers have ended.
+    func join() {
+        threads.join()
+    }
+}
+
+/// The inbox of a worker that was made on its own thread.
+private final class MadeInbox: Sendable {
+    let inbox = Locked<WorkerInbox?>(nil)
+}

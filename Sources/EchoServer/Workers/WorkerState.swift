@@ -1,0 +1,39 @@
+import EchoSockets
+
+/// What one serving thread has of its own: the rules it applies, the time, a receive buffer and its
+/// share of the counters.
+///
+/// Confined to that thread.
+@safe
+final class WorkerState {
+    let rules: EchoRules
+    let counters: Counters
+    /// The time of the current turn, to within a kernel tick; see ``refreshTime()``.
+    private(set) var now = MonotonicTime.coarse
+    /// Where bytes are received before they are sent back.
+    ///
+    /// One for all connections of the thread.
+    let buffer: UnsafeMutableRawBufferPointer
+    /// Bytes in ``buffer``.
+    let bufferSize: Int
+
+    /// The state of a new thread of a context.
+    init(_ context: ServingContext) {
+        rules = context.rules
+        counters = context.counters.add()
+        bufferSize = context.configuration.receiveBufferSize
+        unsafe buffer = .allocate(byteCount: bufferSize, alignment: 64)
+    }
+
+    deinit {
+        unsafe buffer.deallocate()
+    }
+
+    /// Reads the clock; once a turn is enough, for what is measured in tenths of a second.
+    func refreshTime() {
+        now = .coarse
+    }
+}
+
+@available(*, unavailable)
+extension WorkerState: Sendable {}

@@ -1,0 +1,9 @@
+import CEchoLinux
+
+/// The columns of a terminal; `nil` if the descriptor is none, or does not tell.
+///
+/// The corresponding C function is `ioctl` with `TIOCGWINSZ`.
+package func terminalColumns(of number: CInt) -> Int? {
+    let columns = clinux_terminal_columns(number)
+    return columns > 0 ? Int(columns) : nil
+}

@@ -1,0 +1,211 @@
+import CEchoLinux
+import Glibc
+
+/// What came of one attempt to accept a connection.
+package enum AcceptOutcome: ~Copyable {
+    /// A connection, and who it is from.
+    case accepted(Socket, peer: SocketAddress)
+    /// No connection is queued.
+    case nothing
+    /// The first queued connection was lost before it could be accepted, or the network gave an
+    /// error that belongs to it alone: try the next (accept(2), "Error handling").
+    case lost(Errno)
+    /// The process or the system is out of descriptors or memory (`EMFILE`, `ENFILE`, `ENOBUFS`,
+    /// `ENOMEM`): the connection stays queued; try again later (PF-3).
+    case exhausted(Errno)
+    /// The listening socket itself is unusable.
+    case failed(Errno)
+}
+
+/// A listening socket.
+///
+/// Owns its descriptor and, if it made one, its Unix socket file.
+package struct Listener: ~Copyable, Sendable {
+    private let socket: Socket
+    private let file: SocketFile?
+    private let inherited: InheritedOptions
+    private let rights: PassedDescriptors
+    /// Where it is bound, the port resolved.
+    package let address: SocketAddress
+    /// Whether the socket came from outside, and may outlive this process.
+    package let isInherited: Bool
+
+    /// Binds and listens, close-on-exec and non-blocking.
+    ///
+    /// The corresponding C functions are `socket`, `bind` and `listen`.
+    ///
+    /// A Unix socket file that nothing listens on any more is replaced; one that is alive is not.
+    ///
+    /// - Parameters:
+    ///   - address: where; port 0 lets the kernel choose.
+    ///   - backlog: connections the kernel queues; clamped by it to `net.core.somaxconn`.
+    ///   - sharesPort: whether several sockets share the address (`SO_REUSEPORT`).
+    ///   - options: what its connections are to have.
+    ///   - access: who may connect to a Unix socket that has a file.
+    /// - Throws: for example `EADDRINUSE`, `EADDRNOTAVAIL` or `EACCES`.
+    package init(
+        _ address: SocketAddress,
+        backlog: CInt = CInt(SOMAXCONN),
+        sharesPort: Bool = false,
+        options: ConnectionOptions = ConnectionOptions(),
+        access: SocketFileAccess = SocketFileAccess()
+    ) throws(SystemError) {
+        let socket = try Socket(family: address.family)
+        let rights = PassedDescriptors(on: socket, family: address.family, isListening: false)
+        // Before it listens: a window scale is settled by the first segment.
+        let inherited = InheritedOptions(
+            on: socket,
+            family: address.family,
+            options,
+            isListening: false
+        )
+        let file = try Self.open(socket, address, backlog, sharesPort: sharesPort, access)
+        self.address = try socket.boundAddress()
+        self.socket = socket
+        self.rights = rights
+        self.inherited = inherited
+        self.file = file
+        isInherited = false
+    }
+
+    private static func open(
+        _ socket: borrowing Socket,
+        _ address: SocketAddress,
+        _ backlog: CInt,
+        sharesPort: Bool,
+        _ access: SocketFileAccess
+    ) throws(SystemError) -> SocketFile? {
+        if case .unix = address {
+            return try SocketFile.open(socket, at: address, backlog: backlog, access)
+        }
+        // Without it a restart may have to wait for the connections of the last process.
+        try? socket.setOption(level: SOL_SOCKET, SO_REUSEADDR, 1)
+        if sharesPort { try socket.setOption(level: SOL_SOCKET, SO_REUSEPORT, 1) }
+        if case .ipv6 = address { try restrictToIPv6(socket, address) }
+        try bind(socket, to: address)
+        try listen(socket, backlog)
+        return nil
+    }
+
+    // Essential for [::], which would otherwise be open to IPv4, or take the place of 0.0.0.0; the
+    // other addresses of IPv6 take no IPv4 connection anyhow.
+    private static func restrictToIPv6(
+        _ socket: borrowing Socket,
+        _ address: SocketAddress
+    ) throws(SystemError) {
+        do {
+            try socket.setOption(level: CInt(IPPROTO_IPV6), IPV6_V6ONLY, 1)
+        } catch {
+            let isRestricted = try? socket.option(level: CInt(IPPROTO_IPV6), IPV6_V6ONLY)
+            if address.isWildcard, isRestricted != 1 { throw error }
+        }
+    }
+
+    /// Adopts a socket that somebody else bound and made listen, as service managers pass them.
+    ///
+    /// - Parameters:
+    ///   - descriptor: the socket.
+    ///   - options: what its connections are to have, those included that are queued already.
+    /// - Throws: `ENOTSOCK`, or `EINVAL` if it is not a listening stream socket.
+    package init(
+        adopting descriptor: consuming Descriptor,
+        options: ConnectionOptions = ConnectionOptions()
+    ) throws(SystemError) {
+        let socket = Socket(descriptor)
+        let type = try socket.option(level: SOL_SOCKET, SO_TYPE)
+        let listening = try socket.option(level: SOL_SOCKET, SO_ACCEPTCONN)
+        guard type == streamType, listening == 1, let address = socket.localAddress else {
+            throw SystemError(call: "listen", errno: Errno(rawValue: EINVAL))
+        }
+        try socket.descriptor.setCloseOnExec()
+        try socket.descriptor.setNonBlocking(true)
+        rights = PassedDescriptors(on: socket, family: address.family, isListening: true)
+        inherited = InheritedOptions(
+            on: socket,
+            family: address.family,
+            options,
+            isListening: true
+        )
+        self.address = address
+        self.socket = socket
+        file = nil
+        isInherited = true
+    }
+
+    deinit {
+        // While the socket is open: the number of its file cannot be another's then.
+        file?.remove()
+    }
+
+    static func bind(_ socket: borrowing Socket, to address: SocketAddress) throws(SystemError) {
+        let number = socket.number
+        let result = unsafe address.withSockaddr { pointer, length in
+            transferCall { unsafe Int(Glibc.bind(number, pointer, length)) }
+        }
+        if result < 0 { throw SystemError(call: "bind", errno: Errno(rawValue: CInt(-result))) }
+    }
+
+    static func listen(_ socket: borrowing Socket, _ backlog: CInt) throws(SystemError) {
+        try systemCall("listen") { Glibc.listen(socket.number, backlog) }
+    }
+
+    /// The names of the options that the socket does not know.
+    package var unavailableOptions: [String] { inherited.unavailable }
+
+    /// The descriptor's number, for waiting until it is readable.
+    package var number: CInt { socket.number }
+
+    /// Whether a connection is queued; `true` also if the kernel cannot say.
+    package var hasQueue: Bool {
+        var entry = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
+        return unsafe Glibc.poll(&entry, 1, 0) != 0
+    }
+
+    /// Accepts the first queued connection, close-on-exec.
+    ///
+    /// The corresponding C function is `accept4`. Any thread; the kernel gives each connection to
+    /// one caller.
+    ///
+    /// - Parameter blocking: whether the accepted socket is to block. The call itself never does.
+    /// - Returns: the connection, or what came instead.
+    package func accept(blocking: Bool = false) -> AcceptOutcome {
+        var number = -1
+        let flags = closeOnExecFlag | (blocking ? 0 : nonBlockingFlag)
+        let peer = unsafe SocketAddress.read { pointer, length in
+            let capacity = unsafe length.pointee
+            number = transferCall {
+                unsafe length.pointee = capacity
+                return unsafe Int(accept4(socket.number, pointer, length, flags))
+            }
+            return CInt(number)
+        }
+        guard number < 0 else {
+            let accepted = Socket(Descriptor(adopting: CInt(number)))
+            inherited.complete(accepted)
+            if case .unix = address {
+                // Inherited by TCP sockets only; kernels before 5.15 have no urgent data here.
+                try? accepted.setUrgentInline()
+                rights.complete(accepted)
+            }
+            return .accepted(accepted, peer: peer ?? .unix(""))
+        }
+        // The kernel looks for a descriptor before it looks at the queue.
+        if number == -Int(EMFILE) || number == -Int(ENFILE), !hasQueue { return .nothing }
+        return AcceptOutcome(Errno(rawValue: CInt(-number)))
+    }
+}
+
+extension AcceptOutcome {
+    /// What a failed `accept4` means for the listening socket (accept(2), "Error handling").
+    package init(_ error: Errno) {
+        if error.isWouldBlock {
+            self = .nothing
+            return
+        }
+        switch error.rawValue {
+        case EMFILE, ENFILE, ENOBUFS, ENOMEM: self = .exhausted(error)
+        case EBADF, EFAULT, EINVAL, ENOTSOCK, EOPNOTSUPP: self = .failed(error)
+        default: self = .lost(error)
+        }
+    }
+}

@@ -1,0 +1,160 @@
+import CEchoLinux
+import Glibc
+
+extension Socket {
+    /// Sets an integer option.
+    ///
+    /// The corresponding C function is `setsockopt`.
+    package func setOption(
+        level: CInt,
+        _ name: CInt,
+        _ value: CInt
+    ) throws(SystemError) {
+        try systemCall("setsockopt") {
+            unsafe withUnsafePointer(to: value) { pointer in
+                unsafe setsockopt(number, level, name, pointer, socklen_t(MemoryLayout<CInt>.size))
+            }
+        }
+    }
+
+    /// Reads an integer option.
+    ///
+    /// The corresponding C function is `getsockopt`.
+    package func option(level: CInt, _ name: CInt) throws(SystemError) -> CInt {
+        var value: CInt = 0
+        var length = socklen_t(MemoryLayout<CInt>.size)
+        try systemCall("getsockopt") { unsafe getsockopt(number, level, name, &value, &length) }
+        return value
+    }
+
+    /// Sends small segments at once (`TCP_NODELAY`, tcp(7)).
+    package func setNoDelay() throws(SystemError) {
+        try setOption(level: CInt(IPPROTO_TCP), TCP_NODELAY, 1)
+    }
+
+    /// Leaves urgent data in the stream (`SO_OOBINLINE`, socket(7)).
+    package func setUrgentInline() throws(SystemError) {
+        try setOption(level: SOL_SOCKET, SO_OOBINLINE, 1)
+    }
+
+    /// Makes closing reset the connection, so that the peer sees `ECONNRESET` and cannot mistake
+    /// the end for a complete one (`SO_LINGER` with a time of zero, socket(7)).
+    package func setResetOnClose() {
+        var value = linger(l_onoff: 1, l_linger: 0)
+        _ = unsafe setsockopt(
+            number,
+            SOL_SOCKET,
+            SO_LINGER,
+            &value,
+            socklen_t(MemoryLayout<linger>.size)
+        )
+    }
+
+    /// Bounds how long a blocking receive and a blocking send may wait; they then give
+    /// `.wouldBlock` (`SO_RCVTIMEO`, `SO_SNDTIMEO`, socket(7)).
+    package func setBlockingTimeout(_ timeout: Duration) throws(SystemError) {
+        let time = timeout.timeval
+        for name in [SO_RCVTIMEO, SO_SNDTIMEO] {
+            try systemCall("setsockopt") {
+                unsafe withUnsafePointer(to: time) { pointer in
+                    unsafe setsockopt(
+                        number,
+                        SOL_SOCKET,
+                        name,
+                        pointer,
+                        socklen_t(MemoryLayout<timeval>.size)
+                    )
+                }
+            }
+        }
+    }
+
+    /// The error that ended an asynchronous operation, if one did; reading it clears it
+    /// (`SO_ERROR`, socket(7)).
+    package func takeError() -> Errno? {
+        guard let value = try? option(level: SOL_SOCKET, SO_ERROR), value != 0 else { return nil }
+        return Errno(rawValue: value)
+    }
+
+    /// The address family (`SO_DOMAIN`, socket(7)).
+    package var family: CInt? {
+        try? option(level: SOL_SOCKET, SO_DOMAIN)
+    }
+
+    /// The user and the process at the other end of a Unix socket, as they were when it connected
+    /// (`SO_PEERCRED`, unix(7)).
+    package var peerCredentials: (user: UInt32, process: Int32)? {
+        var credentials = clinux_ucred()
+        var length = socklen_t(MemoryLayout<clinux_ucred>.size)
+        guard unsafe getsockopt(number, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0 else {
+            return nil
+        }
+        return (credentials.uid, credentials.pid)
+    }
+
+    /// How many received bytes wait to be read (`FIONREAD`, tcp(7)).
+    package var unreadByteCount: Int { EchoSockets.unreadByteCount(of: number) ?? 0 }
+
+    /// Whether the next byte to read follows the urgent mark.
+    ///
+    /// The corresponding C function is `sockatmark`.
+    package var isAtUrgentMark: Bool {
+        var value: CInt = 0
+        return unsafe clinux_ioctl_int(number, clinux_SIOCATMARK(), &value) == 0 && value != 0
+    }
+
+    /// Whether one of the events of poll(2) holds now.
+    package func poll(_ events: Int32) -> Bool {
+        wait(for: events, atMost: 0) & events != 0
+    }
+
+    /// Waits for events of poll(2).
+    ///
+    /// - Parameters:
+    ///   - events: for example `POLLIN | POLLOUT`.
+    ///   - milliseconds: how long at most; 0 only looks, -1 waits for ever.
+    /// - Returns: those that hold, errors and hang-up included; none after the time, or when a
+    ///   signal arrived.
+    package func wait(for events: Int32, atMost milliseconds: CInt) -> Int32 {
+        var entry = pollfd(fd: number, events: Int16(events), revents: 0)
+        let count = unsafe Glibc.poll(&entry, 1, milliseconds)
+        return count == 1 ? Int32(entry.revents) : 0
+    }
+}
+
+/// How many received bytes a socket has that wait to be read (`FIONREAD`, tcp(7), unix(7)); `nil` if
+/// it has no such number.
+func unreadByteCount(of number: CInt) -> Int? {
+    var value: CInt = 0
+    guard unsafe clinux_ioctl_int(number, clinux_FIONREAD(), &value) == 0 else { return nil }
+    return Int(value)
+}
+
+extension Duration {
+    /// The same span for `setsockopt`, at least a microsecond: zero would mean for ever.
+    var timeval: timeval {
+        let (seconds, attoseconds) = components
+        let micros = Int(attoseconds / 1_000_000_000_000)
+        if seconds <= 0 && micros <= 0 { return Glibc.timeval(tv_sec: 0, tv_usec: 1) }
+        return Glibc.timeval(tv_sec: Int(clamping: seconds), tv_usec: micros)
+    }
+
+    /// Whole milliseconds, rounded up, as `poll(2)` and `epoll_wait(2)` take them; never negative.
+    package var millisecondsRoundedUp: CInt {
+        let (seconds, attoseconds) = components
+        if seconds < 0 || attoseconds < 0 { return 0 }
+        if seconds > 2_000_000 { return 2_000_000_000 }
+        let milliseconds =
+            Int(seconds) * 1000 + Int((attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)
+        return CInt(clamping: milliseconds)
+    }
+
+    /// Whole nanoseconds, clamped to what fits.
+    package var nanoseconds: Int64 {
+        let (seconds, attoseconds) = components
+        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        if overflow { return seconds < 0 ? .min : .max }
+        let (sum, carried) = product.addingReportingOverflow(attoseconds / 1_000_000_000)
+        return carried ? (seconds < 0 ? .min : .max) : sum
+    }
+}

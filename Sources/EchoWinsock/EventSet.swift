@@ -1,0 +1,134 @@
+/// Up to 64 event objects that one thread waits for together: the array that a program gives to
+/// `WSAWaitForMultipleEvents`.
+///
+/// Which are signalled is one word, so that a wait and a sweep cost a few instructions however many
+/// there are. An event keeps its index until it is closed; the next one made takes the lowest free
+/// index. Confined to one thread, as the loop that waits is; not Sendable. No system calls.
+@safe
+package final class EventSet {
+    @usableFromInline
+    @unsafe
+    struct State {
+        @usableFromInline var open: UInt64 = 0
+        @usableFromInline var signalled: UInt64 = 0
+    }
+
+    // Memory of its own, so that setting an event needs no exclusivity check.
+    @usableFromInline let state: UnsafeMutablePointer<State>
+
+    /// The most events that one wait takes (`WSA_MAXIMUM_WAIT_EVENTS`, N-2, ES-8).
+    @inlinable
+    package static var capacity: Int { UInt64.bitWidth }
+
+    /// A set without events.
+    package init() {
+        unsafe state = .allocate(capacity: 1)
+        unsafe state.initialize(to: State())
+    }
+
+    deinit {
+        unsafe state.deallocate()
+    }
+
+    /// How many events there are.
+    package var count: Int { unsafe state.pointee.open.nonzeroBitCount }
+
+    /// Whether there are none: waiting for nothing is an error (ES-8).
+    @inlinable
+    package var isEmpty: Bool { unsafe state.pointee.open == 0 }
+
+    /// Makes an event, not signalled; it stays signalled, once it is, until it is reset (ES-2).
+    ///
+    /// The corresponding Winsock function is `WSACreateEvent`.
+    ///
+    /// - Returns: the event; `nil` if there are 64.
+    package func makeEvent() -> EventObject? {
+        let index = unsafe (~state.pointee.open).trailingZeroBitCount
+        guard index < Self.capacity else { return nil }
+        unsafe state.pointee.open |= 1 << UInt64(index)
+        return EventObject(events: self, index: index)
+    }
+
+    /// The lowest index, from one on, whose event is signalled: for the sweep that a wait for the
+    /// lowest makes necessary (ES-9, PF-15).
+    @inlinable
+    package func firstSignalled(from index: Int = 0) -> Int? {
+        guard index < Self.capacity else { return nil }
+        let bits = unsafe state.pointee.signalled & (~0 << UInt64(index))
+        return bits == 0 ? nil : bits.trailingZeroBitCount
+    }
+
+    @inlinable
+    func signal(_ index: Int) {
+        unsafe state.pointee.signalled |= (1 << UInt64(index)) & state.pointee.open
+    }
+
+    @inlinable
+    func reset(_ index: Int) {
+        unsafe state.pointee.signalled &= ~(1 << UInt64(index))
+    }
+
+    func close(_ index: Int) {
+        reset(index)
+        unsafe state.pointee.open &= ~(1 << UInt64(index))
+    }
+}
+
+@available(*, unavailable)
+extension EventSet: Sendable {}
+
+/// An event of an ``EventSet``: signalled or not.
+///
+/// For the thread of its set. Not to be used after ``close()``: its index may be another event's. The
+/// corresponding Winsock type is `WSAEVENT`.
+package struct EventObject {
+    /// Where it belongs.
+    package let events: EventSet
+    /// Its index there: what a wait for it gives.
+    package let index: Int
+
+    @usableFromInline
+    init(events: EventSet, index: Int) {
+        self.events = events
+        self.index = index
+    }
+
+    /// Whether it is signalled.
+    @inlinable
+    package var isSignalled: Bool { events.firstSignalled(from: index) == index }
+
+    /// Signals it.
+    ///
+    /// The corresponding Winsock function is `WSASetEvent`.
+    @inlinable
+    package func signal() {
+        events.signal(index)
+    }
+
+    /// Makes it not signalled.
+    ///
+    /// The corresponding Winsock function is `WSAResetEvent`.
+    @inlinable
+    package func reset() {
+        events.reset(index)
+    }
+
+    /// Takes it out of its set.
+    ///
+    /// The corresponding Winsock function is `WSACloseEvent`.
+    package func close() {
+        events.close(index)
+    }
+}
+
+/// How a wait ended: what `WSAWaitForMultipleEvents` returns.
+package enum WaitResult: Hashable, Sendable {
+    /// The event at this index is signalled, and none below it (`WSA_WAIT_EVENT_0` + index, ES-9).
+    case signalled(Int)
+    /// An alertable wait has run what was queued to the thread (`WSA_WAIT_IO_COMPLETION`, CR-3).
+    case routinesRan
+    /// Nothing came in time (`WSA_WAIT_TIMEOUT`).
+    case timedOut
+    /// There was no event to wait for (`WSA_WAIT_FAILED`, `WSA_INVALID_PARAMETER`, ES-8).
+    case noEvents
+}

@@ -1,9 +1,0 @@
-import CLinux
-
-/// The columns of a terminal; `nil` if the descriptor is none, or does not tell.
-///
-/// The corresponding C function is `ioctl` with `TIOCGWINSZ`.
-package func terminalColumns(of number: CInt) -> Int? {
-    let columns = clinux_terminal_columns(number)
-    return columns > 0 ? Int(columns) : nil
-}

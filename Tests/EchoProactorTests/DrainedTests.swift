@@ -1,0 +1,144 @@
+import EchoProactor
+import EchoSockets
+import EchoTestSupport
+import Glibc
+import Testing
+
+/// When a short receive means that nothing more is there, and when it does not (PR-3, PF-5).
+@Suite(.timeLimit(.minutes(5)))
+struct DrainedTests {
+    @Test func `PR-3: data and FIN in one edge give the data, then the end`() throws {
+        let port = try CompletionPort()
+        let worker = CompletionPort.Worker(of: port)
+        let (handle, peer) = try associatedConnection(with: port)
+        peer.send("last words")
+        peer.shutdown()
+        let isThere = port.withSocket(handle) { socket in
+            eventuallyBlocking { socket.poll(pollPeerClosed) }
+        }
+        #expect(isThere == true)
+        port.receive(on: handle)
+        #expect(worker.next()?.text == "last words")
+        port.receive(on: handle)
+        #expect(worker.next()?.byteCount == 0)
+    }
+
+    @Test func `PR-3: an urgent mark hides what lies behind it from one receive, not from two`()
+        throws
+    {
+        let port = try CompletionPort()
+        let worker = CompletionPort.Worker(of: port)
+        let (handle, peer) = try associatedConnection(with: port)
+        port.withSocket(handle) { try? $0.setUrgentInline() }
+        peer.send("ab")
+        peer.send("!", flags: CInt(MSG_OOB))
+        peer.send("cd")
+        let isThere = port.withSocket(handle) { socket in
+            eventuallyBlocking { socket.unreadByteCount >= 2 && socket.poll(POLLPRI) }
+        }
+        #expect(isThere == true)
+        var text = ""
+        while text.utf8.count < 5 {
+            port.receive(on: handle)
+            guard let packet = worker.next() else { break }
+            text += packet.text
+        }
+        #expect(text == "ab!cd")
+    }
+
+    @Test func `PR-3: after urgent data is dealt with, short receives are trusted again`() throws {
+        let port = try CompletionPort()
+        let worker = CompletionPort.Worker(of: port)
+        let (handle, peer) = try associatedConnection(with: port)
+        port.withSocket(handle) { try? $0.setUrgentInline() }
+        peer.send("!", flags: CInt(MSG_OOB))
+        port.receive(on: handle)
+        #expect(worker.next()?.text == "!")
+        for text in ["x", "y", "z"] {
+            port.receive(on: handle)
+            peer.send(text)
+            #expect(worker.next()?.text == text)
+        }
+    }
+
+    @Test func `PR-3: a full buffer says nothing about the rest`() throws {
+        let port = try CompletionPort(receiveBufferSize: 4)
+        let worker = CompletionPort.Worker(of: port)
+        let (handle, peer) = try associatedPair(with: port)
+        peer.send("12345678")
+        for text in ["1234", "5678"] {
+            port.receive(on: handle)
+            #expect(worker.next()?.text == text)
+        }
+        port.receive(on: handle)
+        #expect(worker.rest().isEmpty)
+        peer.send("9")
+        #expect(worker.next()?.text == "9")
+    }
+
+    @Test func `PR-4: data that comes while nothing is posted is not forgotten`() throws {
+        let port = try CompletionPort()
+        let worker = CompletionPort.Worker(of: port)
+        let (handle, peer) = try associatedPair(with: port)
+        peer.send("early")
+        #expect(worker.rest().isEmpty)
+        port.receive(on: handle)
+        #expect(worker.next()?.text == "early")
+    }
+
+    @Test func `a reset is an error, and the bytes before it are not lost to it`() throws {
+        let port = try CompletionPort()
+        let worker = CompletionPort.Worker(of: port)
+        let (handle, peer) = try associatedConnection(with: port)
+        port.receive(on: handle)
+        peer.reset()
+        #expect(worker.next()?.error?.rawValue == ECONNRESET)
+    }
+
+    @Test func `PR-5: a busy socket has at most 16 receives before another has its turn`() throws {
+        let port = try CompletionPort(receiveBufferSize: 1024)
+        let worker = CompletionPort.Worker(of: port)
+        let (busy, busyPeer) = try associatedPair(with: port, key: 1)
+        let (quiet, quietPeer) = try associatedPair(with: port, key: 2)
+        for _ in 0..<100 { busyPeer.send(String(repeating: "x", count: 1024)) }
+        port.receive(on: busy)
+        port.receive(on: quiet)
+        var before = 0
+        while let packet = worker.next() {
+            if packet.key == 2 { break }
+            before += 1
+            if before == 1 { quietPeer.send("me too") }
+            port.receive(on: busy)
+        }
+        #expect(before <= 80, "64 turns may pass before epoll is asked again")
+        #expect(before < 100, "the quiet socket came before the busy one was empty")
+    }
+
+    @Test func `PR-5: receives posted ahead have 16 a turn`() throws {
+        let port = try CompletionPort()
+        let worker = CompletionPort.Worker(of: port)
+        let (handle, peer) = try associatedPair(with: port)
+        let operations = (0..<40).map { _ in Operation(capacity: 1) }
+        for operation in operations { _ = port.receive(operation, on: handle) }
+        peer.send(String(repeating: "x", count: 40))
+        #expect(worker.next() != nil)
+        #expect(port.queuedCount == 16, "15 packets, and the socket's next turn")
+        #expect(worker.rest().count == 39)
+    }
+
+    @Test func `PR-5: receives that complete at once are 16 a turn as well`() throws {
+        let port = try CompletionPort()
+        let worker = CompletionPort.Worker(of: port)
+        let (handle, peer) = try associatedPair(with: port, options: .skipsPacketOnSuccess)
+        let operation = Operation(capacity: 1)
+        #expect(port.receive(operation, on: handle) == .pending)
+        peer.send(String(repeating: "x", count: 100))
+        #expect(worker.rest().count == 1)
+        var atOnce = 0
+        while port.receive(operation, on: handle) == .completed(bytes: 1) { atOnce += 1 }
+        #expect(atOnce == 15)
+        #expect(worker.rest().count == 1, "and the next turn brings the one that had to wait")
+    }
+}
+
+let pollPeerClosed: Int32 = 0x2000

@@ -1,0 +1,195 @@
+import EchoProactor
+import EchoSockets
+import EchoTestSupport
+import Glibc
+import Synchronization
+import Testing
+
+/// Long enough for anything that happens at all; no test waits for it to pass.
+let patience = Duration.seconds(20)
+
+/// A pair of connected Unix sockets, one end associated with a proactor.
+func associatedPair(
+    with proactor: SocketProactor,
+    key: UInt64 = 7,
+    options: AssociationOptions = []
+) throws -> (handle: SocketHandle, peer: Peer) {
+    let pair = try Socket.pair()
+    return try pair.split { first, second in
+        let handle = try proactor.associate(first, key: key, options: options)
+        return (handle, Peer(second))
+    }
+}
+
+/// A TCP connection over the loopback, the accepted end associated with a proactor.
+func associatedConnection(
+    with proactor: SocketProactor,
+    key: UInt64 = 7,
+    options: AssociationOptions = []
+) throws -> (handle: SocketHandle, peer: Peer) {
+    let listener = try Listener(.loopback(port: 0))
+    let client = try Socket(family: AF_INET, blocking: true)
+    _ = try client.connect(to: listener.address)
+    guard case .accepted(let socket, _) = listener.accept() else {
+        throw SystemError(call: "accept", errno: .current)
+    }
+    let handle = try proactor.associate(socket, key: key, options: options)
+    return (handle, Peer(client))
+}
+
+/// The other end of a connection, used directly.
+final class Peer: Sendable {
+    private let socket: Mutex<Socket?>
+
+    init(_ socket: consuming Socket) {
+        self.socket = Mutex(consume socket)
+    }
+
+    func use<Result>(_ body: (borrowing Socket) -> Result) -> Result? {
+        socket.withLock { socket in
+            switch socket {
+            case .some(let open): body(open)
+            case .none: nil
+            }
+        }
+    }
+
+    @discardableResult
+    func send(_ text: String, flags: CInt = 0) -> Transfer? {
+        use { socket in
+            var bytes = Array(text.utf8)
+            return unsafe bytes.withUnsafeMutableBytes {
+                unsafe socket.send(UnsafeRawBufferPointer($0), flags: flags)
+            }
+        }
+    }
+
+    /// Whatever is there now.
+    func receive(upTo count: Int = 65536) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
+        let transfer = use { socket in
+            unsafe bytes.withUnsafeMutableBytes { unsafe socket.receive(into: $0) }
+        }
+        guard case .bytes(let count)? = transfer else { return [] }
+        return Array(bytes.prefix(count))
+    }
+
+    func shutdown() {
+        use { $0.shutdown(.sending) }
+    }
+
+    func close() {
+        socket.withLock { $0 = nil }
+    }
+
+    func reset() {
+        use { $0.setResetOnClose() }
+        close()
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    var text: String { unsafe String(decoding: self, as: UTF8.self) }
+}
+
+extension Operation {
+    var text: String { unsafe bytes.text }
+}
+
+extension SocketProactor {
+    func send(_ text: String, with operation: Operation, on handle: SocketHandle) -> Submission {
+        let bytes = Array(text.utf8)
+        return unsafe bytes.withUnsafeBytes { unsafe send($0, with: operation, on: handle) }
+    }
+}
+
+extension CompletionPort {
+    func send(_ text: String, on handle: SocketHandle) -> Submission {
+        let bytes = Array(text.utf8)
+        return unsafe bytes.withUnsafeBytes { unsafe send($0, on: handle) }
+    }
+}
+
+/// A packet with its bytes copied, to look at after the worker has gone on.
+struct Seen: Hashable {
+    var key: UInt64
+    var kind: OperationKind
+    var byteCount: Int
+    var error: Errno?
+    var text: String
+
+    init(_ packet: Packet) {
+        key = packet.key
+        kind = packet.kind
+        byteCount = packet.byteCount
+        error = packet.error
+        text = unsafe packet.bytes.text
+    }
+}
+
+extension CompletionPort.Worker {
+    /// The next packet, good or bad, if one comes without waiting longer than needed.
+    func next(within timeout: Duration = patience) -> Seen? {
+        switch dequeue(timeout: timeout) {
+        case .success(let packet): Seen(packet)
+        case .failure(let packet): Seen(packet)
+        case .timedOut: nil
+        case .abandoned: nil
+        }
+    }
+
+    /// Everything that is there.
+    func rest() -> [Seen] {
+        var seen: [Seen] = []
+        while let packet = next(within: .zero) { seen.append(packet) }
+        return seen
+    }
+}
+
+/// Runs bodies on threads of their own, and waits for them without holding a task's thread.
+func onThreads<Result: Sendable>(
+    _ count: Int,
+    _ body: @escaping @Sendable (Int) -> Result
+) async throws -> [Result] {
+    let results = Mutex<[Int: Result]>([:])
+    let threads = try (0..<count).map { number in
+        try Thread(name: "test-\(number)") {
+            let result = body(number)
+            results.withLock { $0[number] = result }
+        }
+    }
+    await joined(threads)
+    let found = results.withLock { $0 }
+    return (0..<count).compactMap { found[$0] }
+}
+
+func onThread<Result: Sendable>(_ body: @escaping @Sendable () -> Result) async throws -> Result {
+    let results = try await onThreads(1) { _ in body() }
+    return try #require(results.first)
+}
+
+/// Waits for threads without holding a task's thread.
+func joined(_ threads: [Thread]) async {
+    await withCheckedContinuation { continuation in
+        let waiter = try? Thread(name: "test-join") {
+            for thread in threads { thread.join() }
+            continuation.resume()
+        }
+        waiter?.detach()
+    }
+}
+
+/// Something that threads wait for and a test opens.
+final class Gate: Sendable {
+    private let isOpen = Atomic(false)
+
+    func open() {
+        isOpen.store(true, ordering: .releasing)
+    }
+
+    func wait() {
+        _ = eventuallyBlocking { isOpen.load(ordering: .acquiring) }
+    }
+}
+
+let cancelled = Errno(rawValue: ECANCELED)
