@@ -10,6 +10,8 @@ import EchoSockets
 
     var number: CInt { unsafe box.takeUnretainedValue().listener.number }
 
+    var hasQueue: Bool { unsafe box.takeUnretainedValue().listener.hasQueue }
+
     func accept() -> AcceptOutcome {
         unsafe box.takeUnretainedValue().listener.accept()
     }

@@ -1,4 +1,4 @@
-import EchoSockets
+package import EchoSockets
 import Glibc
 
 extension SocketProactor {
@@ -42,6 +42,26 @@ extension SocketProactor {
         return post(operation, on: handle) { state in
             state.listener == nil ? -Int(EINVAL) : nil
         }
+    }
+
+    /// Accepts the first queued connection now, without an operation.
+    ///
+    /// Any thread.
+    ///
+    /// - Returns: the connection, or what came instead; `.nothing` if the handle is stale.
+    package final func accept(on handle: SocketHandle) -> AcceptOutcome {
+        var outcome = AcceptOutcome.nothing
+        _ = table.withState(handle) { state in
+            if let listener = state.listener { outcome = listener.accept() }
+        }
+        return outcome
+    }
+
+    /// Whether a connection is queued on a listening socket; `false` if the handle is stale.
+    ///
+    /// Any thread.
+    package final func hasQueue(_ handle: SocketHandle) -> Bool {
+        table.withState(handle) { $0.listener?.hasQueue ?? false } ?? false
     }
 
     /// Takes an operation on, unless it is under way or cannot be indicated.

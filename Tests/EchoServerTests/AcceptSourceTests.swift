@@ -10,13 +10,13 @@ struct AcceptSourceTests {
     @Test func `connections are served in the order they came, until none is queued`() async throws
     {
         let probe = try AcceptSourceProbe()
-        #expect(probe.step() == .empty)
+        #expect(probe.step() == .idle)
         let first = try await probe.connectQueued()
         let second = try probe.connect()
         let (one, two) = (try first.bound, try second.bound)
         #expect(probe.step() == .served(one))
         #expect(await probe.step(until: .served(two)))
-        #expect(probe.step() == .empty)
+        #expect(probe.step() == .idle)
         #expect(probe.statistics.accepted == 2)
         #expect(probe.logged == [])
         _ = (first.number, second.number)
@@ -28,7 +28,7 @@ struct AcceptSourceTests {
         let one = try first.bound
         #expect(probe.step() == .served(one))
         let second = try await probe.connectQueued()
-        #expect(probe.step() == .next)
+        #expect(probe.step() == .again)
         #expect(await second.failure == ECONNRESET)
         probe.leave(one)
         let third = try await probe.connectQueued()
@@ -40,7 +40,7 @@ struct AcceptSourceTests {
     @Test func `PF-1: a socket the model cannot serve is rejected`() async throws {
         let probe = try AcceptSourceProbe(canServe: { _ in false })
         let client = try await probe.connectQueued()
-        #expect(probe.step() == .next)
+        #expect(probe.step() == .again)
         #expect(probe.statistics.rejected == [.modelCapacity: 1])
         #expect(await client.failure == ECONNRESET)
     }
@@ -116,7 +116,7 @@ struct AcceptSourceTests {
         let two = try second.bound
         first.setResetOnClose()
         _ = consume first
-        #expect(await probe.step(until: .next))
+        #expect(await probe.step(until: .again))
         #expect(probe.step() == .served(two))
         #expect(probe.statistics.acceptFailures == 1)
         #expect(probe.statistics.active == 1)
@@ -138,9 +138,115 @@ struct AcceptSourceTests {
 
     @Test func `a closed listening socket has nothing to accept`() throws {
         let probe = try AcceptSourceProbe()
-        probe.listening.close()
-        #expect(probe.step() == .empty)
+        probe.source.close()
+        #expect(probe.step() == .closed)
         #expect(!probe.listening.isOpen)
+        #expect(!probe.source.isOpen)
+    }
+}
+
+@Suite(.timeLimit(.minutes(5)))
+struct AcceptSourceDrainTests {
+    @Test func `draining serves what is queued, then closes`() async throws {
+        let probe = try AcceptSourceProbe()
+        let first = try await probe.connectQueued()
+        let one = try first.bound
+        #expect(!probe.source.seeksEnd)
+        probe.source.drain()
+        #expect(probe.source.seeksEnd)
+        #expect(probe.step() == .served(one))
+        #expect(probe.listening.isOpen)
+        #expect(probe.step() == .closed)
+        #expect(!probe.listening.isOpen)
+        _ = first.number
+    }
+
+    @Test func `draining leaves an inherited socket's queue to its next owner`() async throws {
+        let probe = try AcceptSourceProbe(inherited: true)
+        let client = try await probe.connectQueued()
+        probe.source.drain()
+        #expect(probe.step() == .closed)
+        #expect(!probe.listening.isOpen)
+        #expect(probe.statistics.accepted == 0)
+        _ = client.number
+    }
+
+    @Test(arguments: [false, true])
+    func `draining serves what has left the queue`(_ inherited: Bool) async throws {
+        let decision = Locked(EchoServer.AdmissionDecision.defer)
+        let probe = try AcceptSourceProbe(
+            .init(admission: { _ in decision.withLock { $0 } }),
+            inherited: inherited
+        )
+        let client = try await probe.connectQueued()
+        let address = try client.bound
+        #expect(probe.step().moment != nil)
+        probe.source.drain()
+        #expect(probe.step().moment != nil)
+        #expect(probe.source.isOpen)
+        decision.withLock { $0 = .accept }
+        #expect(probe.step() == .served(address))
+        #expect(probe.step() == .closed)
+        _ = client.number
+    }
+}
+
+@Suite(.timeLimit(.minutes(5)))
+struct AcceptSourceEngineTests {
+    @Test func `what an engine brings is judged like what is accepted here`() async throws {
+        let probe = try AcceptSourceProbe(.init(maximumConnections: 1))
+        let first = try await probe.connectQueued()
+        let second = try probe.connect()
+        let one = try first.bound
+        #expect(probe.bring(probe.listening.accept(blocking: false)) == .served(one))
+        _ = await eventually { isReadable(probe.listening.number, within: .zero) }
+        #expect(probe.bring(probe.listening.accept(blocking: false)) == .again)
+        #expect(await second.failure == ECONNRESET)
+        #expect(probe.bring(.nothing) == .idle)
+        #expect(probe.bring(.lost(Errno(rawValue: ECONNABORTED))) == .again)
+        #expect(probe.bring(.exhausted(Errno(rawValue: EMFILE))).moment != nil)
+        #expect(probe.source.seeksEnd)
+        #expect(probe.bring(.failed(Errno(rawValue: EINVAL))) == .closed)
+        #expect(!probe.listening.isOpen)
+        #expect(probe.statistics.acceptFailures == 2)
+        _ = first.number
+    }
+
+    @Test func `what an engine brings while it is full waits for a place`() async throws {
+        let probe = try AcceptSourceProbe(.init(maximumConnections: 1, whenFull: .defer))
+        let first = try await probe.connectQueued()
+        let one = try first.bound
+        #expect(probe.step() == .served(one))
+        let second = try await probe.connectQueued()
+        let two = try second.bound
+        #expect(probe.bring(probe.listening.accept(blocking: false)).moment != nil)
+        #expect(probe.step().moment != nil)
+        probe.leave(one)
+        #expect(probe.isWoken)
+        #expect(probe.step() == .served(two))
+        #expect(probe.statistics.deferred == 0)
+        _ = (first.number, second.number)
+    }
+
+    @Test(arguments: [false, true])
+    func `draining serves what an engine has brought`(_ inherited: Bool) async throws {
+        let probe = try AcceptSourceProbe(inherited: inherited)
+        let client = try await probe.connectQueued()
+        let address = try client.bound
+        probe.source.drain()
+        #expect(probe.bring(probe.listening.accept(blocking: false)) == .served(address))
+        #expect(probe.step() == .closed)
+        _ = client.number
+    }
+
+    @Test func `what an engine brings after the end is closed`() async throws {
+        let probe = try AcceptSourceProbe()
+        let client = try await probe.connectQueued()
+        let outcome = probe.listening.accept(blocking: false)
+        probe.source.close()
+        #expect(probe.bring(outcome) == .closed)
+        #expect(isReadable(client.number, within: .seconds(5)))
+        #expect(probe.statistics.accepted == 0)
     }
 }
 
@@ -174,10 +280,10 @@ struct AcceptSourceShortageTests {
         #expect(probe.step() == .served(address))
         _ = probe.source.ranShort(Self.noDescriptors)
         #expect(probe.logged == [Self.lacking])
-        #expect(probe.step() == .empty)
+        #expect(probe.step() == .idle)
         #expect(probe.logged == [Self.lacking, Self.again])
         #expect(probe.lastLogged("failures") == "2")
-        #expect(probe.step() == .empty)
+        #expect(probe.step() == .idle)
         #expect(probe.logged.count == 2)
         let before = MonotonicTime.now
         let moment = probe.source.ranShort(Self.noDescriptors)
@@ -232,7 +338,7 @@ struct AcceptSourceShortageTests {
             #expect(probe.logged == [Self.lacking])
             #expect(probe.step() == .served(one))
             #expect(await probe.step(until: .served(two)))
-            #expect(probe.step() == .empty)
+            #expect(probe.step() == .idle)
             #expect(probe.logged == [Self.lacking, Self.again])
             #expect(probe.statistics.acceptFailures == 2)
             _ = (first.number, second.number)

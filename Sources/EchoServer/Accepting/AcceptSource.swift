@@ -2,31 +2,37 @@ import EchoSockets
 import Glibc
 
 /// Accepts from one listening socket by the rules of admission: limits, the accept condition,
-/// holding back, and what to do when descriptors run out.
+/// holding back, what to do when descriptors run out, and how a shutdown ends it.
 ///
-/// Confined to one thread; does not wait.
+/// All that acceptors decide is decided here; what drives one only waits as it is told. Confined to
+/// one thread; does not wait.
 final class AcceptSource {
-    /// What an attempt came to.
+    /// What to do next.
     enum Step: ~Copyable {
-        /// Serve this connection.
+        /// Serve this connection, then go on.
         case serve(AcceptedSocket)
-        /// Nothing to serve from this one; try again at once.
-        case next
-        /// No connection is queued.
-        case empty
-        /// Not now: try again at that moment, or earlier if a connection ends.
-        case wait(until: MonotonicTime)
+        /// Nothing to serve from this one; go on.
+        case again
+        /// No connection is queued: wait until the socket says that one is.
+        case idle
+        /// Not now: go on at that moment, or earlier if the retry signal comes.
+        case pause(until: MonotonicTime)
+        /// Nothing will be accepted any more.
+        case closed
     }
 
-    /// The socket it accepts from.
-    let listening: any ConnectionSource
+    private let listening: any ConnectionSource
     private let context: ServingContext
-    private let wakeup: Wakeup
+    private let retry: RetrySignal
     private let blocking: Bool
     private let canServe: @Sendable (CInt) -> Bool
+    /// Accepted and held back: first in line.
     private var held: AcceptedSocket?
     // Whether the log has been told that the one that is held was opened.
     private var isHeldTold = false
+    /// What an engine has accepted and nobody has decided about.
+    private var brought: AcceptOutcome?
+    private var isDraining = false
     private var shortage = Shortage()
     private var losses = 0
     /// Connections lost in a row before it is not taken for their fault any more.
@@ -35,32 +41,69 @@ final class AcceptSource {
     /// - Parameters:
     ///   - listening: the socket.
     ///   - context: limits, counts and log.
-    ///   - wakeup: signalled when waiting may have come to an end early.
     ///   - blocking: whether the model wants blocking sockets.
     ///   - canServe: whether the model can serve a socket with that descriptor.
+    ///   - retry: called when a pause may have come to an end early, on any thread.
     init(
         _ listening: any ConnectionSource,
         _ context: ServingContext,
-        wakeup: Wakeup,
         blocking: Bool = false,
-        canServe: @escaping @Sendable (CInt) -> Bool = { _ in true }
+        canServe: @escaping @Sendable (CInt) -> Bool = { _ in true },
+        retry: @escaping @Sendable () -> Void
     ) {
         self.listening = listening
         self.context = context
-        self.wakeup = wakeup
         self.blocking = blocking
         self.canServe = canServe
+        self.retry = RetrySignal(retry)
+    }
+
+    /// Whether a connection may still come of it.
+    var isOpen: Bool { listening.isOpen || isHolding || hasBrought }
+
+    /// Whether to go on until no connection is queued, rather than to wait after each: a drain and
+    /// a shortage are over when the queue was found empty, of which the socket says nothing.
+    var seeksEnd: Bool { isDraining || shortage.isOngoing }
+
+    private var isHolding: Bool {
+        switch held {
+        case .some: true
+        case .none: false
+        }
+    }
+
+    private var hasBrought: Bool {
+        switch brought {
+        case .some: true
+        case .none: false
+        }
     }
 
     /// Accepts one connection, if there is one and the rules allow it.
-    func step() -> Step {
+    func next() -> Step {
         if let held = held.take() { return offer(held, again: true) }
+        // What is queued on an inherited socket is for whoever has the socket next; what has left
+        // the queue is not.
+        if isDraining, listening.isInherited { listening.close() }
+        guard isOpen else { return .closed }
         // Full: leave it queued, it is served in its turn when a place is free.
-        if context.admission.isFull(notifying: wakeup) { return .wait(until: .now + .seconds(60)) }
-        if !context.hasMemoryForOneMore, listening.hasQueue {
-            return .wait(until: ranShort(Errno(rawValue: ENOMEM)))
+        if context.admission.isFull(notifying: retry) { return .pause(until: .now + .seconds(60)) }
+        if !context.hasMemoryForOneMore, hasBrought || listening.hasQueue {
+            return .pause(until: ranShort(Errno(rawValue: ENOMEM)))
         }
-        switch listening.accept(blocking: blocking) {
+        return judge(brought.take() ?? listening.accept(blocking: blocking))
+    }
+
+    /// Takes what an engine has accepted, and says what becomes of it.
+    func next(_ outcome: consuming AcceptOutcome) -> Step {
+        // Closed meanwhile: so is what has come too late.
+        guard isOpen else { return .closed }
+        brought = consume outcome
+        return next()
+    }
+
+    private func judge(_ outcome: consuming AcceptOutcome) -> Step {
+        switch consume outcome {
         case .accepted(let socket, let peer):
             losses = 0
             let peer = identify(socket, peer)
@@ -68,14 +111,30 @@ final class AcceptSource {
         case .nothing:
             losses = 0
             endShortage()
-            return .empty
+            if isDraining { listening.close() }
+            return listening.isOpen ? .idle : .closed
         case .lost(let errno): return lost(errno)
-        case .exhausted(let errno): return .wait(until: ranShort(errno))
+        case .exhausted(let errno): return .pause(until: ranShort(errno))
         case .failed(let errno):
             context.log.listenerFailed(listening.address, errno)
             listening.close()
-            return .empty
+            return .closed
         }
+    }
+
+    /// Has what is queued be served, and the socket closed then; an inherited one keeps its queue for
+    /// the next owner.
+    ///
+    /// A pause is over.
+    func drain() {
+        isDraining = true
+    }
+
+    /// Closes the socket, and gives up what has not been served.
+    func close() {
+        listening.close()
+        held = nil
+        brought = nil
     }
 
     // Whose a Unix socket is costs a system call: only if somebody wants to know.
@@ -96,9 +155,9 @@ final class AcceptSource {
         losses += 1
         guard losses >= Self.lossLimit else {
             context.admission.acceptFailed()
-            return .next
+            return .again
         }
-        return .wait(until: ranShort(errno))
+        return .pause(until: ranShort(errno))
     }
 
     private func offer(_ accepted: consuming AcceptedSocket, again: Bool) -> Step {
@@ -117,18 +176,18 @@ final class AcceptSource {
             isHeldTold = false
             accepted.socket.setResetOnClose()
             context.log.rejected(accepted.peer, reason)
-            return .next
+            return .again
         case .defer:
             // Keeps its place: nothing behind it is accepted before it (SEL-10, SEL-12). A peer
             // that has gone meanwhile must not hold up the others.
             if accepted.socket.hasFailed {
                 context.admission.acceptFailed()
-                return .next
+                return .again
             }
             held = consume accepted
             // One that ended while the question was asked would be missed otherwise.
-            let isStale = context.admission.notifyWhenOneEnds(wakeup, since: departures)
-            return .wait(until: isStale ? .now : .now + .milliseconds(100))
+            let isStale = context.admission.notifyWhenOneEnds(retry, since: departures)
+            return .pause(until: isStale ? .now : .now + .milliseconds(100))
         }
     }
 
@@ -146,7 +205,7 @@ final class AcceptSource {
     func ranShort(_ errno: Errno) -> MonotonicTime {
         context.admission.acceptFailed()
         if shortage.failed(at: .now) { context.log.exhausted(listening.address, errno) }
-        context.admission.notifyWhenOneEnds(wakeup)
+        context.admission.notifyWhenOneEnds(retry)
         return .now + shortage.pause
     }
 
@@ -159,20 +218,8 @@ final class AcceptSource {
         return ranShort(errno)
     }
 
-    /// Whether descriptors, memory or threads were lacking when it last tried, and the queue has
-    /// not been found empty since.
-    var isShort: Bool { shortage.isOngoing }
-
-    /// Whether a connection is being held back.
-    var holdsConnection: Bool {
-        switch held {
-        case .some: true
-        case .none: false
-        }
-    }
-
-    /// The queue was found empty: what was lacking is there again.
-    func endShortage() {
+    // The queue was found empty: what was lacking is there again.
+    private func endShortage() {
         guard let ended = shortage.end(at: .now) else { return }
         context.log.recovered(listening.address, after: ended.span, failures: ended.failures)
     }

@@ -36,13 +36,9 @@ final class AcceptorThread: Sendable {
     ) throws(SystemError) {
         let started = try Self.thread(orElse: ended) { [self] in
             var loop = AcceptLoop(sockets, wakeup, context) { [context, wakeup] socket in
-                AcceptSource(
-                    socket,
-                    context,
-                    wakeup: wakeup,
-                    blocking: blocking,
-                    canServe: canServe
-                )
+                AcceptSource(socket, context, blocking: blocking, canServe: canServe) {
+                    wakeup.signal()
+                }
             }
             loop.run(serve) {
                 pulse.answer()
@@ -95,7 +91,6 @@ private struct AcceptLoop {
         let socket: ListeningSocket
         let source: AcceptSource
         var notBefore: MonotonicTime?
-        var isOpen = true
     }
 
     private var entries: [Entry]
@@ -103,7 +98,6 @@ private struct AcceptLoop {
     private let context: ServingContext
     private let monitor: AddressMonitor?
     private var end: MonotonicTime?
-    private var isDraining: Bool { end != nil }
 
     init(
         _ sockets: [ListeningSocket],
@@ -127,23 +121,14 @@ private struct AcceptLoop {
                 if end == nil { beginDraining() }
                 end = plan.deadline
             }
-            let ready = wait()
-            for index in entries.indices where ready.contains(index) || isDraining {
-                accept(index, serve)
-            }
-            if isDraining, entries.allSatisfy({ !$0.isOpen }) { return }
+            for index in wait() { accept(index, serve) }
+            if end != nil, entries.allSatisfy({ !$0.source.isOpen }) { return }
         }
     }
 
     private mutating func beginDraining() {
-        for index in entries.indices { entries[index].notBefore = nil }
+        for entry in entries { entry.source.drain() }
         wakeup.signal()
-    }
-
-    // What is queued on an inherited socket is for whoever has the socket next; what has left the
-    // queue is not.
-    private func leavesQueue(_ entry: Entry) -> Bool {
-        isDraining && entry.socket.isInherited && !entry.source.holdsConnection
     }
 
     // A burst, so that one busy socket does not keep the others waiting for ever.
@@ -151,36 +136,27 @@ private struct AcceptLoop {
         _ index: Int,
         _ serve: (consuming AcceptedSocket) -> HandOver
     ) {
-        guard entries[index].isOpen else { return }
         if let moment = entries[index].notBefore, moment > .now { return }
         entries[index].notBefore = nil
+        let source = entries[index].source
         for _ in 0..<64 {
-            if leavesQueue(entries[index]) {
-                entries[index].isOpen = false
-                return
-            }
-            switch entries[index].source.step() {
+            switch source.next() {
             case .serve(let accepted):
                 switch serve(accepted) {
                 case .served: continue
                 case .lacking(let errno, let accepted):
-                    entries[index].notBefore = entries[index].source.takeBack(accepted, errno)
+                    entries[index].notBefore = source.takeBack(accepted, errno)
                     return
                 }
-            case .next: continue
-            case .empty:
-                if isDraining || !entries[index].socket.isOpen {
-                    entries[index].isOpen = false
-                }
-                return
-            case .wait(let moment):
+            case .again: continue
+            case .idle: return
+            case .closed: return
+            case .pause(let moment):
                 entries[index].notBefore = moment
                 return
             }
         }
-        // The queue may be empty now, of which the socket will say nothing: draining and a shortage
-        // are over when it was found to be.
-        if isDraining || entries[index].source.isShort { wakeup.signal() }
+        if source.seeksEnd { wakeup.signal() }
     }
 
     /// Waits for connections, a wake-up or the end of a pause; gives the entries to look at.
@@ -190,8 +166,8 @@ private struct AcceptLoop {
         polled.append(pollfd(fd: monitor?.number ?? -1, events: Int16(POLLIN), revents: 0))
         var timeout = end.map { ($0 - now).millisecondsRoundedUp } ?? -1
         for entry in entries {
-            var number = entry.isOpen ? entry.socket.number : -1
-            if let moment = entry.notBefore, entry.isOpen {
+            var number = entry.source.isOpen ? entry.socket.number : -1
+            if let moment = entry.notBefore {
                 number = -1
                 let rest = (moment - now).millisecondsRoundedUp
                 timeout = timeout < 0 ? rest : min(timeout, rest)

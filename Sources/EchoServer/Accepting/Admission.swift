@@ -27,7 +27,7 @@ final class Admission: Sendable {
         var active = 0
         var perPeer: [PeerGroup: Int] = [:]
         var statistics = EchoServer.Statistics()
-        var waiting: [Wakeup] = []
+        var waiting: [RetrySignal] = []
         var departures: UInt64 = 0
         var signal: ActivitySignal?
         var changes: UInt64 = 0
@@ -54,13 +54,13 @@ final class Admission: Sendable {
 
     /// Whether to leave connections queued in the kernel for now: the server is full and defers.
     ///
-    /// - Parameter wakeup: signalled once when a connection has ended, if the answer is yes.
+    /// - Parameter retry: sent once when a connection has ended, if the answer is yes.
     /// - Returns: whether it is full.
-    func isFull(notifying wakeup: Wakeup) -> Bool {
+    func isFull(notifying retry: RetrySignal) -> Bool {
         guard whenFull == .defer, maximum != .max else { return false }
         return state.withLock { state in
             guard state.active >= maximum else { return false }
-            Self.register(wakeup, &state)
+            Self.register(retry, &state)
             return true
         }
     }
@@ -68,22 +68,22 @@ final class Admission: Sendable {
     /// How many connections have ended; for ``notifyWhenOneEnds(_:since:)``.
     var departures: UInt64 { state.withLock { $0.departures } }
 
-    /// Asks for a wake-up when a connection ends: a place, or descriptors, may be free then.
+    /// Asks for a signal when a connection ends: a place, or descriptors, may be free then.
     ///
     /// - Parameters:
-    ///   - wakeup: what to signal, once.
+    ///   - retry: what to send, once.
     ///   - departures: how many had ended when the caller found that it has to wait.
     /// - Returns: whether one has ended since, so that there is nothing to wait for.
     @discardableResult
-    func notifyWhenOneEnds(_ wakeup: Wakeup, since departures: UInt64 = .max) -> Bool {
+    func notifyWhenOneEnds(_ retry: RetrySignal, since departures: UInt64 = .max) -> Bool {
         state.withLock { state in
-            Self.register(wakeup, &state)
+            Self.register(retry, &state)
             return state.departures > departures
         }
     }
 
-    private static func register(_ wakeup: Wakeup, _ state: inout State) {
-        if !state.waiting.contains(where: { $0 === wakeup }) { state.waiting.append(wakeup) }
+    private static func register(_ retry: RetrySignal, _ state: inout State) {
+        if !state.waiting.contains(where: { $0 === retry }) { state.waiting.append(retry) }
     }
 
     /// How often a connection has been accepted, turned away or ended; for
@@ -206,11 +206,11 @@ final class Admission: Sendable {
     func rejected(_ reason: EchoServer.RejectionReason, admitted peer: Peer? = nil) {
         let waiting = change { state in
             _ = Self.count(.reject(reason), &state)
-            guard let peer else { return [Wakeup]() }
+            guard let peer else { return [RetrySignal]() }
             state.statistics.accepted -= 1
             return Self.leave(peer, &state)
         }
-        for wakeup in waiting { wakeup.signal() }
+        for retry in waiting { retry.send() }
     }
 
     /// Takes back the admission of a connection that cannot be served for now; it will be asked
@@ -227,7 +227,7 @@ final class Admission: Sendable {
             if !wasFull { state.waiting = waiting }
             return wasFull ? waiting : []
         }
-        for wakeup in waiting { wakeup.signal() }
+        for retry in waiting { retry.send() }
     }
 
     /// Counts an accept call that failed.
@@ -246,7 +246,7 @@ final class Admission: Sendable {
     /// Counts connections that have ended, and wakes whoever waits for a free place.
     func leave(_ departures: some Collection<Departure>) {
         let waiting = change { Self.leave(departures, &$0) }
-        for wakeup in waiting { wakeup.signal() }
+        for retry in waiting { retry.send() }
     }
 
     /// Counts connections that have ended, unless another thread is counting.
@@ -254,15 +254,15 @@ final class Admission: Sendable {
     /// - Returns: whether they were counted.
     func leaveIfFree(_ departures: some Collection<Departure>) -> Bool {
         guard let waiting = changeIfFree({ Self.leave(departures, &$0) }) else { return false }
-        for wakeup in waiting { wakeup.signal() }
+        for retry in waiting { retry.send() }
         return true
     }
 
     private static func leave(
         _ departures: some Collection<Departure>,
         _ state: inout State
-    ) -> [Wakeup] {
-        var waiting: [Wakeup] = []
+    ) -> [RetrySignal] {
+        var waiting: [RetrySignal] = []
         for departure in departures {
             let reason = EchoServer.CloseReason(departure.cause)
             state.statistics.closed[reason, default: 0] += 1
@@ -271,7 +271,7 @@ final class Admission: Sendable {
         return waiting
     }
 
-    private static func leave(_ peer: Peer, _ state: inout State) -> [Wakeup] {
+    private static func leave(_ peer: Peer, _ state: inout State) -> [RetrySignal] {
         state.active -= 1
         state.departures += 1
         state.signal?.tell()

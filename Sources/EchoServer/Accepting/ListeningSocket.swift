@@ -4,6 +4,8 @@ import EchoSockets
 protocol ConnectionSource: AnyObject {
     /// Where it is bound.
     var address: SocketAddress { get }
+    /// Whether it came from outside: connections still queued are left to whoever has it next.
+    var isInherited: Bool { get }
     /// Whether ``close()`` has not been called yet.
     var isOpen: Bool { get }
     /// Whether a connection is queued.
@@ -22,7 +24,6 @@ protocol ConnectionSource: AnyObject {
 /// A listening socket that several threads may accept from and any may close.
 final class ListeningSocket: ConnectionSource, Sendable {
     let address: SocketAddress
-    /// Whether it came from outside: connections still queued are left to whoever has it next.
     let isInherited: Bool
     /// What the service manager calls it, if it is inherited.
     let name: String?

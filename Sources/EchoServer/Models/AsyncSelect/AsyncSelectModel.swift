@@ -134,13 +134,15 @@ private final class AsyncSelectWindow {
         keepHouse()
     }
 
-    // What other threads have sent: here only the order to drain.
+    // What other threads have sent, the order to drain; or that a connection has ended, which may
+    // end a pause.
     private func takeOrders() {
         _ = core.takeMessages()
         if core.isDraining, !isDraining {
             isDraining = true
             for acceptor in acceptors { acceptor.drain() }
         }
+        for acceptor in acceptors { acceptor.resume() }
         keepHouse()
     }
 

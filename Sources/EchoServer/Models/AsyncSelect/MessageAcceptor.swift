@@ -12,11 +12,8 @@ final class MessageAcceptor {
     let address: SlotAddress
     private let port: ListeningPort
     private let source: AcceptSource
-    private let wakeup: Wakeup
-    private var woken: Watch?
     private var retry: LoopTimer?
     private var isPaused = false
-    private var isDraining = false
     private let serve: (consuming AcceptedSocket) -> Void
     private let resumed: () -> Void
 
@@ -40,43 +37,29 @@ final class MessageAcceptor {
         self.resumed = resumed
         port = try ListeningPort(socket, pump.loop)
         address = port.listener.address
-        let wakeup = try Wakeup()
-        self.wakeup = wakeup
-        source = AcceptSource(port, context, wakeup: wakeup)
+        let waker = pump.loop.waker
+        source = AcceptSource(port, context) { waker.wake() }
         retry = try LoopTimer(on: pump.loop) { [unowned self] in resume() }
         try port.listener.select(port.selection, postingTo: pump.queue)
         watchAddresses()
-        let watch = unsafe try Watch(
-            pump.loop,
-            descriptor: wakeup.number,
-            .read,
-            persistent: true,
-            context: Unmanaged.passUnretained(self).toOpaque(),
-            callback: freePlaceSignalled
-        )
-        try watch.add()
-        woken = consume watch
     }
 
     /// Whether it still accepts, or will again.
-    var isOpen: Bool { port.isOpen }
+    var isOpen: Bool { source.isOpen }
 
     /// A connection is queued, or was when the message was posted.
     func accept() {
         guard !isPaused else { return }
-        // One for one message: accepting enables the next (AS-11). Draining takes all, and so does
-        // a shortage, which is over when the queue was found empty.
+        // One for one message: accepting enables the next (AS-11).
         repeat {
-            if isDraining, port.isInherited, !source.holdsConnection { return close() }
-            switch source.step() {
+            switch source.next() {
             case .serve(let accepted): serve(accepted)
-            case .next: break
-            case .empty:
-                if isDraining { return close() }
-                return keepWatching()
-            case .wait(let moment): return pause(until: moment)
+            case .again: break
+            case .idle: return keepWatching()
+            case .pause(let moment): return pause(until: moment)
+            case .closed: return close()
             }
-        } while isDraining || source.isShort
+        } while source.seeksEnd
         keepWatching()
     }
 
@@ -91,10 +74,10 @@ final class MessageAcceptor {
         pause(until: source.ranShort(Errno(rawValue: ENOMEM)))
     }
 
-    /// A pause is over.
+    /// A pause is over, or may be: a connection has ended.
     ///
     /// The accept event is still disabled, so there will be no message.
-    fileprivate func resume() {
+    func resume() {
         guard isPaused else { return }
         isPaused = false
         retry?.cancel()
@@ -105,11 +88,6 @@ final class MessageAcceptor {
         keepWatching()
     }
 
-    fileprivate func connectionEnded() {
-        wakeup.clear()
-        resume()
-    }
-
     /// Asks for one message when the addresses of the host change, if the socket stands for all
     /// of them (AS-13).
     func watchAddresses() {
@@ -117,10 +95,8 @@ final class MessageAcceptor {
     }
 
     /// Accepts what is queued, then closes.
-    ///
-    /// Inherited sockets keep their queue for the next owner; what has left it is served.
     func drain() {
-        isDraining = true
+        source.drain()
         isPaused = false
         accept()
     }
@@ -128,8 +104,7 @@ final class MessageAcceptor {
     /// Closes the socket.
     func close() {
         retry?.cancel()
-        woken = nil
-        port.close()
+        source.close()
     }
 }
 
@@ -162,9 +137,4 @@ private final class ListeningPort: ConnectionSource {
     func close() {
         listener.close()
     }
-}
-
-private func freePlaceSignalled(_: CInt, _: Int16, _ context: UnsafeMutableRawPointer?) {
-    guard let context = unsafe context else { return }
-    unsafe Unmanaged<MessageAcceptor>.fromOpaque(context).takeUnretainedValue().connectionEnded()
 }

@@ -7,13 +7,10 @@ import Glibc
 ///
 /// Used by one thread at a time; does not wait.
 final class PortAcceptor {
-    private let port: CompletionPort
     private let listening: PostedListener
     private let source: AcceptSource
-    private var notBefore: MonotonicTime?
-    private var emptyIfPendingAt: MonotonicTime?
-    private var lastCallAt: MonotonicTime?
-    private var isClosed = false
+    /// When it wants to be looked at again.
+    private(set) var due: MonotonicTime?
 
     /// Takes over a listening socket.
     ///
@@ -22,92 +19,81 @@ final class PortAcceptor {
     ///   - port: where its packets go.
     ///   - key: what they carry (CP-10).
     ///   - context: limits, counts and log.
-    ///   - wakeup: signalled when a pause may have come to an end early.
+    ///   - retry: called when a pause may have come to an end early, on any thread.
     /// - Throws: why the socket cannot be watched.
     init(
         _ socket: ListeningSocket,
         _ port: CompletionPort,
         key: UInt64,
         _ context: ServingContext,
-        _ wakeup: Wakeup
+        retry: @escaping @Sendable () -> Void
     ) throws(SystemError) {
-        self.port = port
         listening = try PostedListener(socket, port, key: key)
-        source = AcceptSource(listening, context, wakeup: wakeup)
+        source = AcceptSource(listening, context, retry: retry)
     }
 
     /// Whether it still accepts, or has accepted what is not served yet.
-    var isOpen: Bool {
-        listening.isOpen
-            || !isClosed
-                && (listening.isPosted || listening.hasOutcome || source.holdsConnection)
-    }
+    var isOpen: Bool { source.isOpen || listening.isPosted }
 
-    /// When it wants to be looked at again.
-    var due: MonotonicTime? {
-        guard isOpen else { return nil }
-        return [notBefore, emptyIfPendingAt, lastCallAt].compactMap { $0 }.min()
+    /// Posts the first operation.
+    func begin() {
+        if due == nil { listening.post() }
     }
 
     /// The operation has completed.
     func completed(_ serve: (consuming AcceptedSocket) -> Void) {
-        listening.take()
-        if notBefore == nil { advance(serve) }
+        switch listening.take() {
+        case .some(let outcome): advance(source.next(outcome), serve)
+        case .none: advance(source.next(), serve)
+        }
     }
 
-    /// A pause may be over: tries again.
+    /// A pause may be over: goes on.
     func resume(_ serve: (consuming AcceptedSocket) -> Void) {
-        guard notBefore != nil else { return }
-        notBefore = nil
-        emptyIfPendingAt = .coarse + .milliseconds(200)
-        advance(serve)
+        guard due != nil else { return }
+        due = nil
+        advance(source.next(), serve)
     }
 
-    /// Posts the first operation, or goes on where a pause ended.
-    func advance(_ serve: (consuming AcceptedSocket) -> Void) {
-        while isOpen, listening.hasOutcome || source.holdsConnection {
-            switch source.step() {
+    // One for one operation, unless the queue is to be found empty.
+    private func advance(
+        _ first: consuming AcceptSource.Step,
+        _ serve: (consuming AcceptedSocket) -> Void
+    ) {
+        var step = first
+        while true {
+            switch consume step {
             case .serve(let accepted): serve(accepted)
-            case .next: break
-            case .empty: break
-            case .wait(let moment):
-                notBefore = moment
-                emptyIfPendingAt = nil
+            case .again: break
+            case .idle: return listening.post()
+            case .pause(let moment):
+                due = moment
                 return
+            case .closed: return
             }
+            guard source.seeksEnd else { return listening.post() }
+            step = source.next()
         }
-        listening.post()
     }
 
-    /// Does what is due by the clock.
+    /// Goes on if a pause is over.
     func check(_ now: MonotonicTime, _ serve: (consuming AcceptedSocket) -> Void) {
-        if let moment = notBefore, moment <= now { resume(serve) }
-        if let moment = emptyIfPendingAt, moment <= now { lookForEnd(now) }
-        guard let moment = lastCallAt, moment <= now, notBefore == nil else { return }
-        if listening.isWaiting, !listening.hasQueue {
-            close()
-        } else {
-            lastCallAt = now + .milliseconds(10)
-        }
-    }
-
-    private func lookForEnd(_ now: MonotonicTime) {
-        if listening.isWaiting { source.endShortage() }
-        emptyIfPendingAt = source.isShort ? now + .milliseconds(200) : nil
+        if let moment = due, moment <= now { resume(serve) }
     }
 
     /// Accepts what is queued, then closes.
-    ///
-    /// Inherited sockets keep their queue for the next owner; what has left it is served.
-    func drain() {
-        if listening.isInherited { return listening.close() }
-        if lastCallAt == nil { lastCallAt = .coarse + .milliseconds(20) }
+    func drain(_ serve: (consuming AcceptedSocket) -> Void) {
+        source.drain()
+        due = nil
+        // An operation that waits is called back; its packet has the rest accepted.
+        if listening.isPosted { return listening.cancel() }
+        advance(source.next(), serve)
     }
 
     /// Closes the socket.
     func close() {
-        isClosed = true
-        listening.close()
+        due = nil
+        source.close()
     }
 }
 
@@ -118,10 +104,7 @@ private final class PostedListener: ConnectionSource {
     let isInherited: Bool
     private let port: CompletionPort
     private let handle: SocketHandle
-    // Open as long as the handle.
-    private let number: CInt
     private let operation = EchoProactor.Operation()
-    private var outcome: AcceptOutcome?
     private(set) var isOpen = true
     /// Whether the operation has been posted and what it brought has not been taken.
     private(set) var isPosted = false
@@ -133,7 +116,6 @@ private final class PostedListener: ConnectionSource {
     ) throws(SystemError) {
         address = socket.address
         isInherited = socket.isInherited
-        number = socket.number
         self.port = port
         guard let taken = socket.take() else {
             throw SystemError(call: "listen", errno: Errno(rawValue: EBADF))
@@ -141,34 +123,17 @@ private final class PostedListener: ConnectionSource {
         handle = try port.associate(taken, key: key)
     }
 
-    var hasOutcome: Bool {
-        switch outcome {
-        case .some: true
-        case .none: false
-        }
-    }
+    var hasQueue: Bool { port.hasQueue(handle) }
 
-    /// Whether the operation is under way: nothing is queued that it could take.
-    var isWaiting: Bool { operation.isPending }
-
-    /// Whether a connection is queued in the kernel, or has been brought by the operation.
-    var hasQueue: Bool {
-        if hasOutcome { return true }
-        var entry = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
-        return unsafe poll(&entry, 1, 0) == 1
-    }
-
-    /// Takes what the operation has brought.
-    func take() {
-        guard !operation.isPending else { return }
+    /// Takes what the operation has brought; `nil` if it was called back.
+    func take() -> AcceptOutcome? {
         isPosted = false
         switch operation.result {
         case .success:
-            if let socket = operation.takeAccepted() {
-                outcome = .accepted(socket, peer: operation.peer ?? .unix(""))
-            }
-        case .failure(let errno) where errno.rawValue != ECANCELED: outcome = AcceptOutcome(errno)
-        default: break
+            guard let socket = operation.takeAccepted() else { return nil }
+            return .accepted(socket, peer: operation.peer ?? .unix(""))
+        case .failure(let errno) where errno.rawValue != ECANCELED: return AcceptOutcome(errno)
+        default: return nil
         }
     }
 
@@ -181,9 +146,12 @@ private final class PostedListener: ConnectionSource {
         }
     }
 
-    func accept(blocking: Bool) -> AcceptOutcome {
-        outcome.take() ?? .nothing
+    /// Has the operation complete without a connection, if it waits for one.
+    func cancel() {
+        port.cancel(operation, on: handle)
     }
+
+    func accept(blocking: Bool) -> AcceptOutcome { port.accept(on: handle) }
 
     func close() {
         isOpen = false

@@ -21,7 +21,6 @@ final class PortService: Sendable {
     private struct Reception {
         var acceptors: [PortAcceptor]
         let monitor: AddressMonitor?
-        let freePlace: SocketHandle
         var addresses = SocketHandle.none
         let housekeeper: Housekeeper
         var hasBegun = false
@@ -30,7 +29,6 @@ final class PortService: Sendable {
     let context: ServingContext
     let port: CompletionPort
     let roll: PortRoll
-    private let wakeup: Wakeup
     private let plan = Locked<DrainPlan?>(nil)
     private let reception: Locked<HandedOver<Reception>>
     private let connections = Locked<[PortConnection]>([])
@@ -49,19 +47,19 @@ final class PortService: Sendable {
             concurrency: concurrency,
             receiveBufferSize: context.operationBufferSize
         )
-        let wakeup = try Wakeup()
-        (self.port, self.wakeup) = (port, wakeup)
+        self.port = port
         roll = PortRoll(port)
         let monitor = AddressMonitor(sockets, context.log)
         var acceptors: [PortAcceptor] = []
         for (index, socket) in sockets.enumerated() {
             let key = Key.firstListener + UInt64(index)
-            acceptors.append(try PortAcceptor(socket, port, key: key, context, wakeup))
+            acceptors.append(
+                try PortAcceptor(socket, port, key: key, context) { port.post(key: Key.freePlace) }
+            )
         }
         var reception = Reception(
             acceptors: acceptors,
             monitor: monitor,
-            freePlace: try port.associate(watching: wakeup.number, key: Key.freePlace),
             housekeeper: Housekeeper(context.rules)
         )
         if let monitor {
@@ -117,9 +115,7 @@ final class PortService: Sendable {
             let index = Int(packet.key) - Int(Key.firstListener)
             switch packet.key {
             case Key.orders: takeOrders(&box.value, worker)
-            case Key.freePlace where packet.error == nil:
-                wakeup.clear()
-                port.waitReadable(on: box.value.freePlace)
+            case Key.freePlace:
                 for acceptor in box.value.acceptors { acceptor.resume { begin($0, worker) } }
             case Key.addresses where packet.error == nil:
                 box.value.monitor?.report()
@@ -140,13 +136,12 @@ final class PortService: Sendable {
     private func takeOrders(_ reception: inout Reception, _ worker: WorkerState) {
         if let plan = plan.withLock({ $0 }) {
             reception.housekeeper.drain(plan)
-            for acceptor in reception.acceptors { acceptor.drain() }
+            for acceptor in reception.acceptors { acceptor.drain { begin($0, worker) } }
         }
         guard !reception.hasBegun else { return }
         reception.hasBegun = true
-        port.waitReadable(on: reception.freePlace)
         if reception.monitor != nil { port.waitReadable(on: reception.addresses) }
-        for acceptor in reception.acceptors { acceptor.advance { begin($0, worker) } }
+        for acceptor in reception.acceptors { acceptor.begin() }
     }
 
     private func begin(_ accepted: consuming AcceptedSocket, _ worker: WorkerState) {
