@@ -106,6 +106,19 @@ package final class HandleTable<Object: AnyObject> {
         return found
     }
 
+    /// Calls `body` with each object, in the order of their places.
+    ///
+    /// `body` may take objects out and put some in.
+    package func forEach(_ body: (Object) -> Void) {
+        var index = 0
+        while unsafe index < state.pointee.used {
+            if let object = unsafe state.pointee.places[index].object {
+                body(unsafe object.takeUnretainedValue())
+            }
+            index += 1
+        }
+    }
+
     @inlinable
     @inline(__always)
     func reference(_ handle: SocketHandle) -> Unmanaged<Object>? {

@@ -119,10 +119,10 @@ struct HousekeeperTests {
 
 /// A connection that notes what it is told to do, and leaves its worker when it closes.
 private final class NotedConnection: Connection {
-    private unowned let worker: WorkerCore
+    private unowned let worker: WorkerCore<NotedConnection>
     var noted: [EchoState.Demand] = []
 
-    init(_ worker: WorkerCore, age: Int) {
+    init(_ worker: WorkerCore<NotedConnection>, age: Int) {
         self.worker = worker
         let peer = Peer(address: .loopback(port: 1), userID: nil)
         super.init(peer: peer, at: worker.state.now + .seconds(-age))
@@ -139,13 +139,13 @@ private final class NotedConnection: Connection {
 @Suite(.timeLimit(.minutes(5)))
 struct HousekeeperWorkerTests {
     private let inbox = WorkerInbox(of: "test") {}
-    private let worker: WorkerCore
+    private let worker: WorkerCore<NotedConnection>
     private let connections: [NotedConnection]
     private let ending: EchoState.Demand = [.shutdownSend, .receive]
 
     init() {
         let configuration = EchoServer.Configuration(idleTimeout: .seconds(60))
-        let core = WorkerCore(
+        let core = WorkerCore<NotedConnection>(
             ServingContext(configuration, logger: .silent),
             inbox
         )

@@ -1,10 +1,30 @@
 import EchoSockets
+import EchoWinsock
 import Glibc
+
+/// What a worker needs of each of its connections.
+protocol ServedConnection: AnyObject {
+    /// Who is at the other end.
+    var peer: Peer { get }
+    /// When it began.
+    var beginning: Beginning { get }
+    /// Where the worker keeps it.
+    var place: SocketHandle { get set }
+    /// The rules' account.
+    var state: EchoState { get }
+
+    /// Asks the rules what time has brought, and does what they demand.
+    ///
+    /// - Parameters:
+    ///   - event: what to tell them.
+    ///   - worker: the thread that serves it.
+    func check(_ event: EchoState.Event, _ worker: WorkerState)
+}
 
 /// One admitted connection: who it is from, and its echo rules.
 ///
 /// Each I/O model adds how it is told what happens to the socket.
-class Connection {
+class Connection: ServedConnection {
     /// Who is at the other end, and under which address it is counted.
     let peer: Peer
     /// When it began.
@@ -13,8 +33,7 @@ class Connection {
     final var session: ReadinessEcho
     /// What the rules demanded last, and the model is doing.
     final var demand = EchoState.Demand.receive
-    /// Where the worker keeps it.
-    final var address = SlotAddress(index: 0, generation: 0)
+    final var place = SocketHandle.none
 
     /// A connection that begins now.
     init(peer: Peer, at now: MonotonicTime) {
@@ -30,15 +49,11 @@ class Connection {
     /// Whether the socket is ready for what is demanded, or has been, and nobody has got to it.
     func isReady(for demand: EchoState.Demand) -> Bool { false }
 
-    /// Asks the rules what time has brought.
-    ///
-    /// - Parameters:
-    ///   - event: what to tell them.
-    ///   - worker: the thread that serves it.
-    /// - Returns: what they demand now.
-    final func check(_ event: EchoState.Event, _ worker: WorkerState) -> EchoState.Demand {
+    final var state: EchoState { session.state }
+
+    final func check(_ event: EchoState.Event, _ worker: WorkerState) {
         willBeChecked()
-        return session.check(event, worker, isReady: isReady)
+        apply(session.check(event, worker, isReady: isReady))
     }
 
     /// Does what the rules demand.

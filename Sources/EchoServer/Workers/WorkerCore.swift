@@ -1,22 +1,24 @@
 import EchoSockets
+import EchoWinsock
 
 /// What every worker that serves several connections keeps: its connections, the time-dependent
 /// rules, and the messages from other threads.
 ///
 /// Confined to the worker's thread; how the worker waits is the model's business.
-final class WorkerCore {
+final class WorkerCore<Client: ServedConnection> {
     let context: ServingContext
     let state: WorkerState
     let inbox: WorkerInbox
     private let ended: (Int) -> Void
-    private(set) var connections = Slots<Connection>()
+    /// The connections by handle: the one table that lists them.
+    let connections = HandleTable<Client>()
     private let housekeeper: Housekeeper
     private var isClosed = false
     // Not yet accounted for; how often that was put off.
     private var departed: [Admission.Departure] = []
     private var postponements = 0
-    private static let postponementLimit = 100
-    private static let settlingPause = Duration.milliseconds(1)
+    private static var postponementLimit: Int { 100 }
+    private static var settlingPause: Duration { .milliseconds(1) }
 
     /// The core of a new worker.
     ///
@@ -51,17 +53,34 @@ final class WorkerCore {
     var hasMessages: Bool { inbox.hasNews }
 
     /// Puts a connection into the table.
-    func add(_ connection: Connection) {
-        connection.address = connections.insert(connection)
+    func add(_ connection: Client) {
+        add { _ in connection }
+    }
+
+    /// Makes a connection that knows its handle, and puts it into the table.
+    ///
+    /// - Throws: what `makeConnection` threw; there is no such connection then.
+    @discardableResult
+    func add<Failure: Error>(
+        _ makeConnection: (SocketHandle) throws(Failure) -> Client
+    ) throws(Failure) -> Client {
+        let connection = try connections.insert { handle throws(Failure) in
+            let connection = try makeConnection(handle)
+            connection.place = handle
+            return connection
+        }
         // Told like the others, in the next sweep, when the model has begun with it.
         if housekeeper.isDraining { housekeeper.consider(deadline: .coarse) }
-        housekeeper.consider(connection.session.state)
+        housekeeper.consider(connection.state)
+        return connection
     }
 
     /// Takes out a connection that has closed; ``settle()`` accounts for it.
-    func remove(_ connection: Connection) {
-        guard connections.remove(connection.address) != nil else { return }
-        let state = connection.session.state
+    ///
+    /// May end it: the caller must not use it any more.
+    func remove(_ leaving: Client) {
+        guard let connection = connections.remove(leaving.place) else { return }
+        let state = connection.state
         departed.append(Admission.Departure(peer: connection.peer, cause: state.closeCause))
         context.log.closed(connection.peer, since: connection.beginning, state)
     }
@@ -96,8 +115,8 @@ final class WorkerCore {
     }
 
     /// A connection has begun to wait for something that depends on time.
-    func consider(_ connection: Connection) {
-        housekeeper.consider(connection.session.state)
+    func consider(_ connection: Client) {
+        housekeeper.consider(connection.state)
     }
 
     /// How long the worker may wait for input; `nil` for as long as it likes.
@@ -122,14 +141,13 @@ final class WorkerCore {
         guard housekeeper.isDue(state.now) else { return }
         let event = housekeeper.event(state.now)
         // Not inside the housekeeper: what a connection does may come back to it.
-        for connection in connections.elements {
-            connection.apply(connection.check(event, state))
+        var earliest: MonotonicTime?
+        connections.forEach { connection in
+            connection.check(event, state)
+            guard let deadline = connection.state.deadline(context.rules) else { return }
+            earliest = min(earliest ?? deadline, deadline)
         }
-        let remaining = connections.elements
-        let deadlines = remaining.lazy.compactMap { [context] connection in
-            connection.session.state.deadline(context.rules)
-        }
-        housekeeper.schedule(earliest: deadlines.min(), isEmpty: remaining.isEmpty, state.now)
+        housekeeper.schedule(earliest: earliest, isEmpty: connections.isEmpty, state.now)
     }
 
     /// Whether the server is shutting down.

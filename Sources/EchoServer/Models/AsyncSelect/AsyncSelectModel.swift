@@ -40,7 +40,7 @@ final class AsyncSelectModel: ServingModel {
 /// The message queue and the procedure that handles messages: what a hidden window is to a
 /// Winsock program.
 private final class AsyncSelectWindow {
-    let core: WorkerCore
+    let core: WorkerCore<NetworkConnection>
     private let pump: MessagePump
     private let context: ServingContext
     private var acceptors: [MessageAcceptor] = []

@@ -48,7 +48,7 @@ private final class EventSelectWorker: GroupWorker {
     static let capacity = EventLoop.maximumWaitEvents
 
     private let loop: EventLoop
-    private let core: WorkerCore
+    private let core: WorkerCore<NetworkConnection>
     private var connections: [NetworkConnection] = []
     private var events: [LoopEvent] = []
 

@@ -20,7 +20,7 @@ final class OverlappedConnection: Connection {
     private var isSecondPosted = false
 
     private let thread: AlertableThread
-    private unowned(unsafe) let core: WorkerCore
+    private unowned(unsafe) let core: WorkerCore<OverlappedConnection>
     private var handle = SocketHandle.none
     // What the rules have been told of the send under way.
     private var credited = 0
@@ -39,7 +39,7 @@ final class OverlappedConnection: Connection {
     init(
         _ peer: Peer,
         _ thread: AlertableThread,
-        _ core: WorkerCore
+        _ core: WorkerCore<OverlappedConnection>
     ) {
         self.thread = thread
         unsafe self.core = core

@@ -50,7 +50,7 @@ private final class OverlappedWorker: GroupWorker {
     static let capacity = 64
 
     private let thread: AlertableThread
-    private let core: WorkerCore
+    private let core: WorkerCore<OverlappedConnection>
     private var connections: [OverlappedConnection] = []
     private var events: [OverlappedEvent] = []
 

@@ -51,7 +51,7 @@ private final class OverlappedRoutineWorker: GroupWorker {
     static let capacity = Int.max
 
     private let thread: AlertableThread
-    private let core: WorkerCore
+    private let core: WorkerCore<OverlappedConnection>
 
     var inbox: WorkerInbox { core.inbox }
 

@@ -64,7 +64,7 @@ private final class SelectWorker {
             let loop = try EventLoop(method: .select)
             let waker = loop.waker
             inbox = WorkerInbox(of: "select") { waker.wake() }
-            let core = HandedOver((loop, WorkerCore(context, inbox)))
+            let core = HandedOver((loop, WorkerCore<SelectConnection>(context, inbox)))
             thread = WorkerThread(name: "select") {
                 SelectWorker(core.value.0, core.value.1).run()
             }
@@ -75,9 +75,9 @@ private final class SelectWorker {
     }
 
     let loop: EventLoop
-    let core: WorkerCore
+    let core: WorkerCore<SelectConnection>
 
-    init(_ loop: EventLoop, _ core: WorkerCore) {
+    init(_ loop: EventLoop, _ core: WorkerCore<SelectConnection>) {
         self.loop = loop
         self.core = core
     }
