@@ -109,7 +109,7 @@ package final class HandleTable<Object: AnyObject> {
     /// Calls `body` with each object, in the order of their places.
     ///
     /// `body` may take objects out and put some in.
-    package func forEach(_ body: (Object) -> Void) {
+    package func visit(_ body: (Object) -> Void) {
         var index = 0
         while unsafe index < state.pointee.used {
             if let object = unsafe state.pointee.places[index].object {

@@ -142,7 +142,7 @@ final class WorkerCore<Client: ServedConnection> {
         let event = housekeeper.event(state.now)
         // Not inside the housekeeper: what a connection does may come back to it.
         var earliest: MonotonicTime?
-        connections.forEach { connection in
+        connections.visit { connection in
             connection.check(event, state)
             guard let deadline = connection.state.deadline(context.rules) else { return }
             earliest = min(earliest ?? deadline, deadline)
