@@ -66,7 +66,7 @@ package struct Filter: Sendable {
             case .timedOut: "the server did not end the connection in time"
             case .surplus(let count): "the server sent \(count) bytes more than it was sent"
             case .connectionLost(let error): "the connection was lost: \(error)"
-            case .outputClosed: "nobody reads the output any more"
+            case .outputClosed: "no one reads the output any more"
             case .outputFailed(let error): "cannot write the output: \(error)"
             case .inputFailed(let error): "cannot read the input: \(error)"
             }

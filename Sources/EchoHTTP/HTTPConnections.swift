@@ -4,12 +4,12 @@ import Glibc
 
 /// The open connections of an HTTP server, counted and aged.
 ///
-/// `evhttp` itself bounds neither their number nor their age. It asks for the buffer of each new
-/// connection, though; that is where they are counted. A reference keeps the buffer, so that it can
-/// be asked later whether `evhttp` has freed it: its callbacks are gone then.
+/// `evhttp` itself bounds neither their number nor their age. It requests a buffer for each new
+/// connection, though, and this is where they are counted. A reference keeps the buffer, which
+/// shows later whether `evhttp` has freed it: its callbacks are then gone.
 ///
-/// Clients that send a request slowly, or none, must not keep away the others (CVE-2007-6750 and
-/// its kind): when others wait, the oldest of them go.
+/// Clients that send a request slowly, or none, must not keep others away (CVE-2007-6750 and
+/// similar): when others wait, the oldest of them are closed.
 ///
 /// Confined to the loop's thread.
 @safe
@@ -33,19 +33,19 @@ final class HTTPConnections {
         forget()
     }
 
-    /// Gives the references up; while the loop exists, and when `evhttp` does not any more.
+    /// Releases the references; the loop must still exist, and `evhttp` must not.
     func forget() {
         for entry in entries { unsafe _ = bufferevent_decref(entry.buffer) }
         entries = []
     }
 
-    /// How many there are, as far as is known: those that have ended count until ``sweep()``.
+    /// The known number of connections: those that have ended count until ``sweep()``.
     var count: Int { entries.count }
 
-    /// Whether there may be no more after the next one.
+    /// Whether the next connection is the last one allowed.
     var isNearlyFull: Bool { entries.count + 1 >= limits.connections }
 
-    /// Whether there may be no more.
+    /// Whether no further connection is allowed.
     var isFull: Bool { entries.count >= limits.connections }
 
     /// The buffer of a new connection.
@@ -60,7 +60,7 @@ final class HTTPConnections {
         return unsafe buffer
     }
 
-    /// The request of a connection has been read as a whole: it is going to be answered, and stays.
+    /// Notes that a connection's request is complete: it will be answered, so the connection stays.
     func complete(_ buffer: OpaquePointer?) {
         guard let index = entries.lastIndex(where: { unsafe $0.buffer == buffer }) else {
             return
@@ -68,10 +68,10 @@ final class HTTPConnections {
         entries[index].isComplete = true
     }
 
-    /// Ends the oldest connections whose requests are not complete, a quarter of all at most; not
-    /// those that have had no time to send one.
+    /// Ends the oldest connections with incomplete requests, at most a quarter of all, but none
+    /// that has had no time to send one.
     ///
-    /// - Returns: whether some are about to end: evhttp sees it in the next turn of the loop.
+    /// - Returns: whether some are about to end: evhttp notices in the next turn of the loop.
     func makeRoom() -> Bool {
         let now = MonotonicTime.coarse
         let oldest = entries.indices.filter { index in
@@ -86,7 +86,7 @@ final class HTTPConnections {
         unsafe _ = shutdown(bufferevent_getfd(entries[index].buffer), CInt(SHUT_RDWR))
     }
 
-    /// Forgets those that have ended, and ends those that have lasted too long.
+    /// Forgets connections that have ended, and ends those that have lasted too long.
     func sweep() {
         entries.removeAll { entry in
             guard unsafe isFreed(entry.buffer) else { return false }

@@ -1,10 +1,10 @@
-/// What a request is answered with.
+/// The answer to a request.
 package struct HTTPResponse: Sendable {
     /// The status code, RFC 9110 section 15.
     package var status: Int
     /// The value of `Content-Type`.
     package var contentType: String
-    /// The content; left out of the answer to `HEAD`.
+    /// The content; omitted from the answer to `HEAD`.
     package var body: String
 
     /// An answer; by default plain text.
@@ -21,12 +21,12 @@ package struct HTTPResponse: Sendable {
 
 /// When a request is answered.
 package enum HTTPReply: Sendable {
-    /// Takes an answer, from any thread; the first counts.
+    /// Accepts an answer, from any thread; the first counts.
     package typealias Answer = @Sendable (HTTPResponse) -> Void
 
     /// At once.
     case now(HTTPResponse)
-    /// As soon as somebody else has the answer, which is asked for at once.
+    /// When another thread has the answer, which is requested at once.
     ///
     /// The server's thread does not wait for it. If it has not come after `limit`, `otherwise` is
     /// sent.
@@ -37,7 +37,7 @@ package enum HTTPReply: Sendable {
     )
 }
 
-/// What a server does not allow its clients to exceed.
+/// The limits that a server sets its clients.
 package struct HTTPLimits: Sendable {
     /// Bytes of all headers of a request; a longer one is answered with 400 or 413.
     package var headerBytes = 8192
@@ -45,15 +45,15 @@ package struct HTTPLimits: Sendable {
     package var bodyBytes = 1024
     /// Connections open at once; further ones wait in the kernel's queue.
     ///
-    /// While some wait, the oldest whose requests are not complete are ended.
+    /// While some wait, the oldest with incomplete requests are ended.
     package var connections = 64
-    /// How long a connection has for its request before it may be ended for another.
+    /// How long a connection may take for its request before it may be ended in favour of another.
     package var grace: Duration = .milliseconds(100)
     /// How long a connection may be silent.
     package var silence: Duration = .seconds(5)
     /// How long a connection may last.
     package var lifetime: Duration = .seconds(10)
 
-    /// The standard limits.
+    /// The default limits.
     package init() {}
 }

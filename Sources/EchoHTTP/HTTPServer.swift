@@ -3,15 +3,15 @@ package import EchoSockets
 import Glibc
 import Synchronization
 
-/// A small HTTP server on a loop and a thread of its own: libevent's, with limits.
+/// A small HTTP server, libevent's within limits, on its own loop and thread.
 ///
 /// For a handful of short texts, such as metrics and health. Answers `GET` and `HEAD`, one request
-/// for each connection. Without requests it uses no CPU, and neither when descriptors run out.
-/// Any thread.
+/// per connection. It uses no CPU while there are no requests, nor when descriptors run out. Any
+/// thread.
 package final class HTTPServer: Sendable {
-    /// The addresses that are listened on, ports resolved.
+    /// The addresses that the server listens on, with ports resolved.
     package let addresses: [SocketAddress]
-    /// Those that this machine does not have, while it has others.
+    /// Addresses that this machine does not have, while it has others.
     package let missing: [BindError]
     private let thread: Thread
     private let shared: Shared
@@ -21,9 +21,9 @@ package final class HTTPServer: Sendable {
     /// - Parameters:
     ///   - wanted: where to listen; those with port 0 share one port, which the kernel chooses.
     ///   - access: who may connect to a Unix socket.
-    ///   - limits: what clients may not exceed.
-    ///   - handler: answers a request, by its path; on the server's thread, so it must be quick:
-    ///     what may take time is answered later.
+    ///   - limits: the limits for clients.
+    ///   - handler: answers a request, given its path. It runs on the server's thread, so it must
+    ///     be quick; anything slow is answered later.
     /// - Throws: ``BindError`` that says which address cannot be listened on.
     package init(
         listeningOn wanted: [SocketAddress],
@@ -51,21 +51,21 @@ package final class HTTPServer: Sendable {
         }
     }
 
-    /// Ends it, with its connections; waits until it has ended.
+    /// Ends the server and its connections; waits until it has ended.
     ///
-    /// To be called once, and not from the handler.
+    /// Call it once, and not from the handler.
     package func stop() {
         shared.stop()
         thread.join()
     }
 }
 
-/// What the server's thread and others share.
+/// What the server's thread and other threads share.
 private final class Shared: Sendable {
     private let isStopping = Atomic<Bool>(false)
     private let state = Locked<Result<LoopWaker, SystemError>?>(nil)
 
-    /// Whether it serves; `nil` while that is not known.
+    /// Whether it serves; `nil` while that is unknown.
     var outcome: Result<LoopWaker, SystemError>? { state.withLock { $0 } }
 
     func stop() {
@@ -98,7 +98,7 @@ private final class Shared: Sendable {
         }
     }
 
-    // libevent writes without MSG_NOSIGNAL, also to clients that have gone.
+    // libevent writes without MSG_NOSIGNAL, even to clients that are gone.
     private func blockBrokenPipe() {
         var set = sigset_t()
         unsafe sigemptyset(&set)

@@ -5,7 +5,7 @@ import Glibc
 
 /// libevent's HTTP server (`evhttp`) on a loop.
 ///
-/// One request for each connection, `GET` and `HEAD` only. Confined to the loop's thread.
+/// One request per connection, `GET` and `HEAD` only. Confined to the loop's thread.
 @safe
 final class HTTPService {
     typealias Handler = @Sendable (_ path: String) -> HTTPReply
@@ -20,14 +20,14 @@ final class HTTPService {
     private var deadline: LoopTimer?
     private var isPaused = false
 
-    // How often connections are looked at while there are any, and how long accepting pauses.
+    // How often connections are checked while there are any, and how long accepting pauses.
     private static let interval: Duration = .milliseconds(250)
-    // How often while there may be no more and others wait.
+    // How often while no more are allowed and others wait.
     private static let busyInterval: Duration = .milliseconds(10)
-    // How soon after some were told to end, which takes evhttp a turn of the loop.
+    // How soon after some were ended, which takes evhttp a turn of the loop.
     private static let moment: Duration = .milliseconds(1)
 
-    /// Serves on sockets that listen; they are duplicated.
+    /// Serves on listening sockets, which are duplicated.
     init(
         _ loop: EventLoop,
         _ numbers: [CInt],
@@ -43,7 +43,7 @@ final class HTTPService {
         unsafe evhttp_set_max_headers_size(http, limits.headerBytes)
         unsafe evhttp_set_max_body_size(http, limits.bodyBytes)
         unsafe evhttp_set_timeout(http, CInt(clamping: limits.silence.components.seconds))
-        // All that it knows: those not served get 405 instead of evhttp's 501.
+        // All methods that it knows: those not served get 405 instead of evhttp's 501.
         unsafe evhttp_set_allowed_methods(http, UInt16(0x1FF))
         unsafe evhttp_set_default_content_type(http, nil)
         let context = unsafe Unmanaged.passUnretained(self).toOpaque()
@@ -82,7 +82,7 @@ final class HTTPService {
         unsafe evconnlistener_set_error_cb(listener, acceptingFailed)
     }
 
-    // Without the pause it would be tried again at once, for as long as descriptors are lacking.
+    // Without the pause it would retry at once, for as long as descriptors are lacking.
     fileprivate func pause() {
         guard !isPaused else { return }
         isPaused = true
@@ -107,7 +107,7 @@ final class HTTPService {
     }
 
     private func scheduleSweep(after delay: Duration) {
-        // Fails only for lack of memory; the next connection tries again.
+        // Fails only for lack of memory; the next connection retries.
         try? timer?.schedule(after: delay)
     }
 
@@ -144,9 +144,9 @@ final class HTTPService {
         }
     }
 
-    /// Sends the answers that have come, and those that stand in for the ones that have not.
+    /// Sends the answers that have arrived, and the substitutes for those that have not.
     ///
-    /// Whenever the loop has been woken.
+    /// Called whenever the loop has been woken.
     func deliver() {
         for answered in pending.takeAnswered() {
             unsafe send(answered.response, [:], to: answered.request)
@@ -155,8 +155,8 @@ final class HTTPService {
             deadline?.cancel()
             return
         }
-        // Not early, by the coarse clock of the loop. Fails only for lack of memory: the next request
-        // tries again.
+        // Not early, by the loop's coarse clock. Fails only for lack of memory: the next request
+        // retries.
         let left = max(end - .now, .zero) + Self.moment
         try? deadline?.schedule(after: left)
     }
@@ -167,7 +167,7 @@ final class HTTPService {
         to request: OpaquePointer
     ) {
         let headers = unsafe evhttp_request_get_output_headers(request)
-        // One request a connection: then an idle client cannot keep a place for long.
+        // One request per connection: then an idle client cannot keep a place for long.
         let standard = ["Connection": "close", "Content-Type": response.contentType]
         for (name, value) in standard.merging(fields, uniquingKeysWith: { _, new in new }) {
             unsafe _ = evhttp_add_header(headers, name, value)
@@ -184,7 +184,7 @@ final class HTTPService {
             body = ""
         }
         body.withUTF8 { bytes in unsafe _ = evbuffer_add(buffer, bytes.baseAddress, bytes.count) }
-        // Without a reason phrase of ours it writes the standard one.
+        // Without a reason phrase it writes the standard one.
         unsafe evhttp_send_reply(request, CInt(clamping: response.status), nil, buffer)
     }
 }
@@ -215,8 +215,8 @@ private struct AcceptSwitch {
     }
 }
 
-/// The services by their listeners: libevent gives the callback of a failed accept call nothing
-/// else of ours.
+/// The services by their listeners: libevent passes nothing else to the callback of a failed
+/// accept.
 private enum HTTPServices {
     private static let all = Locked<[UInt: UInt]>([:])
 

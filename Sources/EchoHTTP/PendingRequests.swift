@@ -1,7 +1,7 @@
 import EchoReactor
 import EchoSockets
 
-/// The requests whose answers are still to come, in the order of their deadlines.
+/// The requests that await their answers, in the order of their deadlines.
 ///
 /// `evhttp` leaves a request alone until it is answered, even if its client goes away: it does not
 /// read from the connection meanwhile. Confined to the loop's thread, but for the mailbox.
@@ -15,14 +15,14 @@ final class PendingRequests {
         let otherwise: HTTPResponse
     }
 
-    /// A request, and what it is to be answered with.
+    /// A request and its answer.
     @safe
     struct Answered {
         let request: OpaquePointer
         let response: HTTPResponse
     }
 
-    /// Where answers come in, from any thread.
+    /// Where answers arrive, from any thread.
     private final class Mailbox: Sendable {
         private let answers = Locked<[(number: UInt64, response: HTTPResponse)]>([])
 
@@ -53,7 +53,7 @@ final class PendingRequests {
 
     /// Keeps a request.
     ///
-    /// - Returns: what takes its answer.
+    /// - Returns: where its answer goes.
     func add(
         _ request: OpaquePointer,
         within limit: Duration,
@@ -70,12 +70,12 @@ final class PendingRequests {
         }
     }
 
-    /// Takes out the requests that can be answered: those whose answer has come, and those whose
+    /// Removes the requests that can be answered: those whose answer has arrived, and those whose
     /// time is over.
     func takeAnswered() -> [Answered] {
         var answered: [Answered] = []
         for (number, response) in mailbox.take() {
-            // Not there: a second answer, or one that was too late.
+            // Missing: a second answer, or one that was too late.
             guard let index = entries.firstIndex(where: { $0.number == number }) else {
                 continue
             }

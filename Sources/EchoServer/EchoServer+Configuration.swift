@@ -5,7 +5,7 @@ extension EchoServer {
     ///
     /// Read once, by ``EchoServer/init(configuration:logger:metricsFactory:)``.
     public struct Configuration: Sendable {
-        /// How input and output are done.
+        /// The I/O model.
         ///
         /// Default: ``IOModel/completionPort``.
         public var model: IOModel
@@ -13,41 +13,41 @@ extension EchoServer {
         /// Where to listen.
         ///
         /// Default: port 5150 of localhost, both 127.0.0.1 and ::1. Nothing is reachable from the
-        /// network unless asked for.
+        /// network unless you ask for it.
         public var listen: [Endpoint]
 
-        /// Listening sockets that somebody else opened, served in addition to ``listen``; with
-        /// some of them, ``listen`` may be empty.
+        /// Listening sockets opened elsewhere, served in addition to ``listen``; if there are any,
+        /// ``listen`` may be empty.
         ///
         /// Default: none. See ``InheritedSocket/takeFromEnvironment()``.
         public var inherited: [InheritedSocket]
 
-        /// Threads that serve connections, for ``IOModel/completionPort``; the other models have
-        /// the number their definition gives.
+        /// Threads that serve connections, for ``IOModel/completionPort``; the model determines the
+        /// number for the others.
         ///
-        /// At least 1; `nil` (default): one for each processor that the process may use, by its
-        /// affinity mask and the quota of its control group.
+        /// At least 1; `nil` (default): one per processor available to the process, by its affinity
+        /// mask and the quota of its control group.
         public var workers: Int?
 
-        /// Connections served at once.
+        /// Maximum number of concurrent connections.
         ///
         /// At least 1; `nil` (default): as many as there are descriptors, or as the model can
         /// serve.
         public var maximumConnections: Int?
 
-        /// What happens to further connections when ``maximumConnections`` are being served.
+        /// What happens to new connections while ``maximumConnections`` are being served.
         ///
         /// Default: ``FullPolicy/reject``.
         public var whenFull: FullPolicy
 
-        /// Connections served at once for one peer: an IPv4 address, a /64 of IPv6, a user for Unix
-        /// sockets.
+        /// Maximum number of concurrent connections per peer: an IPv4 address, an IPv6 /64, or a
+        /// user for Unix sockets.
         ///
         /// Further ones are reset. At least 1; `nil` (default): no limit.
         public var maximumConnectionsPerPeer: Int?
 
-        /// The accept condition: asked for each connection before it is served, after the limits,
-        /// as the condition function of `WSAAccept` is.
+        /// The accept condition: called for each connection before it is served, after the limits,
+        /// like the condition function of `WSAAccept`.
         ///
         /// Called on the accepting thread, one call at a time for each listening socket; it must
         /// return quickly and not block. Default: `nil`, every connection is accepted.
@@ -55,87 +55,86 @@ extension EchoServer {
 
         /// Time without progress in either direction after which a connection is closed.
         ///
-        /// A server that was stopped or held up goes on first with what has arrived meanwhile.
+        /// A server that was stopped or delayed first handles what has arrived meanwhile.
         ///
         /// Greater than zero; `nil` (default): never.
         public var idleTimeout: Duration?
 
-        /// Silence after which the kernel asks whether a TCP peer is still there: three times, a
-        /// third of this time apart; without an answer the connection is closed as
-        /// ``CloseReason/peerLost``, after twice this time in all.
+        /// Silence after which the kernel probes a TCP peer: three times, a third of this time
+        /// apart. Without an answer the connection is closed as ``CloseReason/peerLost``, after
+        /// twice this time in total.
         ///
-        /// As long a peer may take to acknowledge anything of what it is owed; one whose window
-        /// stays closed for so long, because it does not read, counts as gone as well. Options of
-        /// sockets (`SO_KEEPALIVE`, `TCP_USER_TIMEOUT`, tcp(7)): neither costs the server any
-        /// CPU.
+        /// A peer that acknowledges no pending bytes for that long, or keeps its window closed for
+        /// that long because it does not read, counts as lost as well. Both are socket options
+        /// (`SO_KEEPALIVE`, `TCP_USER_TIMEOUT`, tcp(7)) and cost the server no CPU.
         ///
         /// From 1 s to 9 h, in whole seconds, rounded up; default 2 min. `nil`: never, unless an
-        /// inherited socket has it on.
+        /// inherited socket has keepalive on.
         public var keepalive: Duration?
 
-        /// Bytes received at once, at most.
+        /// The most bytes received at once.
         ///
         /// From 64 to 16 MiB; default 64 KiB.
         ///
-        /// One buffer of this size for each worker.
+        /// Each worker has one buffer of this size.
         public var receiveBufferSize: Int
 
-        /// Bytes that the kernel keeps of what a TCP peer has sent, before the server reads them
-        /// (`SO_RCVBUF`, socket(7)).
+        /// The kernel's receive buffer per TCP connection, in bytes (`SO_RCVBUF`, socket(7)).
         ///
-        /// The kernel clamps the number to `net.core.rmem_max` and doubles it for what it needs
-        /// itself. It bounds the throughput of a connection over a long way: this size, for each
-        /// round trip.
+        /// The kernel clamps the number to `net.core.rmem_max` and doubles it for its own overhead.
+        /// It bounds the throughput of a connection over a long distance: at most this many bytes
+        /// per round trip.
         ///
-        /// From 4 KiB to 1 GiB; default 256 KiB. `nil`: as much as the kernel likes, up to
-        /// `net.ipv4.tcp_rmem`, or what an inherited socket has.
+        /// From 4 KiB to 1 GiB; default 256 KiB. `nil` leaves the size to the kernel, up to
+        /// `net.ipv4.tcp_rmem`, or to an inherited socket.
         public var socketReceiveBuffer: Int?
 
-        /// Bytes that one connection may owe its peer; above, it is not read until less than half
-        /// is owed (high-water and low-water marks).
+        /// Pending bytes per connection before the server stops reading from it; reading resumes
+        /// when less than half is pending (high-water and low-water marks).
         ///
         /// From 64 to 1 GiB; default 64 KiB. A thread that blocks in `send` does not receive: with
-        /// ``IOModel/threadPerClient`` a connection owes no more than ``receiveBufferSize``.
+        /// ``IOModel/threadPerClient``, a connection never has more than ``receiveBufferSize``
+        /// pending.
         public var pendingLimit: Int
 
-        /// Connections the kernel queues on each endpoint before they are accepted; it clamps the
-        /// number to `net.core.somaxconn`.
+        /// Length of the kernel's accept queue for each endpoint; the kernel caps it at
+        /// `net.core.somaxconn`.
         ///
         /// At least 1; default `SOMAXCONN` (4096).
         public var backlog: Int
 
-        /// The permissions of the files of Unix sockets: who may write to the file may connect.
+        /// The permissions of Unix socket files: whoever may write to the file may connect.
         ///
-        /// From 0 to 0o777; `nil` (default): what the process's umask leaves. A file never has
-        /// more than these, not even at first. Not for ``inherited`` sockets.
+        /// From 0 to 0o777; `nil` (default) leaves them to the process's umask. A file never has
+        /// more than these, not even at first. Does not apply to ``inherited`` sockets.
         public var socketMode: UInt32?
 
-        /// The group of the files of Unix sockets: its name, or its number.
+        /// The group of Unix socket files: a name or a number.
         ///
-        /// The process must belong to it, or be root. `nil` (default): what the kernel gives a new
-        /// file. Not for ``inherited`` sockets.
+        /// The process must belong to it, or be root. `nil` (default) leaves it to the kernel. Does
+        /// not apply to ``inherited`` sockets.
         public var socketGroup: String?
 
-        /// How long the server goes on accepting after it was asked to stop, before it drains:
-        /// the time that a load balancer takes to notice that ``EchoServer/isReady`` is `false`.
+        /// How long the server keeps accepting after it was asked to stop, before it drains: the
+        /// time that a load balancer needs to notice that ``EchoServer/isReady`` is `false`.
         ///
-        /// For graceful shutdown in a service group, and for
+        /// Applies to graceful shutdown in a service group, and to
         /// ``EchoServer/shutdown(drainingFor:)`` without a timeout. Not negative; default zero.
         public var shutdownDelay: Duration
 
-        /// How long the server goes on serving its connections after it was asked to stop, and after
+        /// How long the server may drain its connections after it was asked to stop, and after
         /// ``shutdownDelay``.
         ///
         /// Not negative; default 5 s.
         public var drainTimeout: Duration
 
-        /// How long a worker of ``IOModel/completionPort`` looks for completions without sleeping,
-        /// before it waits; no other model does.
+        /// How long a worker of ``IOModel/completionPort`` polls for completions before it sleeps;
+        /// other models do not poll.
         ///
-        /// Spends CPU for latency. Not negative; default zero.
+        /// Trades CPU for latency. Not negative; default zero.
         public var busyPoll: Duration
 
-        /// Settings; whatever is not given has its default.
+        /// Settings; those not given have their defaults.
         public init(
             model: IOModel = .completionPort,
             listen: [Endpoint] = [.tcp("localhost", port: 5150)],
@@ -181,10 +180,10 @@ extension EchoServer {
 }
 
 extension EchoServer.Configuration {
-    /// What ``keepalive`` may be.
+    /// The range of ``keepalive``.
     package static let keepaliveRange: ClosedRange<Duration> = .seconds(1) ... .seconds(9 * 3600)
 
-    /// What connections have from their listening socket.
+    /// The options that connections inherit from their listening socket.
     var connectionOptions: ConnectionOptions {
         ConnectionOptions(
             keepalive: keepalive,
@@ -192,7 +191,7 @@ extension EchoServer.Configuration {
         )
     }
 
-    /// Who may connect to the Unix sockets that it opens.
+    /// Who may connect to the Unix sockets that the server opens.
     ///
     /// - Throws: ``EchoServer/Failure`` if there is no such group.
     package var socketFileAccess: SocketFileAccess {
@@ -213,9 +212,9 @@ extension EchoServer.Configuration {
     ///
     /// The raw value is the name on the command line.
     public enum FullPolicy: String, CaseIterable, Sendable, Codable {
-        /// They are reset: the peer learns at once.
+        /// They are reset: the peer notices at once.
         case reject
-        /// They stay queued in the kernel and are served in their turn, first come, first served.
+        /// They stay queued in the kernel and are served first come, first served.
         case `defer`
     }
 
@@ -268,9 +267,9 @@ extension EchoServer.Configuration {
 }
 
 extension EchoServer {
-    /// What an accept condition is told about a connection.
+    /// What an accept condition receives about a connection.
     public struct AdmissionRequest: Sendable {
-        /// Who connects; for a Unix socket usually without a path.
+        /// The peer's address; for a Unix socket usually without a path.
         public let peer: Endpoint
         /// The local address it connected to.
         public let local: Endpoint
@@ -288,7 +287,7 @@ extension EchoServer {
         /// Reset the connection (`CF_REJECT`).
         case reject
         /// Keep the connection first in line and ask again later: when a connection ends, and ten
-        /// times a second (`CF_DEFER`). Connections behind it on the same endpoint wait too.
+        /// times a second (`CF_DEFER`). Later connections on the same endpoint wait as well.
         case `defer`
     }
 }

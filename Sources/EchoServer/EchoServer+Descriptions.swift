@@ -1,5 +1,5 @@
-// How values print themselves. Without these descriptions, those in an array or an optional would
-// begin with the name of the module and that of the type, which is the same.
+// How values print themselves. Without these descriptions, values in an array or an optional would
+// begin with the names of the module and the type, which are the same.
 
 extension EchoServer.IOModel: CustomStringConvertible {
     /// The name on the command line.
@@ -43,7 +43,7 @@ extension EchoServer.AdmissionDecision: CustomStringConvertible {
 }
 
 extension EchoServer.AdmissionRequest: CustomStringConvertible {
-    /// All that is asked about, on one line.
+    /// The whole request, on one line.
     public var description: String { fields(of: self) }
 }
 

@@ -4,7 +4,7 @@ extension EchoServer {
     /// A place to listen on, or a peer: a TCP host and port, or a Unix socket.
     ///
     /// Other kinds may be added, such as UDP. A `switch` over an endpoint therefore ends with
-    /// `@unknown default`, and goes on compiling then:
+    /// `@unknown default`, and then keeps compiling:
     ///
     /// ```swift
     /// for endpoint in server.endpoints {
@@ -19,9 +19,9 @@ extension EchoServer {
     public enum Endpoint: Hashable, Sendable {
         /// A host and a TCP port.
         ///
-        /// The host is a name or a numeric IPv4 or IPv6 address; whether it exists is found out when
+        /// The host is a name or a numeric IPv4 or IPv6 address; whether it exists is checked when
         /// it is used. `localhost` stands for 127.0.0.1 and ::1, `*` for every address of the
-        /// machine. Port 0 lets the kernel choose; ``EchoServer/start()`` says which it was.
+        /// machine. With port 0 the kernel chooses; ``EchoServer/start()`` returns the result.
         case tcp(_ host: String, port: UInt16)
 
         /// The path of a Unix stream socket: at most 107 bytes; one that starts with NUL is an
@@ -43,7 +43,7 @@ extension EchoServer {
             }
         }
 
-        /// Parses an endpoint as the command line takes it: `PORT` (of localhost), `HOST:PORT`,
+        /// Parses an endpoint in the command line's form: `PORT` (of localhost), `HOST:PORT`,
         /// `[V6]:PORT`, `*:PORT`, `unix:PATH` or `unix:@NAME`.
         ///
         /// - Throws: ``EchoServer/Failure`` with code ``EchoServer/Failure/Code/invalidEndpoint``
@@ -84,13 +84,13 @@ extension EchoServer {
 }
 
 extension EchoServer.Endpoint: CustomStringConvertible {
-    /// The endpoint as the command line takes it, for example `[::1]:5150`.
+    /// The endpoint in the command line's form, for example `[::1]:5150`.
     public var description: String { value.description }
 }
 
 extension String {
-    /// The text with everything escaped that could move the cursor, end the line or mislead about
-    /// the order of characters, so that it stays one line and shows what it holds.
+    /// The text with every character escaped that could move the cursor, end the line or disguise
+    /// the order of characters, so that it stays on one line and shows what it contains.
     package var escapedForLog: String {
         unicodeScalars.reduce(into: "") { text, scalar in
             if scalar.misleadsInLog {
@@ -103,7 +103,7 @@ extension String {
 }
 
 extension Unicode.Scalar {
-    /// Whether a log must not hold it as it is.
+    /// Whether a log must not contain it unescaped.
     package var misleadsInLog: Bool {
         if isASCII { return value < 0x20 || value == 0x7F }
         switch properties.generalCategory {

@@ -2,7 +2,7 @@ package import EchoSockets
 import Glibc
 
 extension EchoServer {
-    /// Why a server could not do what was asked: one line for a person, a code for a program, and
+    /// Why a server could not do what was asked: a code for a program, one line for a person, and
     /// the kernel's error number where there is one.
     public struct Failure: Error, Sendable {
         /// Kinds of failure.
@@ -18,7 +18,7 @@ extension EchoServer {
             public static let invalidConfiguration = Code(description: "invalidConfiguration")
             /// A host name has no address.
             public static let unknownHost = Code(description: "unknownHost")
-            /// Somebody else listens there (`EADDRINUSE`).
+            /// The address is in use (`EADDRINUSE`).
             public static let addressInUse = Code(description: "addressInUse")
             /// The machine has no such address, or the path cannot be used.
             public static let addressUnavailable = Code(description: "addressUnavailable")
@@ -30,32 +30,32 @@ extension EchoServer {
             public static let modelUnavailable = Code(description: "modelUnavailable")
             /// The server was started before.
             public static let alreadyStarted = Code(description: "alreadyStarted")
-            /// The server was shut down before; make another.
+            /// The server was shut down before; create another.
             public static let alreadyShutDown = Code(description: "alreadyShutDown")
             /// The operating system refused something else.
             public static let system = Code(description: "system")
         }
 
-        /// What kind of failure it is.
+        /// The kind of failure.
         public let code: Code
-        /// One line that names what was asked for and why it failed.
+        /// One line that names what was attempted and why it failed.
         public let message: String
         /// The kernel's error number, as in errno(3).
         public let errorNumber: Int32?
 
-        /// A failure, for the command too.
+        /// A failure; the command creates some, too.
         package init(_ code: Code, _ message: String, errno: Errno? = nil) {
             self.code = code
             self.message = message
             errorNumber = errno?.rawValue
         }
 
-        /// Why an address cannot be listened on.
+        /// A failure to listen on an address.
         ///
         /// - Parameters:
-        ///   - address: which one.
-        ///   - error: what failed.
-        ///   - group: the group that the file of a Unix socket was to have.
+        ///   - address: the address.
+        ///   - error: the reason.
+        ///   - group: the requested group of the Unix socket's file.
         package init(
             listeningOn address: SocketAddress,
             _ error: SystemError,

@@ -1,32 +1,33 @@
 extension EchoServer {
-    /// How a server waits for and does its input and output: the five models of Winsock, and the
-    /// baseline they are measured against.
+    /// How a server waits for and performs its I/O: the models of Winsock, and the baseline that
+    /// they are measured against.
     ///
     /// The raw value is the name on the command line.
     public enum IOModel: String, CaseIterable, Sendable, Codable {
-        /// Blocking calls, one thread for each connection.
+        /// Blocking calls, one thread per connection.
         case threadPerClient = "thread-per-client"
-        /// An acceptor, and one worker that asks `select(2)` which sockets are ready.
+        /// An acceptor, and one worker that calls `select(2)` to find the sockets that are ready.
         ///
-        /// Descriptors from `FD_SETSIZE` (1024) on cannot be served; such connections are reset.
+        /// Connections with a descriptor of `FD_SETSIZE` (1024) or more cannot be served, and are
+        /// reset.
         case select
         /// One thread; readiness becomes messages in a queue, dispatched to one procedure
         /// (`WSAAsyncSelect`).
         case asyncSelect = "async-select"
-        /// Readiness signals an event object per socket; groups of up to 64 are waited on by a
-        /// worker each (`WSAEventSelect`).
+        /// Readiness signals an event object per socket; a worker waits on each group of up to 64
+        /// (`WSAEventSelect`).
         case eventSelect = "event-select"
-        /// Operations posted ahead, whose completion sets an event; groups of up to 64
-        /// (`WSARecv` with `WSAGetOverlappedResult`).
+        /// Operations are posted ahead, and completion signals an event; a worker waits on each
+        /// group of up to 64 (`WSARecv` with `WSAGetOverlappedResult`).
         case overlapped
-        /// Operations posted ahead, whose completion routine runs in an alertable wait of the
-        /// thread that posted them.
+        /// Operations are posted ahead, and their completion routine runs in an alertable wait of
+        /// the thread that posted them.
         case overlappedRoutine = "overlapped-routine"
-        /// Completions of all sockets drain from one port by a few workers
+        /// A few workers dequeue the completions of all sockets from one port
         /// (`CreateIoCompletionPort`).
         case completionPort = "completion-port"
 
-        /// What the model is built on.
+        /// The backend that the model is built on.
         public var backend: Backend {
             switch self {
             case .threadPerClient: .threads

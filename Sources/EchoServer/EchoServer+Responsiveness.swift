@@ -1,16 +1,15 @@
 import EchoSockets
 
 extension EchoServer {
-    /// Whether every serving loop turns: asks each through its ordinary wake-up, and waits for their
-    /// answers.
+    /// Whether every serving loop turns: wakes each in the usual way, and waits for the answers.
     ///
-    /// For health checks and watchdogs: a loop that hangs, in the accept condition for example, does
-    /// not answer. Costs each loop one wake-up. With ``IOModel/threadPerClient`` the thread that
-    /// accepts is asked, and not those that wait for their clients. Any thread or task; also while
-    /// the server shuts down.
+    /// For health checks and watchdogs: a loop that hangs, for example in the accept condition,
+    /// does not answer. Costs each loop one wake-up. With ``IOModel/threadPerClient``, only the
+    /// accepting thread is asked, not those that wait for their clients. Any thread or task may
+    /// call it, also while the server shuts down.
     ///
     /// - Parameter limit: how long to wait for the answers; a year at most.
-    /// - Returns: whether all came in time; `false` if the server does not serve.
+    /// - Returns: whether all answered in time; `false` if the server does not serve.
     public func isResponsive(within limit: Duration = .seconds(1)) async -> Bool {
         guard let model = servingModel else { return false }
         let outcome = FirstOutcome()
@@ -29,12 +28,12 @@ extension EchoServer {
 
     /// Asks every serving loop whether it turns, without a task.
     ///
-    /// Any thread; does not wait. For health checks, which must be answered when there is no thread
-    /// to run a task.
+    /// Any thread; does not wait. For health checks that must be answered even when no thread can
+    /// run a task.
     ///
     /// - Parameter completion: called when all have answered, by the last of them or by the calling
-    ///   thread; never, if one hangs.
-    /// - Returns: whether the server serves; if not, nobody is asked.
+    ///   thread; never called if a loop hangs.
+    /// - Returns: whether the server serves; if not, `completion` is not called.
     package func askLoops(completion: @escaping @Sendable () -> Void) -> Bool {
         guard let model = servingModel else { return false }
         let heartbeat = Heartbeat(completion: completion)
@@ -43,11 +42,11 @@ extension EchoServer {
         return true
     }
 
-    /// The serving loops that do not turn, by the names of their threads: asks each as
+    /// The serving loops that do not turn, by the names of their threads; asks each as
     /// ``isResponsive(within:)`` does.
     ///
-    /// Blocks the calling thread until all have answered, at most so long. Needs no descriptor and no
-    /// thread.
+    /// Blocks the calling thread until all have answered, or for the time given. Needs no
+    /// descriptor and no thread.
     ///
     /// - Returns: the names; `nil` if the server does not serve.
     package func hangingLoops(within limit: Duration) -> [String]? {
@@ -62,13 +61,14 @@ extension EchoServer {
     /// How often a connection has been accepted, turned away or ended.
     package var connectionChanges: UInt64 { context.admission.changes }
 
-    /// Calls a body once ``connectionChanges`` is no longer what it was; at once if it is not.
+    /// Calls a body once when ``connectionChanges`` differs from a value; at once if it already
+    /// does.
     ///
     /// Costs nothing meanwhile.
     ///
     /// - Parameters:
-    ///   - changes: what it was.
-    ///   - body: called once, on the thread of the change: must be quick.
+    ///   - changes: the value.
+    ///   - body: called once, on the thread of the change; it must be quick.
     package func onConnectionsChange(
         from changes: UInt64,
         _ body: @escaping @Sendable () -> Void

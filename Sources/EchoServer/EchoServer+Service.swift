@@ -8,8 +8,8 @@ extension EchoServer: Service {
     /// A graceful shutdown is followed by ``Configuration/shutdownDelay`` before the server drains;
     /// cancellation is not, and ends the delay.
     ///
-    /// Starts the server unless ``start()`` has been called; host names are looked up on a thread of
-    /// their own. Signals are for the caller, or for the `ServiceGroup` it runs in.
+    /// Starts the server unless ``start()`` has been called; host names are looked up on a separate
+    /// thread. Signals are up to the caller, or to the `ServiceGroup` it runs in.
     ///
     /// - Throws: what ``start()`` throws; ``Failure/Code/alreadyStarted`` if it is being run
     ///   already, and ``Failure/Code/alreadyShutDown`` after a shutdown.
@@ -29,7 +29,7 @@ extension EchoServer: Service {
         } onCancel: {
             beginDraining()
         }
-        // A shutdown during the start is one like any other.
+        // A shutdown during the start is like any other.
         if let failure, failure.code != .alreadyShutDown { throw failure }
     }
 }

@@ -3,19 +3,18 @@ import EchoSockets
 extension EchoServer {
     /// Stops the server and waits until everything is closed.
     ///
-    /// Stops accepting, after the connections already queued; goes on echoing what arrives, and
-    /// ends each connection as it becomes quiet. In the last quarter of the timeout, a second at
-    /// most, nothing more is read and what is owed is delivered. When the timeout has passed, the
-    /// connections that are left are reset. Every byte that was received is returned to a peer
-    /// that reads it in time.
+    /// Accepts the connections already queued and no more, keeps echoing what arrives, and ends
+    /// each connection when it becomes quiet. In the last quarter of the timeout, a second at most,
+    /// nothing more is read and pending bytes are delivered. When the timeout has passed, remaining
+    /// connections are reset. Every byte received is returned to a peer that reads it in time.
     ///
     /// Called again, or while another call is waiting, it can only bring the end forward. Never
-    /// throws; on a server that was not started it only makes starting impossible, and a start that
-    /// is under way comes to nothing.
+    /// throws. On a server that was not started it makes starting impossible, and it ends a start
+    /// in progress.
     ///
-    /// - Parameter timeout: how long to go on serving, at most; zero closes everything at once.
-    ///   `nil` (default): as configured, which is to serve like before for
-    ///   ``Configuration/shutdownDelay`` and then to drain for ``Configuration/drainTimeout``.
+    /// - Parameter timeout: the time limit for draining; zero closes everything at once. `nil`
+    ///   (default): as configured, which is to serve as before for ``Configuration/shutdownDelay``
+    ///   and then to drain for ``Configuration/drainTimeout``.
     public func shutdown(drainingFor timeout: Duration? = nil) async {
         await withCheckedContinuation { continuation in
             beginShutdown(plan(timeout)) { continuation.resume() }
@@ -25,8 +24,8 @@ extension EchoServer {
     /// Stops the server as ``shutdown(drainingFor:)`` does, for a program without tasks: blocks the
     /// calling thread until everything is closed.
     ///
-    /// Needs no thread and no descriptor: works when the process has run out of both. Not to be
-    /// called from the accept condition, which the server waits for.
+    /// Needs no thread and no descriptor, so it works when the process has run out of both. Do not
+    /// call it from the accept condition, which the server waits for.
     ///
     /// - Parameter timeout: as for ``shutdown(drainingFor:)``.
     @available(*, noasync, message: "use shutdown(drainingFor:) in a task")
@@ -55,7 +54,7 @@ extension EchoServer {
         beginShutdown(plan(configuration.drainTimeout)) {}
     }
 
-    /// Waits until the server has ended, by whatever means; not at all if it does not serve.
+    /// Waits until the server has ended for any reason; returns at once if it does not serve.
     func waitUntilStopped() async {
         await withCheckedContinuation { continuation in
             let waits = lifecycle.withLock { $0.wait { continuation.resume() } }
@@ -63,10 +62,10 @@ extension EchoServer {
         }
     }
 
-    /// Begins to shut down, or brings the end of a shutdown under way forward.
+    /// Begins to shut down, or brings forward the end of a shutdown in progress.
     ///
     /// - Parameters:
-    ///   - plan: what to do when.
+    ///   - plan: the steps and their times.
     ///   - completion: called when everything is closed, on any thread.
     private func beginShutdown(_ plan: ShutdownPlan, completion: @escaping @Sendable () -> Void) {
         switch lifecycle.withLock({ $0.shutDown(plan, completion) }) {
@@ -89,7 +88,7 @@ extension EchoServer {
         }
     }
 
-    // Waiting blocks, so a thread does it; if there is no thread to be had, this one must.
+    // Waiting blocks, so a separate thread does it; if none can be started, this one must.
     private func onThread(_ body: @escaping @Sendable () -> Void) {
         do {
             try Thread(name: "shutdown", body).detach()
@@ -98,11 +97,11 @@ extension EchoServer {
         }
     }
 
-    /// Has the model drain, and says so.
+    /// Makes the model drain, and logs it.
     func drain(_ model: any ServingModel, _ plan: DrainPlan) {
         context.log.draining(statistics.active, timeout: plan.timeout)
         model.drain(plan)
-        // Another thread may have brought the end forward before that, to no avail.
+        // Another thread may have brought the end forward before that, without effect.
         if let latest = lifecycle.withLock({ $0.drainPlan }), latest != plan { model.drain(latest) }
     }
 

@@ -2,11 +2,11 @@ import EchoSockets
 import Glibc
 
 extension EchoServer {
-    /// Starts with an attempt that the lifecycle knows of.
+    /// Starts, with an attempt that the lifecycle has registered.
     ///
-    /// Nothing is locked meanwhile: all that may be asked of a server is answered.
+    /// Nothing is locked meanwhile: all members of the server stay usable.
     ///
-    /// - Throws: why it does not serve; nothing stays open then.
+    /// - Throws: the reason why it does not serve; nothing stays open then.
     func start(_ attempt: StartAttempt) throws(Failure) -> [Endpoint] {
         let (model, sockets): (any ServingModel, [ListeningSocket])
         do throws(Failure) {
@@ -24,7 +24,7 @@ extension EchoServer {
         for socket in sockets { context.log.started(socket, model: configuration.model) }
         let addresses = sockets.map(\.address)
         if let plan = lifecycle.withLock({ $0.started(model, addresses) }) {
-            // Somebody may have connected meanwhile, and is served.
+            // Clients may have connected meanwhile, and are served.
             drain(model, plan)
             end(model)
             throw StartAttempt.abandoned
@@ -32,10 +32,10 @@ extension EchoServer {
         return addresses.map { Endpoint($0) }
     }
 
-    /// The same on a thread of its own, for a task: looking up names, and waiting for threads,
-    /// blocks.
+    /// The same on a separate thread, for a task: looking up names and waiting for threads both
+    /// block.
     ///
-    /// - Returns: why it does not serve; `nil` if it does.
+    /// - Returns: the reason why it does not serve; `nil` if it does.
     func startOnThread(_ attempt: StartAttempt) async -> Failure? {
         await withCheckedContinuation { continuation in
             do throws(SystemError) {
@@ -59,7 +59,7 @@ extension EchoServer {
         }
     }
 
-    /// Gives up a start that is under way, or that has not begun; it throws then.
+    /// Cancels a start that is in progress or has not begun; it then throws.
     ///
     /// Returns at once.
     package func abandonStart() {

@@ -1,8 +1,8 @@
 extension EchoServer {
-    /// Counts of a server since it was started.
+    /// A server's counts since it was started.
     ///
-    /// A snapshot: it does not change. Counts follow what they count: a client may hold its last
-    /// bytes a moment before ``bytesSent`` tells of them.
+    /// A snapshot: it does not change. Counts lag slightly: a client may receive its last bytes a
+    /// moment before ``bytesSent`` includes them.
     public struct Statistics: Hashable, Sendable {
         /// Connections accepted and served.
         public internal(set) var accepted: UInt64 = 0
@@ -10,21 +10,21 @@ extension EchoServer {
         public internal(set) var active = 0
         /// Connections turned away, by reason.
         public internal(set) var rejected: [RejectionReason: UInt64] = [:]
-        /// Connections that were accepted and then held back, first in line, before they were
+        /// Connections that were accepted and then deferred, first in line, before they were
         /// admitted.
         ///
-        /// Those that wait in the kernel's queue are not known and not counted.
+        /// Connections that wait in the kernel's queue are not counted.
         public internal(set) var deferred: UInt64 = 0
         /// Connections ended, by reason.
         public internal(set) var closed: [CloseReason: UInt64] = [:]
-        /// Bytes received that were to be echoed.
+        /// Bytes received to be echoed.
         public internal(set) var bytesReceived: UInt64 = 0
         /// Bytes sent back.
         public internal(set) var bytesSent: UInt64 = 0
         /// Accept calls that failed: connections lost before they were accepted, and lack of
         /// descriptors, memory or threads.
         public internal(set) var acceptFailures: UInt64 = 0
-        /// Times that a connection owed so much that it was not read for a while.
+        /// Times that reading from a connection was paused because too many bytes were pending.
         public internal(set) var backPressureEpisodes: UInt64 = 0
 
         /// Connections turned away, for any reason.
@@ -39,7 +39,7 @@ extension EchoServer {
         case full
         /// ``Configuration/maximumConnectionsPerPeer`` of the same peer were being served.
         case peerLimit = "peer-limit"
-        /// ``Configuration/admission`` said so.
+        /// ``Configuration/admission`` rejected it.
         case condition
         /// The I/O model cannot serve that many: see ``IOModel/select``.
         case modelCapacity = "model-capacity"
@@ -49,16 +49,16 @@ extension EchoServer {
 
     /// Why a connection ended.
     public enum CloseReason: String, CaseIterable, Sendable, Codable {
-        /// The peer sent its last byte and was given all that it was owed.
+        /// The peer ended its stream and received everything it was owed.
         case peerClosed = "peer-closed"
-        /// The peer reset the connection, or went away without reading what it was owed.
+        /// The peer reset the connection, or left without reading what it was owed.
         case reset
-        /// The peer stopped answering: it acknowledged neither the kernel's questions nor what it
-        /// was owed, for as long as ``Configuration/keepalive`` says.
+        /// The peer stopped answering: for twice ``Configuration/keepalive`` it acknowledged
+        /// neither the kernel's probes nor pending bytes.
         case peerLost = "peer-lost"
-        /// The connection failed otherwise.
+        /// The connection failed for another reason.
         case failed
-        /// Nothing moved for ``Configuration/idleTimeout``.
+        /// There was no progress for ``Configuration/idleTimeout``.
         case idleTimeout = "idle-timeout"
         /// The server shut down, and everything had been delivered.
         case drained

@@ -4,8 +4,8 @@ public import Logging
 
 /// An echo server (RFC 862): what a client sends comes back unchanged.
 ///
-/// One type in front of every classic server I/O model; ``Configuration/model`` chooses. A server
-/// is started once: by ``start()``, which returns when connections are accepted, or by ``run()``,
+/// One type for every classic server I/O model; ``Configuration/model`` selects it. A server is
+/// started once: by ``start()``, which returns when connections are accepted, or by ``run()``,
 /// which returns when serving has ended. It serves on threads of its own, never on Swift's
 /// cooperative pool.
 ///
@@ -15,7 +15,7 @@ public import Logging
 /// await server.shutdown()
 /// ```
 ///
-/// All members may be used from any thread or task. A server that goes away without a shutdown
+/// All members may be used from any thread or task. A server that is released without a shutdown
 /// closes all its connections at once.
 public final class EchoServer: Sendable {
     let context: ServingContext
@@ -23,17 +23,17 @@ public final class EchoServer: Sendable {
     let metricsFactory: any MetricsFactory
     let reporter = Locked<MetricsReporter?>(nil)
 
-    /// Makes a server; nothing is opened yet.
+    /// Creates a server; nothing is opened yet.
     ///
     /// - Parameters:
     ///   - configuration: all settings.
-    ///   - logger: where the server says what an operator should know. Without one it is silent.
-    ///     Its level is read here. Its handler is called on a thread of its own, and may be slow:
-    ///     no thread that serves, accepts or shuts down waits for it. What it does not take in
-    ///     time is dropped and counted, and ``shutdown(drainingFor:)`` gives it a second at the
+    ///   - logger: where the server logs what an operator should know. Without one it is silent.
+    ///     Its level is read here. Its handler is called on a separate thread, and may be slow: no
+    ///     thread that serves, accepts or shuts down waits for it. Lines that it does not take in
+    ///     time are dropped and counted, and ``shutdown(drainingFor:)`` gives it a second at the
     ///     end.
-    ///   - metricsFactory: the metrics backend that is told every ``Metric`` while the server
-    ///     runs. Without one it is that of `MetricsSystem`, as it is now.
+    ///   - metricsFactory: the metrics backend that receives every ``Metric`` while the server
+    ///     runs. By default, the current one of `MetricsSystem`.
     /// - Throws: ``Failure`` if a setting is out of range.
     public init(
         configuration: Configuration = Configuration(),
@@ -50,7 +50,7 @@ public final class EchoServer: Sendable {
         if case .running(let model, _) = lifecycle.withLock({ $0.phase }) {
             model.drain(.immediate)
             let reporter = reporter.withLock { $0.take() }
-            // Threads must be waited for, and some models interrupt theirs while they wait.
+            // Threads must be joined, and some models interrupt theirs while they do so.
             try? Thread(name: "shutdown") {
                 model.join()
                 reporter?.stop()
@@ -58,25 +58,25 @@ public final class EchoServer: Sendable {
         }
     }
 
-    /// The settings the server was made with.
+    /// The settings that the server was created with.
     public var configuration: Configuration { context.configuration }
 
     /// Counts since the server was started.
     ///
-    /// Takes a lock for moments only.
+    /// Holds a lock only briefly.
     public var statistics: Statistics { context.statistics }
 
     /// Opens the endpoints and begins to serve; returns once connections are accepted.
     ///
-    /// Blocks while host names are looked up; ``run()`` does so elsewhere. A shutdown meanwhile
-    /// ends it.
+    /// Blocks while host names are looked up; ``run()`` does this on another thread. A shutdown
+    /// meanwhile ends the start.
     ///
-    /// - Returns: the addresses that are listened on, ports resolved: the inherited ones, then the
-    ///   others in the order configured. An address that this machine does not have is left out,
-    ///   with a line in the log, if its endpoint stands for others as well.
+    /// - Returns: the addresses that the server listens on, with ports resolved: the inherited
+    ///   ones, then the others in the order configured. An address that this machine does not have
+    ///   is skipped, with a line in the log, if its endpoint has others as well.
     /// - Throws: ``Failure`` that names the endpoint and the reason; nothing stays open then, and
     ///   the server can be started again. ``Failure/Code/alreadyStarted`` the second time;
-    ///   ``Failure/Code/alreadyShutDown`` after a shutdown, or if one has come meanwhile.
+    ///   ``Failure/Code/alreadyShutDown`` after a shutdown, including one that came meanwhile.
     @discardableResult
     public func start() throws(Failure) -> [Endpoint] {
         let attempt = StartAttempt()
@@ -94,8 +94,8 @@ public final class EchoServer: Sendable {
         }
     }
 
-    /// The addresses that are listened on, ports resolved; empty before ``start()`` has returned
-    /// and from the beginning of the drain.
+    /// The addresses that the server listens on, with ports resolved; empty before ``start()`` has
+    /// returned and once the server drains.
     public var endpoints: [Endpoint] {
         lifecycle.withLock { lifecycle in
             switch lifecycle.phase {
@@ -106,10 +106,10 @@ public final class EchoServer: Sendable {
         }
     }
 
-    /// Whether the server wants new connections: from the start until it is told to shut down.
+    /// Whether the server wants new connections: from the start until it is asked to shut down.
     ///
-    /// For a readiness probe. During ``Configuration/shutdownDelay`` it is `false`, and connections
-    /// are accepted nevertheless: whoever sends them needs time to notice.
+    /// For a readiness probe. During ``Configuration/shutdownDelay`` it is `false` although
+    /// connections are still accepted: load balancers need time to notice.
     public var isReady: Bool {
         lifecycle.withLock { lifecycle in
             guard case .running = lifecycle.phase else { return false }

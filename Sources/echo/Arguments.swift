@@ -1,13 +1,13 @@
 import ArgumentParser
 import EchoServer
 
-/// The arguments as the argument parser is to see them.
+/// Prepares the arguments for the argument parser.
 enum Arguments {
-    /// Makes values out of what the argument parser would not take for a value.
+    /// Marks as values what the argument parser would not recognise as such.
     ///
-    /// A negative number looks like a flag to it, so `--workers -1` becomes `--workers=-1`; and it
-    /// would go on to the next argument for the value of `--workers=`, which becomes two arguments,
-    /// the second of them empty. Both are then refused as values.
+    /// It takes a negative number for a flag, so `--workers -1` becomes `--workers=-1`. For
+    /// `--workers=` it would use the next argument as the value, so that becomes two arguments, the
+    /// second of them empty. Both are then refused as bad values.
     ///
     /// - Parameter arguments: those of the command line, without the program's name.
     /// - Returns: the same, in the same order.
@@ -40,16 +40,16 @@ enum Arguments {
         Echo.configuration.subcommands.map { $0._commandName }
     }
 
-    /// Refuses what was meant to be a subcommand, if it is close to one.
+    /// The complaint about a mistyped subcommand, if the text is close to one.
     static func complaint(aboutSubcommand text: String) -> String? {
         guard let name = Spelling.nearest(to: text, in: subcommands) else { return nil }
         return "there is no subcommand '\(text)': did you mean '\(name)'?"
     }
 
-    /// Refuses an argument of `serve` that is not a flag.
+    /// The complaint about an argument of `serve` that is not a flag.
     static func complaint(aboutExtra text: String) -> String {
         if subcommands.contains(text) {
-            return "unexpected argument '\(text)': a subcommand stands before all else"
+            return "unexpected argument '\(text)': put the subcommand first"
         }
         if (try? EchoServer.Endpoint(parsing: text)) != nil {
             return "unexpected argument '\(text)': to listen there, write --listen \(text)"
@@ -58,7 +58,7 @@ enum Arguments {
             + subcommands.joined(separator: ", ")
     }
 
-    /// Refuses `help NAME` for a subcommand that there is not.
+    /// Refuses `help NAME` for an unknown subcommand.
     ///
     /// - Parameter arguments: those of the command line, without the program's name.
     /// - Throws: `CommandError` for the exit code of wrong usage.

@@ -14,24 +14,23 @@ struct Check: ParsableCommand {
     )
 
     static let configuration = CommandConfiguration(
-        abstract: "Check that a server echoes: every byte, in order, to everybody.",
+        abstract: "Check that a server echoes every byte, in order, to the right client.",
         usage: "\(ProgramName.current) check <endpoint> [<options>]",
         discussion: """
-            For any server of RFC 862, over TCP or a Unix socket. Each check prints a row: passed \
-            or FAILED, its name, how long it took, and what was seen. Every eight bytes that are \
-            sent carry run, connection and offset, so that a byte that turns up in the wrong \
-            place says where it came from. --list prints the checks.
+            Works with any RFC 862 server, over TCP or a Unix socket. Each check prints a row: \
+            passed or FAILED, its name, how long it took, and what was seen. The bytes sent encode \
+            the run, the connection and the offset, so a misplaced byte identifies where it came \
+            from. --list prints the checks.
 
             Checks run one after another on connections of their own, to the first address of the \
-            endpoint that answers. Each fails at its deadline, so that the whole takes no longer \
-            than all of them together. With the standard sizes some 50 MB travel in each \
-            direction.
+            endpoint that answers. Each fails at its deadline, so a run takes no longer than all \
+            deadlines together. With the default sizes, about 50 MB travel in each direction.
 
             EXAMPLES
             \(examples)
 
-            EXIT CODES: 0 all checks passed, or do not apply; 1 one failed; 64 wrong usage; 69 no \
-            connection; 71 the operating system failed; 77 permission denied.
+            EXIT CODES: 0 all checks passed or did not apply; 1 a check failed; 64 wrong usage; 69 \
+            no connection; 71 an operating system error; 77 permission denied.
             """
     )
 
@@ -68,7 +67,7 @@ struct Check: ParsableCommand {
 
     @Option(
         name: .long,
-        help: ArgumentHelp("How long each check may take. (default: 10s)", valueName: "duration"),
+        help: ArgumentHelp("Time limit for each check. (default: 10s)", valueName: "duration"),
         transform: Parse.positiveDuration
     )
     var deadline: Duration = .seconds(10)
@@ -76,7 +75,7 @@ struct Check: ParsableCommand {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "How long connecting may take, before the checks. (default: 10s)",
+            "Time limit for the first connection, before the checks. (default: 10s)",
             valueName: "duration"
         ),
         transform: Parse.positiveDuration
@@ -127,7 +126,7 @@ struct Check: ParsableCommand {
         suite.connections = connections
         if !json { try Output.print(CheckTable.head(endpoint, address, run: suite.run)) }
         let results: [CheckResult]
-        // A row that cannot be written is told at the end: the rest may still be.
+        // A row that cannot be written is reported at the end: later rows may still be written.
         var failure: CommandError?
         do throws(SystemError) {
             results = try suite.run(against: address) { result in

@@ -10,16 +10,16 @@ struct Client: ParsableCommand {
         abstract: "Send lines, or standard input, to an echo server and print what comes back.",
         usage: "\(ProgramName.current) client <endpoint> [<options>]",
         discussion: """
-            At a terminal it asks for a line, sends it and shows what comes back, with everything \
-            escaped that a terminal would not show; ^D ends it.
+            At a terminal it prompts for lines, sends each one and prints what comes back, with \
+            non-printing characters escaped; ^D ends the session.
 
-            Otherwise it is a filter: it sends standard input, ends the stream, and writes all \
-            that comes back to standard output. It reads while it writes, so that it cannot come \
-            to a standstill with the server, however much is sent.
+            Otherwise it is a filter: it sends standard input, ends the stream, and writes \
+            everything that comes back to standard output. It reads while it writes, so it cannot \
+            deadlock with the server, however much it sends.
 
             EXIT CODES: 0 everything came back; 64 wrong usage; 69 no connection, or the server \
-            ended it early or did not answer in time; 71 the operating system failed, or the \
-            output is closed or full; 77 permission denied.
+            ended it early or did not answer in time; 71 an operating system error, or the output \
+            is closed or full; 77 permission denied.
             """
     )
 
@@ -34,7 +34,7 @@ struct Client: ParsableCommand {
 
     @Option(
         name: .long,
-        help: ArgumentHelp("How long connecting may take. (default: 10s)", valueName: "duration"),
+        help: ArgumentHelp("Time limit for connecting. (default: 10s)", valueName: "duration"),
         transform: Parse.positiveDuration
     )
     var connectTimeout: Duration = .seconds(10)
@@ -42,7 +42,7 @@ struct Client: ParsableCommand {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "How long the server may owe an answer while nothing moves. (default: 30s)",
+            "How long the server may stall while it owes an answer. (default: 30s)",
             valueName: "duration"
         ),
         completion: .list(["never"]),
@@ -79,7 +79,7 @@ struct Client: ParsableCommand {
 }
 
 extension ConnectError {
-    /// The exit code that tells of it.
+    /// The exit code for this error.
     var exitCode: Int32 {
         switch reason {
         case .permissionDenied: Exit.permission

@@ -8,10 +8,10 @@ struct Echo: ParsableCommand {
     private static let examples = Layout.unbroken(
         """
           \(name)                                serve port 5150 of localhost
-          \(name) --backend libevent             with its fastest model
+          \(name) --backend libevent             use libevent's fastest model
           \(name) --model event-select --listen 0.0.0.0:7000
           \(name) --listen unix:/run/echo.sock --idle-timeout 5m
-          \(name) models                         what there is to choose from
+          \(name) models                         list the I/O models
           \(name) client 127.0.0.1:5150          talk to an echo server
           \(name) client 127.0.0.1:5150 < file   send a file, print what comes back
           \(name) check 127.0.0.1:7              check that a server echoes
@@ -35,12 +35,12 @@ struct Echo: ParsableCommand {
             ENDPOINTS are written PORT (of localhost), HOST:PORT, [IPv6]:PORT, *:PORT (every \
             address), unix:PATH or unix:@NAME (abstract). Port 0 lets the kernel choose.
 
-            SIGNALS: SIGTERM and SIGINT drain and exit with 0; a second one, or SIGQUIT, ends at once; \
-            others have no effect.
+            SIGNALS: SIGTERM and SIGINT drain, and exit with 0; a second one, or SIGQUIT, ends the \
+            server at once; others have no effect.
 
             EXIT CODES: 0 success; 1 a check failed; 64 wrong usage; 69 cannot serve or connect there; 70 \
-            something hung when the server was to stop; 71 the operating system failed, or the output is \
-            closed or full; 77 permission denied.
+            a thread hung during shutdown; 71 an operating system error, or the output is closed or full; \
+            77 permission denied.
             """,
         version: "\(name) \(EchoServer.version)",
         subcommands: [Serve.self, Client.self, Check.self, Models.self],

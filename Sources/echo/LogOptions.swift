@@ -6,7 +6,7 @@ struct LogOptions: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "Least serious messages that are logged: \(Parse.list(Logger.Level.self)). "
+            "Minimum severity of log messages: \(Parse.list(Logger.Level.self)). "
                 + "(default: info)",
             valueName: "level"
         ),
@@ -18,7 +18,7 @@ struct LogOptions: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "Form of log lines on standard error: text or json. (default: text)",
+            "Format of log lines on standard error: text or json. (default: text)",
             valueName: "format"
         ),
         completion: Parse.completion(LineFormat.Form.self),
@@ -26,7 +26,7 @@ struct LogOptions: ParsableArguments {
     )
     var logFormat: LineFormat.Form?
 
-    /// A logger as the flags describe it; from now on, every line on standard error looks as its do.
+    /// Makes the logger that the flags describe, and gives every later line on standard error its format.
     func logger() -> Logger {
         let format = LineFormat(logFormat ?? StandardError.format.form)
         StandardError.format = format

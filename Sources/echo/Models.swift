@@ -4,7 +4,7 @@ import EchoServer
 /// Prints the table of I/O models.
 struct Models: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Print the I/O models: backend, mechanism, threads, capacity."
+        abstract: "Print the I/O models: backend, mechanism, threads and capacity."
     )
 
     func run() throws {
@@ -58,7 +58,7 @@ struct Models: ParsableCommand {
             )
         case .select:
             Facts(
-                mechanism: "select(2) asks which sockets are ready",
+                mechanism: "select(2) returns the sockets that are ready",
                 threads: "2",
                 capacity: "fds < 1024",
                 winsock: "select, WSAAccept"
@@ -93,7 +93,7 @@ struct Models: ParsableCommand {
             )
         case .completionPort:
             Facts(
-                mechanism: "completions drain from one port",
+                mechanism: "workers dequeue completions from one port",
                 threads: "--workers",
                 capacity: "descriptors",
                 winsock: "CreateIoCompletionPort"

@@ -3,12 +3,12 @@ import EchoServer
 
 /// The flags of `serve`.
 ///
-/// What is not given is left to the library's defaults.
+/// A flag that is not given keeps the library's default.
 struct ServeOptions: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "Where to listen; may be repeated. (default: localhost:5150)",
+            "Endpoint to listen on; may be repeated. (default: localhost:5150)",
             valueName: "endpoint"
         ),
         transform: Parse.endpoint
@@ -29,7 +29,7 @@ struct ServeOptions: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "Backend: \(Parse.list(EchoServer.Backend.self)); alone, its fastest model.",
+            "Backend: \(Parse.list(EchoServer.Backend.self)); without --model, its fastest model.",
             valueName: "backend"
         ),
         completion: Parse.completion(EchoServer.Backend.self),
@@ -40,7 +40,7 @@ struct ServeOptions: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "Worker threads of completion-port; auto is one per processor. (default: auto)",
+            "Worker threads for completion-port; auto means one per processor. (default: auto)",
             valueName: "n"
         ),
         completion: .list(["auto"]),
@@ -50,7 +50,10 @@ struct ServeOptions: ParsableArguments {
 
     @Option(
         name: .long,
-        help: ArgumentHelp("Connections served at once. (default: unlimited)", valueName: "n"),
+        help: ArgumentHelp(
+            "Maximum number of concurrent connections. (default: unlimited)",
+            valueName: "n"
+        ),
         completion: .list(["unlimited"]),
         transform: Parse.either("unlimited", or: Parse.count(1...Int(Int32.max)))
     )
@@ -59,7 +62,7 @@ struct ServeOptions: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "What happens to further ones: reject resets them, defer leaves them queued. "
+            "Policy at that limit: reject resets new connections, defer leaves them queued. "
                 + "(default: reject)",
             valueName: "policy"
         ),
@@ -71,7 +74,7 @@ struct ServeOptions: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "Connections served at once for one IPv4 address, IPv6 /64 or local user. "
+            "Maximum number of concurrent connections per IPv4 address, IPv6 /64 or local user. "
                 + "(default: unlimited)",
             valueName: "n"
         ),
@@ -83,7 +86,7 @@ struct ServeOptions: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "Close connections on which nothing moves for this long. (default: never)",
+            "Close connections that are idle in both directions for this long. (default: never)",
             valueName: "duration"
         ),
         completion: .list(["never"]),
@@ -94,7 +97,7 @@ struct ServeOptions: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "How long to go on accepting after a signal, before draining. (default: 0s)",
+            "Time to keep accepting after a signal, before draining. (default: 0s)",
             valueName: "duration"
         ),
         transform: Parse.duration
@@ -104,7 +107,7 @@ struct ServeOptions: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "How long to go on serving after that. (default: 5s)",
+            "Time limit for draining open connections. (default: 5s)",
             valueName: "duration"
         ),
         transform: Parse.duration
@@ -114,7 +117,7 @@ struct ServeOptions: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "Bytes one connection may owe before it is not read. (default: 64KiB)",
+            "Pending bytes per connection before the server stops reading. (default: 64KiB)",
             valueName: "size"
         ),
         transform: Parse.size(64...(1 << 30))
@@ -124,7 +127,7 @@ struct ServeOptions: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "Connections the kernel queues before they are accepted. (default: 4096)",
+            "Length of the kernel's accept queue. (default: 4096)",
             valueName: "n"
         ),
         transform: Parse.count(1...Int(Int32.max))
@@ -136,7 +139,7 @@ struct ServeOptions: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "How long workers of completion-port look for work before they sleep. (default: 0s)",
+            "Time that completion-port workers poll for work before they sleep. (default: 0s)",
             valueName: "duration"
         ),
         transform: Parse.duration
@@ -145,9 +148,9 @@ struct ServeOptions: ParsableArguments {
 
     /// The configuration that the flags describe.
     ///
-    /// - Parameter inherited: sockets that the service manager has passed. With some of them, and
-    ///   without `--listen`, nothing else is opened.
-    /// - Returns: what is to be served, and how.
+    /// - Parameter inherited: sockets that the service manager has passed. If there are any and
+    ///   `--listen` is absent, nothing else is opened.
+    /// - Returns: the server's configuration.
     /// - Throws: `ValidationError` if model and backend contradict each other.
     func configuration(
         inheriting inherited: [EchoServer.InheritedSocket] = []

@@ -7,8 +7,8 @@ struct SocketOptions: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "Silence after which a TCP peer is asked whether it is still there, or never; it "
-                + "is given up after twice that time. (default: 2m)",
+            "Silence before a TCP peer is probed, or never; an unresponsive peer is dropped "
+                + "after twice that time. (default: 2m)",
             valueName: "duration"
         ),
         completion: .list(["never"]),
@@ -19,8 +19,7 @@ struct SocketOptions: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "Bytes the kernel keeps for one connection before they are read, or auto. "
-                + "(default: 256KiB)",
+            "Kernel receive buffer per TCP connection, or auto. (default: 256KiB)",
             valueName: "size"
         ),
         completion: .list(["auto"]),
@@ -31,7 +30,7 @@ struct SocketOptions: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "Permissions of the files of Unix sockets, such as 660. (default: umask)",
+            "Permissions of Unix socket files, such as 660. (default: umask)",
             valueName: "octal"
         ),
         completion: .list(["umask"]),
@@ -42,7 +41,7 @@ struct SocketOptions: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "Group of the files of Unix sockets. (default: none)",
+            "Group of Unix socket files. (default: none)",
             valueName: "group"
         ),
         completion: .list(["none"]),
@@ -50,7 +49,7 @@ struct SocketOptions: ParsableArguments {
     )
     var socketGroup: Switchable<String>?
 
-    /// Puts them into a configuration.
+    /// Applies the flags to a configuration.
     func apply(to configuration: inout EchoServer.Configuration) {
         if let keepalive { configuration.keepalive = keepalive.value }
         if let receiveBuffer { configuration.socketReceiveBuffer = receiveBuffer.value }

@@ -134,8 +134,8 @@ struct BadValueTests {
             ["help", "ping"],
             "there is no subcommand 'ping': the subcommands are serve, client, check"
         ),
-        (["serve", "check", "7"], "argument 'check': a subcommand stands before all else"),
-        (["--workers", "2", "models"], "argument 'models': a subcommand stands before all else"),
+        (["serve", "check", "7"], "argument 'check': put the subcommand first"),
+        (["--workers", "2", "models"], "argument 'models': put the subcommand first"),
         (["5150"], "unexpected argument '5150': to listen there, write --listen 5150"),
         (["serve", "frobnicate"], "unexpected argument 'frobnicate': the subcommands are serve,"),
         (["--lisen", "7"], "Unknown option '--lisen'. Did you mean '--listen'?"),

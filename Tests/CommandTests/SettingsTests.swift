@@ -162,7 +162,7 @@ struct SettingsTests {
         ("model = slect", ":1: The value 'slect' is invalid for '--model <model>': it must be "),
         ("workers", ":1: expected KEY = VALUE"),
         ("= 1", ":1: unknown key \"\""),
-        ("workers = 1\n#\nworkers = 2", ":3: \"workers\" stands in line 1 already"),
+        ("workers = 1\n#\nworkers = 2", ":3: \"workers\" is already set in line 1"),
         ("workers = \"1", ":1: the closing quote is missing"),
         ("workers = \"1\" 2", ":1: unexpected text after the closing quote"),
         ("#\nworkers = 0", ":2: The value '0' is invalid for '--workers <n>': it must be"),

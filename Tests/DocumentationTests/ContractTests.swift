@@ -1,19 +1,25 @@
 import Foundation
 import Testing
 
-/// The numbers of statements that comments and tests cite are defined in the contract.
+/// The statements that comments and tests cite by number are defined once, on one of three pages.
 @Suite(.timeLimit(.minutes(5)))
 struct ContractTests {
+    private static let pages = [
+        "Sources/EchoServer/EchoServer.docc/Contract.md",
+        "Sources/EchoServer/EchoServer.docc/Pitfalls.md",
+        "Sources/EchoWinsock/EchoWinsock.docc/Promises.md",
+    ]
+
+    private static let code =
+        Project.files(in: "Sources", ending: ".swift")
+        + Project.files(in: "Tests", ending: ".swift")
+
     @Test
     func `Every number cited in sources, tests and documents is defined`() throws {
-        let defined = Set(try Self.definitions())
+        let defined = Set(try Self.statements().map(\.number))
         #expect(defined.count > 100)
-        let files =
-            Project.files(in: "Sources", ending: ".swift")
-            + Project.files(in: "Tests", ending: ".swift")
-            + Document.all
-        #expect(files.count > 50)
-        for file in files {
+        #expect(Self.code.count > 50)
+        for file in Self.code + Document.all {
             for number in try Self.citations(Project.text(file)) where !defined.contains(number) {
                 Issue.record("\(file) cites \(number)")
             }
@@ -21,25 +27,34 @@ struct ContractTests {
     }
 
     @Test
-    func `Every number is defined once`() throws {
-        let definitions = try Self.definitions()
-        let twice = Dictionary(grouping: definitions) { $0 }.filter { $0.value.count > 1 }.keys
+    func `Every number is defined once, and nowhere but on these pages`() throws {
+        let numbers = try Self.statements().map(\.number)
+        let twice = Dictionary(grouping: numbers) { $0 }.filter { $0.value.count > 1 }.keys
         #expect(twice.isEmpty)
+        for path in Document.all where !Self.pages.contains(path) {
+            #expect(Self.statements(of: try Project.text(path)).isEmpty, "\(path)")
+        }
     }
 
     @Test
     func `Ranges and lists of numbers are read as what they stand for`() {
         // Put together here, because this file is read as well.
-        let text = "(SEL" + "-9..11, PF" + "-1), E" + "-c2, UTF-8, AS" + "-98 to AS" + "-99"
+        let text =
+            "(SEL" + "-9..11, PF" + "-1), E" + "-c2, UTF-8, AS" + "-98 to AS" + "-99, rule" + " 3"
         let expected = [
-            "SEL" + "-9", "SEL-10", "SEL-11", "PF-1", "AS" + "-98", "AS" + "-99", "E-c2",
+            "SEL" + "-9", "SEL-10", "SEL-11", "PF-1", "AS" + "-98", "AS" + "-99", "E-c2", "rule 3",
         ]
         #expect(Self.citations(text) == expected)
     }
 
-    private static func definitions() throws -> [String] {
-        try Document(Document.contract).text.matches(of: /(?m)^- \*\*([A-Z]+-[0-9a-z]+)\*\* \S/)
-            .map { String($0.1) }
+    private static func statements() throws -> [(number: String, text: String)] {
+        try pages.flatMap { statements(of: try Project.text($0)) }
+    }
+
+    // A statement is an item of a list that begins with its number.
+    private static func statements(of text: String) -> [(number: String, text: String)] {
+        let item = /(?m)^- \*\*([A-Z]+-[0-9a-z]+|rule \d+)\*\* (\S.*(?:\n  \S.*)*)/
+        return text.matches(of: item).map { (String($0.1), String($0.2)) }
     }
 
     private static func citations(_ text: String) -> [String] {
@@ -51,6 +66,6 @@ struct ContractTests {
             let last = match.3.flatMap { Int($0) } ?? first
             return (first...max(first, last)).map { "\(match.1)-\($0)" }
         }
-        return statements + text.matches(of: /\bE-[a-z]\d?\b/).map { String($0.0) }
+        return statements + text.matches(of: /\bE-[a-z]\d?\b|\brule \d+\b/).map { String($0.0) }
     }
 }

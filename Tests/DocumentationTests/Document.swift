@@ -38,12 +38,13 @@ struct Document: Sendable, CustomTestStringConvertible {
     }
 
     static let readme = "README.md"
-    static let contract = "Sources/EchoServer/EchoServer.docc/Contract.md"
+    static let contributing = "CONTRIBUTING.md"
     static let models = "Sources/EchoServer/EchoServer.docc/Models.md"
 
     /// All documents of the project.
     static var all: [String] {
-        [readme] + Project.files(in: "Sources", ending: ".md")
+        [readme, contributing, "CHANGELOG.md", "SECURITY.md"]
+            + Project.files(in: "Sources", ending: ".md")
     }
 
     let path: String

@@ -18,9 +18,12 @@ struct LinkTests {
         let named = text.matches(of: /\bScripts\/[a-z-]+|\.ci\/run/).map { String($0.0) }
         #expect(named.count > 3)
         for path in named { #expect(Project.has(path), "\(path)") }
-        for folder in ["Models", "Rules", "Serving"] {
-            #expect(text.contains("`\(folder)/`") && Project.has("Sources/EchoServer/\(folder)"))
-        }
+        let folder = "Sources/EchoServer"
+        let folders = Set(
+            Project.files(in: folder, ending: ".swift").map { $0.dropFirst(folder.count + 1) }
+                .filter { $0.contains("/") }.compactMap { $0.split(separator: "/").first }
+        )
+        for folder in folders { #expect(text.contains("\n  \(folder)/ "), "\(folder)") }
     }
 
     @Test

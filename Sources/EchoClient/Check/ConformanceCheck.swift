@@ -30,13 +30,13 @@ package enum ConformanceCheck: String, CaseIterable, Sendable {
         switch self {
         case .empty: "a connection that sends nothing is ended, and receives nothing"
         case .oneByte: "a byte comes back while the connection stays open"
-        case .allBytes: "each of the 256 values of a byte comes back as it is, NUL included"
+        case .allBytes: "each of the 256 byte values comes back unchanged, NUL included"
         case .sizes: "sizes around every power of two up to 1 MiB come back, one after another"
         case .halfClose: "what was sent right before a half-close comes back, then the end"
         case .slowReader: "a reader that pauses receives everything"
-        case .sendFirst: "a client that reads nothing before it has sent 128 KiB gets them back"
+        case .sendFirst: "a client that sends 128 KiB before it reads anything receives all of it"
         case .interleaved: "many connections at once receive their own bytes only"
-        case .resets: "neighbours that reset mid-stream disturb nobody"
+        case .resets: "neighbours that reset mid-stream disturb no other connection"
         case .urgent: "urgent data disturbs no other byte"
         case .churn: "connections that come and go quickly are all served"
         }

@@ -1,9 +1,9 @@
 import EchoSockets
 import Synchronization
 
-/// Lets one thread sleep until something is counted again.
+/// Puts one thread to sleep until something is counted again.
 ///
-/// Nobody sleeps most of the time, and then telling costs a load.
+/// Most of the time no thread sleeps, and then a signal costs one load.
 final class ActivitySignal: Sendable {
     private let isAwaited = Atomic<Bool>(false)
     private let wakeup: Wakeup
@@ -30,13 +30,13 @@ final class ActivitySignal: Sendable {
 
     /// Asks to be woken by what is counted from now on.
     ///
-    /// What another processor counted a moment before may not show yet, and does not wake: look
-    /// again some time later.
+    /// What another processor counted a moment before may not be visible yet, and does not wake:
+    /// check again later.
     func expect() {
         isAwaited.store(true, ordering: .sequentiallyConsistent)
     }
 
-    /// Sleeps until it is woken, or for a time; `nil` for as long as it takes.
+    /// Sleeps until it is woken, or for a time; `nil` means without a limit.
     func sleep(atMost limit: Duration?) {
         wakeup.wait(atMost: limit ?? .seconds(1 << 20))
         wakeup.clear()

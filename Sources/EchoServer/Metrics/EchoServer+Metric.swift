@@ -1,8 +1,9 @@
 extension EchoServer {
-    /// What a server tells a metrics backend, by swift-metrics and in the Prometheus text format.
+    /// What a server reports to a metrics backend, through swift-metrics and in the Prometheus text
+    /// format.
     ///
-    /// The raw value is the name there. Counters only grow; they begin with zero when the server
-    /// is made.
+    /// The raw value is the name there. Counters only grow; they are zero when the server is
+    /// created.
     public enum Metric: String, CaseIterable, Sendable, Codable {
         /// Connections accepted and served.
         ///
@@ -16,7 +17,7 @@ extension EchoServer {
         ///
         /// Counter.
         case connectionsRejected = "echo_connections_rejected_total"
-        /// Connections held back, first in line, before they were admitted.
+        /// Connections deferred, first in line, before they were admitted.
         ///
         /// Counter.
         case connectionsDeferred = "echo_connections_deferred_total"
@@ -24,7 +25,7 @@ extension EchoServer {
         ///
         /// Counter.
         case connectionsClosed = "echo_connections_closed_total"
-        /// Bytes received that were to be echoed.
+        /// Bytes received to be echoed.
         ///
         /// Counter.
         case bytesReceived = "echo_bytes_received_total"
@@ -36,31 +37,31 @@ extension EchoServer {
         ///
         /// Counter.
         case acceptFailures = "echo_accept_failures_total"
-        /// Times that a connection owed so much that it was not read for a while.
+        /// Times that reading from a connection was paused because too many bytes were pending.
         ///
         /// Counter.
         case backPressureEpisodes = "echo_back_pressure_episodes_total"
 
-        /// One line that says what is counted.
+        /// One line that describes the metric.
         public var summary: String {
             switch self {
             case .connectionsAccepted: "Connections accepted and served."
             case .connectionsActive: "Connections being served."
             case .connectionsRejected: "Connections turned away, by reason."
-            case .connectionsDeferred: "Connections held back before they were admitted."
+            case .connectionsDeferred: "Connections deferred before they were admitted."
             case .connectionsClosed: "Connections ended, by cause."
-            case .bytesReceived: "Bytes received that were to be echoed."
+            case .bytesReceived: "Bytes received to be echoed."
             case .bytesSent: "Bytes sent back."
             case .acceptFailures: "Accept calls that failed."
             case .backPressureEpisodes:
-                "Times that a connection owed so much that it was not read for a while."
+                "Times that reading was paused because too many bytes were pending."
             }
         }
 
         /// Whether it goes up and down; a counter otherwise.
         public var isGauge: Bool { self == .connectionsActive }
 
-        /// The dimension by which it is divided; `nil` if it is one number.
+        /// The dimension of its samples; `nil` if it is one number.
         public var dimension: String? {
             switch self {
             case .connectionsRejected: "reason"
@@ -80,7 +81,7 @@ package struct MetricSample: Sendable, Equatable {
 }
 
 extension EchoServer.Metric {
-    /// Its numbers in a snapshot, zeros included: always as many, in the same order.
+    /// Its numbers in a snapshot, zeros included: always the same count, in the same order.
     package func samples(of statistics: EchoServer.Statistics) -> [MetricSample] {
         switch self {
         case .connectionsAccepted: Self.one(statistics.accepted)

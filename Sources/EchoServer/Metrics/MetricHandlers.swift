@@ -1,10 +1,10 @@
 import CoreMetrics
 
-/// The handlers of a metrics backend for all that a server counts, and what they have been told.
+/// The handlers of a metrics backend for everything a server counts, and what they have received.
 ///
 /// They are never destroyed: a backend may be read after the server has ended, and another server
-/// may count under the same names. Everything is told as a difference, so that several servers of
-/// one process add up. Confined to one thread.
+/// may count under the same names. Everything is reported as a difference, so that several servers
+/// of one process add up. Confined to one thread.
 struct MetricHandlers {
     fileprivate enum Kind {
         case counter(any CounterHandler)
@@ -19,7 +19,7 @@ struct MetricHandlers {
     // For each metric, for each of its samples.
     private var handlers: [[Handler]]
 
-    /// Makes the handlers, and makes them known: a rate can be told from the first event on then.
+    /// Creates and registers the handlers, so that a rate is known from the first event on.
     init(_ factory: any MetricsFactory) {
         let nothing = EchoServer.Statistics()
         handlers = EchoServer.Metric.allCases.map { metric in
@@ -37,7 +37,7 @@ struct MetricHandlers {
         }
     }
 
-    /// Tells what has changed since the last time.
+    /// Reports what has changed since the last time.
     mutating func tell(_ statistics: EchoServer.Statistics) {
         for (index, metric) in EchoServer.Metric.allCases.enumerated() {
             for (position, sample) in metric.samples(of: statistics).enumerated() {

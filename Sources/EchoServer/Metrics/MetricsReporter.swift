@@ -2,12 +2,12 @@ import CoreMetrics
 import EchoSockets
 import Synchronization
 
-/// Tells a metrics backend what a server counts.
+/// Reports a server's counts to a metrics backend.
 ///
-/// A thread of its own adds up what the serving threads have counted, once a second while
-/// something changes, and tells the backend the differences. Echoing thereby costs no more than it
-/// does without metrics, and a backend that is slow delays nobody. When nothing changes any more
-/// the thread sleeps until something is counted.
+/// A separate thread adds up what the serving threads have counted, once a second while something
+/// changes, and reports the differences. Echoing therefore costs no more than without metrics, and
+/// a slow backend delays no client. When nothing changes, the thread sleeps until something is
+/// counted.
 final class MetricsReporter: Sendable {
     private let signal: ActivitySignal
     private let thread: Thread
@@ -17,15 +17,15 @@ final class MetricsReporter: Sendable {
         let value = Atomic<Bool>(false)
     }
 
-    /// How often the backend is told, at most.
+    /// The shortest time between two reports.
     static let interval: Duration = .seconds(1)
 
-    /// Begins to report; `nil` if the backend is the one that does nothing.
+    /// Begins to report; `nil` if the backend is the no-op one.
     ///
     /// - Parameters:
     ///   - factory: the backend.
-    ///   - context: whose counts to tell.
-    /// - Throws: if there is no descriptor or thread to be had.
+    ///   - context: the server's context, with the counts.
+    /// - Throws: if no descriptor or thread is available.
     init?(_ factory: any MetricsFactory, _ context: ServingContext) throws(SystemError) {
         guard !(factory is NOOPMetricsHandler) else { return nil }
         let (signal, flag) = (try ActivitySignal(), Flag())
@@ -38,7 +38,7 @@ final class MetricsReporter: Sendable {
         }
     }
 
-    /// Tells the last counts, and ends.
+    /// Reports the last counts, and ends.
     ///
     /// Called once, when nothing is counted any more.
     func stop() {

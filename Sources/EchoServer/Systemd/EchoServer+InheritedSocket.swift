@@ -2,21 +2,20 @@ import EchoSockets
 import Glibc
 
 extension EchoServer {
-    /// A listening socket that somebody else opened, usually a service manager (socket activation,
+    /// A listening socket opened elsewhere, usually by a service manager (socket activation,
     /// sd_listen_fds(3)).
     ///
-    /// It is served as it is: address, backlog and options stay as they were set, only that it is
-    /// made close-on-exec and non-blocking, and options are set for the connections that come from
-    /// it: those of ``Configuration/keepalive`` and ``Configuration/socketReceiveBuffer``,
-    /// `TCP_NODELAY`, `TCP_NOTSENT_LOWAT` and `SO_OOBINLINE`. The connections that are queued when
-    /// the server shuts down are left to whoever has the socket next, and the file of a Unix socket
-    /// is left alone.
+    /// It is served as it is: its address, backlog and options stay, except that it becomes
+    /// close-on-exec and non-blocking, and receives options for its connections: those of
+    /// ``Configuration/keepalive`` and ``Configuration/socketReceiveBuffer``, `TCP_NODELAY`,
+    /// `TCP_NOTSENT_LOWAT` and `SO_OOBINLINE`. Connections still queued when the server shuts down
+    /// are left to the next owner of the socket, and the file of a Unix socket is left alone.
     ///
-    /// Owns its descriptor until a server with ``Configuration/inherited`` has started, which owns
-    /// it then; several copies of a configuration share the socket, and one server serves it. Any
-    /// thread.
+    /// Owns its descriptor until a server with it in ``Configuration/inherited`` has started and
+    /// takes ownership; copies of a configuration share the socket, and only one server can serve
+    /// it. Any thread.
     public final class InheritedSocket: Sendable {
-        /// What the service manager calls it (`FileDescriptorName=`); `unknown` if it does not say.
+        /// The service manager's name for it (`FileDescriptorName=`); `unknown` without one.
         public let name: String
         /// Where it is bound.
         public let endpoint: Endpoint
@@ -25,10 +24,10 @@ extension EchoServer {
         /// Takes ownership of a descriptor, and makes it close-on-exec.
         ///
         /// - Parameters:
-        ///   - number: a TCP or Unix stream socket that listens.
-        ///   - name: what log lines call it.
+        ///   - number: a listening TCP or Unix stream socket.
+        ///   - name: its name in log lines.
         /// - Throws: ``Failure`` with code ``Failure/Code/unusableSocket`` that says what it is
-        ///   instead; it is left to the caller then.
+        ///   instead; the caller then still owns it.
         public init(
             descriptor number: Int32,
             name: String = "unknown"
@@ -68,7 +67,7 @@ extension EchoServer {
             throw Failure(.unusableSocket, "\(self) is served by another server")
         }
 
-        /// Closes the original: a server serves its copy.
+        /// Closes the original: a server serves a duplicate.
         func handOver() {
             descriptor.withLock { $0 = nil }
         }

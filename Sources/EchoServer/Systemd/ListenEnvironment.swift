@@ -2,7 +2,7 @@ import EchoSockets
 import Glibc
 
 extension EchoServer.InheritedSocket {
-    /// Takes the sockets that the service manager has passed to this process: `LISTEN_PID`,
+    /// Takes over the sockets that the service manager has passed to this process: `LISTEN_PID`,
     /// `LISTEN_FDS` and `LISTEN_FDNAMES`, sd_listen_fds(3).
     ///
     /// The descriptors are made close-on-exec and the variables are removed, so that no program
@@ -12,8 +12,8 @@ extension EchoServer.InheritedSocket {
     /// - Returns: the sockets in the order passed; none if there are no such variables, or if they
     ///   are for another process.
     /// - Throws: ``EchoServer/Failure`` with code ``EchoServer/Failure/Code/invalidConfiguration``
-    ///   if a variable makes no sense, or ``EchoServer/Failure/Code/unusableSocket`` if a
-    ///   descriptor is not a TCP or Unix stream socket that listens.
+    ///   if a variable is invalid, or ``EchoServer/Failure/Code/unusableSocket`` if a descriptor is
+    ///   not a listening TCP or Unix stream socket.
     public static func takeFromEnvironment() throws(EchoServer.Failure)
         -> [EchoServer.InheritedSocket]
     {
@@ -29,7 +29,7 @@ extension EchoServer.InheritedSocket {
     }
 }
 
-/// The variables by which a service manager passes descriptors.
+/// The variables with which a service manager passes descriptors.
 struct ListenEnvironment: Sendable {
     /// The first descriptor that is passed (`SD_LISTEN_FDS_START`).
     static let firstDescriptor: CInt = 3

@@ -2,12 +2,12 @@ import EchoSockets
 import Glibc
 package import Logging
 
-/// Tells the service manager how the service is: datagrams to `$NOTIFY_SOCKET`, sd_notify(3).
+/// Notifies the service manager with datagrams to `$NOTIFY_SOCKET`, sd_notify(3).
 ///
-/// A thread of its own sends them, so that a manager that does not read its socket holds up nobody
-/// else. Any thread.
+/// A separate thread sends them, so that a manager that does not read its socket delays no other
+/// thread. Any thread.
 package final class ServiceNotifier: Sendable {
-    /// What can be told.
+    /// The messages.
     package enum Message: Hashable, Sendable {
         /// It has started: every endpoint accepts (`READY=1`).
         case ready
@@ -15,11 +15,11 @@ package final class ServiceNotifier: Sendable {
         case stopping
         /// One line for people (`STATUS=`).
         case status(String)
-        /// Why it failed, as in errno(3) (`ERRNO=`).
+        /// The error that ended it, as in errno(3) (`ERRNO=`).
         case errno(Int32)
         /// It is alive (`WATCHDOG=1`).
         case watchdog
-        /// Starting or stopping goes on; the next message comes within this time
+        /// Starting or stopping is still in progress; the next message comes within this time
         /// (`EXTEND_TIMEOUT_USEC=`).
         case extendTimeout(Duration)
 
@@ -35,20 +35,20 @@ package final class ServiceNotifier: Sendable {
         }
     }
 
-    /// The manager kills a service from which it hears no ``Message/watchdog`` for so long; `nil` if
-    /// it does not watch this one (`WATCHDOG_USEC`, `WATCHDOG_PID`).
+    /// The manager kills a service that sends no ``Message/watchdog`` for this long; `nil` if it
+    /// does not watch this one (`WATCHDOG_USEC`, `WATCHDOG_PID`).
     package let watchdogTimeout: Duration?
     private let queue: DeliveryQueue<String>
     // A day's worth of status lines.
     private static let queueLimit = 1024
 
-    /// Takes what the manager says in the environment: `NOTIFY_SOCKET`, `WATCHDOG_USEC` and
-    /// `WATCHDOG_PID`; the variables are removed.
+    /// Reads the manager's variables, `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID`, and
+    /// removes them from the environment.
     ///
     /// Other threads must not be reading the environment.
     ///
-    /// - Parameter logger: told of what cannot be used, and of messages that were lost.
-    /// - Returns: `nil` if there is no manager that wants to be told.
+    /// - Parameter logger: receives variables that cannot be used, and lost messages.
+    /// - Returns: `nil` if there is no manager to notify.
     package static func takeFromEnvironment(logger: Logger) -> ServiceNotifier? {
         let socket = takeEnvironmentVariable("NOTIFY_SOCKET")
         let timeout = takeEnvironmentVariable("WATCHDOG_USEC")
@@ -103,7 +103,7 @@ package final class ServiceNotifier: Sendable {
         return text.hasPrefix("@") ? .unix("\0" + text.dropFirst()) : nil
     }
 
-    // A century, in microseconds: what is longer stands for no limit, or for nonsense.
+    // A century, in microseconds: anything longer means no limit, or is nonsense.
     private static let longest: Int64 = 3_155_760_000_000_000
 
     private static func watchdogTimeout(
@@ -131,7 +131,7 @@ package final class ServiceNotifier: Sendable {
         queue.add(messages.map(\.line).joined(separator: "\n"), size: 0)
     }
 
-    /// Waits until the manager's socket has taken all messages, at most so long.
+    /// Waits until the manager's socket has taken all messages, or for a time.
     package func flush(within limit: Duration) {
         queue.flush(within: limit)
     }

@@ -4,8 +4,8 @@ import Glibc
 /// The address space of the process, where it is limited (`RLIMIT_AS`, getrlimit(2); `ulimit -v`,
 /// `prlimit --as`, `LimitAS=`).
 ///
-/// Swift ends the process when memory cannot be had; so what is going to be needed is asked for
-/// before. Any thread.
+/// Swift ends the process when it cannot allocate memory, so callers check first what they are
+/// going to need. Any thread.
 package struct AddressSpace: Sendable {
     /// Whether there is a limit.
     package let isLimited: Bool
@@ -17,7 +17,7 @@ package struct AddressSpace: Sendable {
         isLimited = status == 0 && limit.rlim_cur != rlim_t.max
     }
 
-    /// Whether so many bytes more could be had now; always, if there is no limit.
+    /// Whether that many more bytes can be allocated now; always true without a limit.
     ///
     /// Two system calls if there is one. The corresponding C function is `mmap`.
     package func hasRoom(for byteCount: Int) -> Bool {
@@ -29,8 +29,8 @@ package struct AddressSpace: Sendable {
         return true
     }
 
-    /// Has all threads allocate from one place, if there is a limit: otherwise the C library sets
-    /// 64 MiB of it aside for each of the first threads (`M_ARENA_MAX`, mallopt(3)).
+    /// Makes all threads allocate from one arena if there is a limit: otherwise the C library
+    /// reserves 64 MiB of it for each of the first threads (`M_ARENA_MAX`, mallopt(3)).
     package func share() {
         if isLimited { _ = mallopt(CInt(M_ARENA_MAX), 1) }
     }

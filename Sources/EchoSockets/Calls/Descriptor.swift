@@ -2,12 +2,12 @@ import Glibc
 
 /// The sole owner of an open file descriptor.
 ///
-/// Noncopyable: a descriptor is closed exactly once, when its owner goes away, and cannot be used
-/// afterwards. Every descriptor in this package is owned by one from birth.
+/// Noncopyable: a descriptor is closed exactly once, when its owner is destroyed, and cannot be
+/// used afterwards. Every descriptor in this package is owned by one from birth.
 package struct Descriptor: ~Copyable, Sendable {
     /// The number, for as long as this owner lives.
     ///
-    /// Not to be stored elsewhere.
+    /// Do not store it elsewhere.
     package let rawValue: CInt
 
     /// Takes ownership of an open descriptor.
@@ -34,7 +34,7 @@ package struct Descriptor: ~Copyable, Sendable {
         return flags >= 0 && flags & FD_CLOEXEC != 0
     }
 
-    /// Sets `FD_CLOEXEC`, for descriptors that somebody else opened.
+    /// Sets `FD_CLOEXEC`, for descriptors opened elsewhere.
     package func setCloseOnExec() throws(SystemError) {
         try systemCall("fcntl") { fcntl(rawValue, F_SETFD, FD_CLOEXEC) }
     }

@@ -1,8 +1,8 @@
 import Synchronization
 
-/// A set of descriptors, asked at each receive: a bit for each, found without a lock.
+/// A set of descriptors, queried at each receive: one bit each, read without a lock.
 ///
-/// Pages of bits are made when they are first needed, and kept. Any thread.
+/// Pages of bits are allocated on first use, and kept. Any thread.
 @safe
 final class DescriptorSet: @unchecked Sendable {
     private static let pageBits = 1 << 15
@@ -23,13 +23,13 @@ final class DescriptorSet: @unchecked Sendable {
         unsafe pages.deallocate()
     }
 
-    /// Whether a descriptor is in it.
+    /// Whether the set contains a descriptor.
     func contains(_ number: CInt) -> Bool {
         guard let (word, mask) = unsafe place(of: number) else { return false }
         return unsafe word.pointee.load(ordering: .relaxed) & mask != 0
     }
 
-    /// Puts a descriptor in.
+    /// Inserts a descriptor.
     func insert(_ number: CInt) {
         guard number >= 0 else { return }
         makePage(Int(number) / Self.pageBits)
@@ -37,7 +37,7 @@ final class DescriptorSet: @unchecked Sendable {
         unsafe word.pointee.bitwiseOr(mask, ordering: .relaxed)
     }
 
-    /// Takes a descriptor out.
+    /// Removes a descriptor.
     ///
     /// - Returns: whether it was there.
     func remove(_ number: CInt) -> Bool {

@@ -1,15 +1,15 @@
 import Glibc
 
-/// A file in which the kernel tells something, proc(5) for example.
+/// A file that the kernel generates, such as those of proc(5).
 ///
 /// Any thread.
 package enum KernelFile {
-    /// What is in it.
+    /// Its contents.
     ///
     /// - Parameters:
-    ///   - path: of the file.
-    ///   - limit: bytes that it may have.
-    /// - Returns: `nil` if it cannot be read, or has more.
+    ///   - path: the file.
+    ///   - limit: the most bytes it may have.
+    /// - Returns: `nil` if the file cannot be read or is larger.
     package static func bytes(_ path: String, upTo limit: Int = 1 << 20) -> [UInt8]? {
         let number = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard number >= 0 else { return nil }
@@ -24,7 +24,7 @@ package enum KernelFile {
         return nil
     }
 
-    /// The same as text, whose lines hold nothing that somebody else has chosen.
+    /// The same as text; its lines contain nothing that another party can choose.
     package static func text(_ path: String) -> String? {
         bytes(path).map { String(decoding: $0, as: UTF8.self) }
     }

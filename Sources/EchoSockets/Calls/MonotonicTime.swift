@@ -18,7 +18,7 @@ package struct MonotonicTime: Comparable, Hashable, Sendable {
     /// Now, to within a kernel tick (1 to 10 ms), at a fraction of the cost
     /// (`CLOCK_MONOTONIC_COARSE`).
     ///
-    /// For what is measured in tenths of a second and more.
+    /// Use it for spans of a tenth of a second and more.
     package static var coarse: MonotonicTime { read(CLOCK_MONOTONIC_COARSE) }
 
     private static func read(_ clock: clockid_t) -> MonotonicTime {

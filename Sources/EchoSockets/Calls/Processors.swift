@@ -1,11 +1,11 @@
 import CEchoLinux
 import Glibc
 
-/// How many processors this process may use at once.
+/// The number of processors available to this process.
 ///
-/// Not those of the machine: its affinity mask (sched_setaffinity(2); `taskset`, `CPUAffinity=`,
-/// cpusets) and the quota of its control group (cgroups(7); `CPUQuota=`, `docker run --cpus`) may
-/// leave it fewer. Any thread.
+/// Not the number in the machine: its affinity mask (sched_setaffinity(2); `taskset`,
+/// `CPUAffinity=`, cpusets) and the quota of its control group (cgroups(7); `CPUQuota=`, `docker
+/// run --cpus`) may leave it fewer. Any thread.
 package enum Processors {
     /// The number now, at least 1.
     ///
@@ -41,13 +41,13 @@ package enum Processors {
     }
 }
 
-/// The control group that this process is in, as far as it bounds processor time: version 2 (one
-/// tree) or 1 (a tree for each controller), cgroups(7).
+/// The control group of this process, as far as it limits processor time: version 2 (one tree) or 1
+/// (a tree for each controller), cgroups(7).
 ///
-/// Found by `/proc`, without which no group is known, and no quota.
+/// Found through `/proc`; without it, neither group nor quota is known.
 package struct ControlGroup: Sendable {
-    /// How many processors' time the group and those above it may use, at most; `nil` if there is
-    /// no bound.
+    /// The number of processors that the quotas of the group and its ancestors pay for; `nil`
+    /// without a quota.
     package let processorQuota: Double?
 
     /// The group of this process.
@@ -99,7 +99,7 @@ package struct ControlGroup: Sendable {
         KernelFile.text(path)?.split(separator: "\n") ?? []
     }
 
-    /// A mounted tree of control groups, a line of `/proc/self/mountinfo`, proc(5).
+    /// A mounted tree of control groups: a line of `/proc/self/mountinfo`, proc(5).
     private struct Mount {
         let isUnified: Bool
         private let root: String
@@ -121,7 +121,7 @@ package struct ControlGroup: Sendable {
             point = String(fields[4])
         }
 
-        /// The folders of a group and of those above it, as far as they are mounted.
+        /// The folders of a group and its ancestors, as far as they are mounted.
         func folders(of path: Substring) -> [String] {
             // A container may see less than the whole tree.
             let prefix = root == "/" ? "" : root

@@ -1,6 +1,6 @@
 import Glibc
 
-/// Runs one system call, again if a signal interrupted it, and gives what it returned.
+/// Makes a system call, repeats it if a signal interrupted it, and returns its result.
 ///
 /// The only place that decides about `EINTR`. `errno` is read at once, before anything else
 /// (a release, a log line) can change it.
@@ -31,11 +31,11 @@ package func transferCall(_ body: () -> Int) -> Int {
     }
 }
 
-/// Holds the calling thread up for 10 ms, after a wait for events has failed for another reason than
-/// a signal: lack of memory, for example.
+/// Pauses the calling thread for 10 ms after a wait for events failed for another reason than a
+/// signal, such as lack of memory.
 ///
-/// A wait that fails does so at once, and a loop around it would spin. The corresponding C function
-/// is `nanosleep`.
+/// Such a wait fails at once, and a loop around it would spin. The corresponding C function is
+/// `nanosleep`.
 package func pauseAfterFailedWait() {
     var time = timespec(tv_sec: 0, tv_nsec: 10_000_000)
     _ = unsafe nanosleep(&time, nil)

@@ -1,6 +1,6 @@
 import Glibc
 
-/// The groups of users that the system knows.
+/// The system's user groups.
 package enum SystemGroup {
     /// The number of a group; a text of digits stands for itself.
     ///

@@ -1,6 +1,6 @@
 import CEchoLinux
 
-/// The columns of a terminal; `nil` if the descriptor is none, or does not tell.
+/// The columns of a terminal; `nil` if the descriptor is not a terminal, or does not report them.
 ///
 /// The corresponding C function is `ioctl` with `TIOCGWINSZ`.
 package func terminalColumns(of number: CInt) -> Int? {

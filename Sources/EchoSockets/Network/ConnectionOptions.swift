@@ -2,33 +2,33 @@ import Glibc
 
 /// What connections inherit from their listening socket, so that it costs no call for each of them.
 ///
-/// None of it is essential: what a kind of socket does not know is left out.
+/// None of it is essential: options that a kind of socket does not support are skipped.
 package struct ConnectionOptions: Hashable, Sendable {
-    /// Silence after which the kernel asks whether the peer is still there.
+    /// Silence after which the kernel probes the peer.
     ///
-    /// Whole seconds, rounded up, from 1 to 32767. `nil`: as the socket has it.
+    /// Whole seconds, rounded up, from 1 to 32767. `nil` leaves the socket's value.
     package var keepalive: Duration?
-    /// Bytes that the kernel keeps for a connection before they are read (`SO_RCVBUF`, socket(7)).
+    /// The kernel's receive buffer per connection, in bytes (`SO_RCVBUF`, socket(7)).
     ///
-    /// The kernel doubles the number for what it needs itself, after clamping it to
-    /// `net.core.rmem_max`. `nil`: as the socket has it, by default up to `net.ipv4.tcp_rmem`.
+    /// The kernel doubles the number for its own overhead, after clamping it to
+    /// `net.core.rmem_max`. `nil` leaves the socket's value, by default up to `net.ipv4.tcp_rmem`.
     package var receiveBuffer: CInt?
 
-    /// Options; whatever is not given stays as it is.
+    /// Options; those not given stay as they are.
     package init(keepalive: Duration? = nil, receiveBuffer: CInt? = nil) {
         self.keepalive = keepalive
         self.receiveBuffer = receiveBuffer
     }
 
-    /// Bytes that the kernel takes for sending before the peer has room for them.
+    /// Bytes that the kernel accepts for sending before the peer has room for them.
     ///
-    /// What is sent and not acknowledged does not count, so that it costs no throughput.
+    /// Bytes in flight do not count, so this costs no throughput.
     package static let unsentLimit: CInt = 128 * 1024
 
-    /// How often the kernel asks before it takes the peer for gone.
+    /// The number of probes before the kernel gives the peer up.
     package static let probes: CInt = 3
 
-    /// After how many seconds it asks first, and then again.
+    /// The seconds until the first probe, and between probes.
     ///
     /// - Returns: `nil` without a keepalive.
     var probing: (idle: CInt, interval: CInt)? {
@@ -38,7 +38,7 @@ package struct ConnectionOptions: Hashable, Sendable {
         return (CInt(idle), CInt((idle + Int64(Self.probes) - 1) / Int64(Self.probes)))
     }
 
-    /// The options of a TCP socket that stand for it, tcp(7).
+    /// The corresponding options of a TCP socket, tcp(7).
     var options: [SocketOption] {
         let tcp = CInt(IPPROTO_TCP)
         var options = [
@@ -70,9 +70,9 @@ struct SocketOption: Sendable {
     let name: String
     let level: CInt
     let number: CInt
-    /// What it is to be set to.
+    /// The value to set.
     let value: CInt
-    /// What the kernel says that it is then.
+    /// The value that the kernel then reports.
     var effect: CInt
 
     init(_ name: String, _ level: CInt, _ number: CInt, _ value: CInt) {
@@ -85,13 +85,13 @@ struct SocketOption: Sendable {
 
     /// Sets it.
     ///
-    /// - Returns: whether the socket knows it.
+    /// - Returns: whether the socket supports it.
     @discardableResult
     func set(on socket: borrowing Socket) -> Bool {
         (try? socket.setOption(level: level, number, value)) != nil
     }
 
-    /// The value that a socket has; `nil` if it does not know the option.
+    /// The socket's value; `nil` if it does not support the option.
     func current(on socket: borrowing Socket) -> CInt? {
         try? socket.option(level: level, number)
     }

@@ -19,7 +19,7 @@ package struct DatagramSender: ~Copyable, Sendable {
     ///
     /// The corresponding C function is `sendto`, with `MSG_NOSIGNAL`.
     ///
-    /// - Throws: why it was not delivered.
+    /// - Throws: the reason why it was not delivered.
     package func send(_ text: String, to address: SocketAddress) throws(SystemError) {
         let bytes = Array(text.utf8)
         let flags = CInt(MSG_NOSIGNAL)

@@ -10,7 +10,7 @@ package enum Endpoint: Hashable, Sendable {
     /// The host that stands for every address of the machine, IPv4 and IPv6.
     package static let anyHost = "*"
 
-    /// Why a text is not an endpoint, in words that can stand behind the text and do not repeat it.
+    /// Why a text is not an endpoint, phrased to follow the text without repeating it.
     package struct ParseError: Error, Hashable, Sendable, CustomStringConvertible {
         /// For example `the port is missing: write 127.0.0.1:PORT`.
         package let description: String
@@ -20,8 +20,8 @@ package enum Endpoint: Hashable, Sendable {
     ///
     /// A port alone means `localhost`.
     ///
-    /// - Parameter text: what a person has written.
-    /// - Throws: ``ParseError``, which says what to write instead where that can be told.
+    /// - Parameter text: the user's input.
+    /// - Throws: ``ParseError``, which suggests what to write instead, where possible.
     package init(parsing text: String) throws(ParseError) {
         do throws(ParseError) {
             self = try Self.parse(text)
@@ -68,7 +68,7 @@ package enum Endpoint: Hashable, Sendable {
         return text
     }
 
-    /// Whether a text consists of what a host name or an IPv4 address does.
+    /// Whether a text consists only of characters of a host name or an IPv4 address.
     static func isHostName(_ text: String) -> Bool {
         let allowed = text.utf8.allSatisfy { byte in
             switch byte {
@@ -92,7 +92,7 @@ package enum Endpoint: Hashable, Sendable {
 }
 
 extension Endpoint: CustomStringConvertible {
-    /// The endpoint as it is written; parsing it gives the same endpoint.
+    /// The endpoint's text form; parsing it gives the same endpoint.
     package var description: String {
         switch self {
         case .tcp(let host, let port):
@@ -112,7 +112,7 @@ extension Endpoint {
         package let description: String
     }
 
-    /// Whether ``resolve()`` has to ask the resolver, which may take long.
+    /// Whether ``resolve()`` has to ask the resolver, which may take a long time.
     package var needsLookUp: Bool {
         guard case .tcp(let host, let port) = self else { return false }
         return host != "localhost" && host != Self.anyHost

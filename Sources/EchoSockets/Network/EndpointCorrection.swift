@@ -1,9 +1,9 @@
 import Glibc
 
 extension Endpoint.ParseError {
-    /// What to write instead of a text that is not an endpoint; `nil` if that cannot be told.
+    /// What to write instead of a text that is not an endpoint; `nil` if there is no suggestion.
     ///
-    /// - Parameter text: what a person has written.
+    /// - Parameter text: the user's input.
     init?(correcting text: String) {
         guard !text.hasPrefix("unix:") else { return nil }
         let correction =
@@ -61,7 +61,7 @@ extension Endpoint.ParseError {
         return true
     }
 
-    // IPv6 addresses without brackets, and what else may be wrong about them.
+    // IPv6 addresses without brackets, and other mistakes in them.
     private static func brackets(_ text: String) -> String? {
         guard text.hasPrefix("[") || text.contains("::") || text.count(where: { $0 == ":" }) > 6
         else { return nil }
@@ -87,8 +87,8 @@ extension Endpoint.ParseError {
         }
     }
 
-    /// Says that an IPv6 address names a network interface that is not there; `nil` if that is not
-    /// so.
+    /// The complaint that an IPv6 address names a network interface that does not exist; `nil` if
+    /// it does not.
     static func missingInterface(of host: String) -> String? {
         let parts = host.split(separator: "%", maxSplits: 1)
         guard parts.count == 2, case .ipv6? = SocketAddress(numeric: String(parts[0]), port: 0)

@@ -3,22 +3,23 @@ import Synchronization
 
 /// The options that connections are to inherit from one listening socket.
 ///
-/// Connections that the kernel completed before the socket had them, as a service manager's socket
-/// may have queued some, and those of sockets of another kind than the listening one (multipath TCP
-/// with a peer that knows only TCP), are given theirs one by one. Any thread.
+/// Two kinds of connections do not inherit them, and get theirs one by one: those that the kernel
+/// completed before the listening socket had the options, as a service manager's socket may have
+/// queued some, and those of another kind than the listening socket (multipath TCP with a peer that
+/// supports only TCP). Any thread.
 struct InheritedOptions: ~Copyable, Sendable {
-    /// The names of those that the socket does not know.
+    /// The names of those that the socket does not support.
     let unavailable: [String]
     private let options: [SocketOption]
-    // From the first connection on that has all of them, all have.
+    // Once one connection has inherited all of them, all later ones do.
     private let areInherited: Atomic<Bool>
 
-    /// Sets them on a listening socket, as far as it knows them.
+    /// Sets them on a listening socket, as far as it supports them.
     ///
     /// - Parameters:
     ///   - socket: any.
     ///   - family: its address family; Unix sockets have none of these options.
-    ///   - wanted: what connections are to have.
+    ///   - wanted: the options that connections should have.
     ///   - isListening: whether connections may have been queued before.
     init(
         on socket: borrowing Socket,
@@ -30,7 +31,7 @@ struct InheritedOptions: ~Copyable, Sendable {
         var options = family == AF_UNIX ? [] : wanted.options
         for index in options.indices {
             if !options[index].set(on: socket) { unavailable.append(options[index].name) }
-            // What the kernel made of it: it doubles the size of a buffer.
+            // The effective value: the kernel doubles the size of a buffer.
             options[index].effect = options[index].current(on: socket) ?? options[index].value
         }
         self.unavailable = unavailable
@@ -38,7 +39,7 @@ struct InheritedOptions: ~Copyable, Sendable {
         areInherited = Atomic(options.isEmpty || !isListening)
     }
 
-    /// Sets what an accepted connection has not inherited.
+    /// Sets the options that an accepted connection has not inherited.
     func complete(_ connection: borrowing Socket) {
         guard !areInherited.load(ordering: .relaxed) else { return }
         var isComplete = true

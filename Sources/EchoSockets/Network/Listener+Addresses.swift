@@ -2,19 +2,19 @@ import Glibc
 
 /// An address cannot be listened on.
 package struct BindError: Error, Sendable {
-    /// Which one.
+    /// The address.
     package let address: SocketAddress
-    /// Why.
+    /// The reason.
     package let error: SystemError
 
-    /// That address, for that reason.
+    /// Combines an address and a reason.
     package init(address: SocketAddress, error: SystemError) {
         self.address = address
         self.error = error
     }
 
-    // IPv4 or IPv6 is missing, or the address is another machine's: no matter what is done here,
-    // nobody can be served there.
+    // IPv4 or IPv6 is missing, or the address belongs to another machine: nothing done here can
+    // make it usable.
     fileprivate var isOfMissingAddress: Bool {
         switch error.errno.rawValue {
         case EAFNOSUPPORT, EADDRNOTAVAIL, ENODEV: true
@@ -24,7 +24,7 @@ package struct BindError: Error, Sendable {
     }
 }
 
-/// What came of listening on several addresses.
+/// The result of listening on several addresses.
 package struct OpenedListeners<Element> {
     /// The listening sockets, in the order of their addresses.
     package let opened: [Element]
@@ -35,18 +35,18 @@ package struct OpenedListeners<Element> {
 extension Listener {
     /// Listens on every address that one endpoint stands for; on none if that fails.
     ///
-    /// Addresses that this machine does not have, because it is without IPv4 or IPv6 for example,
-    /// are left out as long as there is another. Those with port 0 share the port that the kernel
-    /// chooses for the first, if it is free on all.
+    /// Addresses that this machine does not have, for example because it lacks IPv4 or IPv6, are
+    /// skipped as long as another remains. Those with port 0 share the port that the kernel chooses
+    /// for the first, if it is free on all.
     ///
     /// - Parameters:
     ///   - addresses: where.
     ///   - backlog: connections the kernel queues for each.
-    ///   - options: what their connections are to have.
+    ///   - options: the options of their connections.
     ///   - access: who may connect to a Unix socket that has a file.
     ///   - adopt: takes over a socket.
     /// - Returns: what `adopt` made of the sockets.
-    /// - Throws: ``BindError`` for the first address that stands in the way.
+    /// - Throws: ``BindError`` for the first address that fails.
     package static func open<Element>(
         _ addresses: [SocketAddress],
         backlog: CInt = CInt(SOMAXCONN),

@@ -1,17 +1,17 @@
 import CEchoLinux
 import Glibc
 
-/// What came of one attempt to accept a connection.
+/// The result of one attempt to accept a connection.
 package enum AcceptOutcome: ~Copyable {
-    /// A connection, and who it is from.
+    /// A connection and its peer.
     case accepted(Socket, peer: SocketAddress)
     /// No connection is queued.
     case nothing
     /// The first queued connection was lost before it could be accepted, or the network gave an
     /// error that belongs to it alone: try the next (accept(2), "Error handling").
     case lost(Errno)
-    /// The process or the system is out of descriptors or memory (`EMFILE`, `ENFILE`, `ENOBUFS`,
-    /// `ENOMEM`): the connection stays queued; try again later (PF-3).
+    /// The process or the system has run out of descriptors or memory (`EMFILE`, `ENFILE`,
+    /// `ENOBUFS`, `ENOMEM`): the connection stays queued; try again later (PF-3).
     case exhausted(Errno)
     /// The listening socket itself is unusable.
     case failed(Errno)
@@ -25,22 +25,22 @@ package struct Listener: ~Copyable, Sendable {
     private let file: SocketFile?
     private let inherited: InheritedOptions
     private let rights: PassedDescriptors
-    /// Where it is bound, the port resolved.
+    /// The bound address, with the port resolved.
     package let address: SocketAddress
-    /// Whether the socket came from outside, and may outlive this process.
+    /// Whether the socket was inherited, and may outlive this process.
     package let isInherited: Bool
 
     /// Binds and listens, close-on-exec and non-blocking.
     ///
     /// The corresponding C functions are `socket`, `bind` and `listen`.
     ///
-    /// A Unix socket file that nothing listens on any more is replaced; one that is alive is not.
+    /// A stale Unix socket file is replaced; one in use is not.
     ///
     /// - Parameters:
     ///   - address: where; port 0 lets the kernel choose.
     ///   - backlog: connections the kernel queues; clamped by it to `net.core.somaxconn`.
     ///   - sharesPort: whether several sockets share the address (`SO_REUSEPORT`).
-    ///   - options: what its connections are to have.
+    ///   - options: the options of its connections.
     ///   - access: who may connect to a Unix socket that has a file.
     /// - Throws: for example `EADDRINUSE`, `EADDRNOTAVAIL` or `EACCES`.
     package init(
@@ -52,7 +52,7 @@ package struct Listener: ~Copyable, Sendable {
     ) throws(SystemError) {
         let socket = try Socket(family: address.family)
         let rights = PassedDescriptors(on: socket, family: address.family, isListening: false)
-        // Before it listens: a window scale is settled by the first segment.
+        // Before listening: the first segment fixes the window scale.
         let inherited = InheritedOptions(
             on: socket,
             family: address.family,
@@ -87,8 +87,8 @@ package struct Listener: ~Copyable, Sendable {
         return nil
     }
 
-    // Essential for [::], which would otherwise be open to IPv4, or take the place of 0.0.0.0; the
-    // other addresses of IPv6 take no IPv4 connection anyhow.
+    // Essential for [::], which would otherwise accept IPv4, or take the place of 0.0.0.0; other
+    // IPv6 addresses accept no IPv4 connections anyway.
     private static func restrictToIPv6(
         _ socket: borrowing Socket,
         _ address: SocketAddress
@@ -101,11 +101,11 @@ package struct Listener: ~Copyable, Sendable {
         }
     }
 
-    /// Adopts a socket that somebody else bound and made listen, as service managers pass them.
+    /// Adopts a bound and listening socket, such as service managers pass.
     ///
     /// - Parameters:
     ///   - descriptor: the socket.
-    ///   - options: what its connections are to have, those included that are queued already.
+    ///   - options: the options of its connections, including those already queued.
     /// - Throws: `ENOTSOCK`, or `EINVAL` if it is not a listening stream socket.
     package init(
         adopting descriptor: consuming Descriptor,
@@ -133,7 +133,7 @@ package struct Listener: ~Copyable, Sendable {
     }
 
     deinit {
-        // While the socket is open: the number of its file cannot be another's then.
+        // While the socket is open, because then no other file can have its inode number.
         file?.remove()
     }
 
@@ -155,7 +155,7 @@ package struct Listener: ~Copyable, Sendable {
     /// The descriptor's number, for waiting until it is readable.
     package var number: CInt { socket.number }
 
-    /// Whether a connection is queued; `true` also if the kernel cannot say.
+    /// Whether a connection is queued; also `true` if the kernel cannot say.
     package var hasQueue: Bool {
         var entry = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
         return unsafe Glibc.poll(&entry, 1, 0) != 0
@@ -163,11 +163,11 @@ package struct Listener: ~Copyable, Sendable {
 
     /// Accepts the first queued connection, close-on-exec.
     ///
-    /// The corresponding C function is `accept4`. Any thread; the kernel gives each connection to
-    /// one caller.
+    /// The corresponding C function is `accept4`. Any thread may call it; the kernel gives each
+    /// connection to one caller.
     ///
-    /// - Parameter blocking: whether the accepted socket is to block. The call itself never does.
-    /// - Returns: the connection, or what came instead.
+    /// - Parameter blocking: whether the accepted socket blocks. The call itself never does.
+    /// - Returns: the connection, or what happened instead.
     package func accept(blocking: Bool = false) -> AcceptOutcome {
         var number = -1
         let flags = closeOnExecFlag | (blocking ? 0 : nonBlockingFlag)
@@ -189,7 +189,7 @@ package struct Listener: ~Copyable, Sendable {
             }
             return .accepted(accepted, peer: peer ?? .unix(""))
         }
-        // The kernel looks for a descriptor before it looks at the queue.
+        // The kernel allocates a descriptor before it checks the queue.
         if number == -Int(EMFILE) || number == -Int(ENFILE), !hasQueue { return .nothing }
         return AcceptOutcome(Errno(rawValue: CInt(-number)))
     }

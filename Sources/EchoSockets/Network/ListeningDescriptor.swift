@@ -1,10 +1,10 @@
 import Glibc
 
-/// A descriptor that somebody else opened and means to be a listening socket.
+/// A descriptor opened elsewhere that should be a listening socket.
 ///
-/// Looks at it without taking ownership.
+/// Inspects it without taking ownership.
 package struct ListeningDescriptor: Sendable {
-    /// Why it cannot be served, in words that can stand behind its name.
+    /// Why it cannot be served, phrased to follow its name.
     package struct Objection: Error, Hashable, Sendable, CustomStringConvertible {
         /// For example `is a datagram socket`.
         package let description: String
@@ -12,7 +12,7 @@ package struct ListeningDescriptor: Sendable {
 
     /// The descriptor.
     package let number: CInt
-    /// Where it is bound.
+    /// The bound address.
     package let address: SocketAddress
 
     /// Checks that it is open, a stream socket of TCP or a Unix socket, and listening.
@@ -56,7 +56,8 @@ package struct ListeningDescriptor: Sendable {
         } != nil
     }
 
-    // IPPROTO_MPTCP, which not every C library names: TCP over several paths, the same to a server.
+    // IPPROTO_MPTCP, which not every C library defines: TCP over several paths, which a server need
+    // not distinguish.
     private static let multipathTCP: CInt = 262
 
     private static func option(_ number: CInt, _ name: CInt) throws(Objection) -> CInt {

@@ -3,10 +3,10 @@ import Synchronization
 
 /// Keeps the peers of one listening Unix socket from passing descriptors (`SCM_RIGHTS`, unix(7)).
 ///
-/// A descriptor that nobody takes is closed by the thread that receives the bytes it came with, or
-/// that closes the connection; and closing a TCP socket may take as long as its owner likes
+/// A descriptor that is not received is closed by the thread that receives the accompanying bytes,
+/// or that closes the connection; and closing a TCP socket may take as long as its owner likes
 /// (`SO_LINGER`, socket(7)). Kernels from 6.16 on let a socket refuse them (`SO_PASSRIGHTS`): the
-/// sender gets `EPERM`, and connections inherit it. Where that is missing, connections are screened
+/// sender gets `EPERM`, and connections inherit it. Without this option, connections are screened
 /// (``ScreenedSockets``). Any thread.
 struct PassedDescriptors: ~Copyable, Sendable {
     private enum State: UInt8, AtomicRepresentable {
@@ -23,14 +23,14 @@ struct PassedDescriptors: ~Copyable, Sendable {
 
     // Not in every C library.
     private static let passRights: CInt = 83
-    // Messages of these kinds would look like passed descriptors; nobody reads them here.
+    // Messages of these kinds would look like passed descriptors, and are not needed.
     private static let otherMessages: [CInt] = [SO_PASSCRED, SO_PASSSEC, 76]
 
-    /// Has a socket refuse descriptors.
+    /// Makes a socket refuse descriptors.
     ///
     /// - Parameters:
     ///   - socket: any.
-    ///   - family: its address family; only the peers of Unix sockets could pass some.
+    ///   - family: its address family; only peers of Unix sockets can pass descriptors.
     ///   - isListening: whether connections may have been queued before.
     init(on socket: borrowing Socket, family: CInt, isListening: Bool) {
         isAdopted = isListening
@@ -42,7 +42,7 @@ struct PassedDescriptors: ~Copyable, Sendable {
             state = Atomic(isListening ? .mayBeQueued : .refused)
         } else {
             state = Atomic(.screened)
-            // Those that nobody has accepted are closed with it.
+            // Connections not yet accepted are closed with it.
             if !isListening { ScreenedSockets.insert(socket.number) }
         }
         if isListening { Self.dropMessages(of: socket) }
@@ -52,7 +52,7 @@ struct PassedDescriptors: ~Copyable, Sendable {
         for option in otherMessages { try? socket.setOption(level: SOL_SOCKET, option, 0) }
     }
 
-    /// Does for an accepted connection what it has not inherited.
+    /// Applies to an accepted connection what it has not inherited.
     func complete(_ connection: borrowing Socket) {
         switch state.load(ordering: .relaxed) {
         case .refused: return

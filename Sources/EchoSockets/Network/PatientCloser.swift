@@ -10,7 +10,7 @@ enum PatientCloser {
 
     private static let state = Locked(State())
 
-    /// Closes a socket some time.
+    /// Closes a socket eventually.
     static func close(_ number: CInt) {
         let starts = state.withLock { state in
             state.waiting.append(number)
@@ -36,7 +36,7 @@ enum PatientCloser {
         }
     }
 
-    // A signal ends the waiting of SO_LINGER; one that comes too early is followed by another.
+    // A signal ends the SO_LINGER wait; one that comes too early is followed by another.
     private static func closeOne(_ number: CInt) {
         guard let signal = InterruptSignal.shared else {
             _ = Glibc.close(number)
@@ -61,7 +61,7 @@ enum PatientCloser {
     }
 }
 
-/// A close under way.
+/// A close in progress.
 private final class Closing: Sendable {
     private let number: CInt
     private let done = Atomic<Bool>(false)

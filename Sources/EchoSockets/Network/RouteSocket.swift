@@ -17,7 +17,7 @@ package struct RouteChange: OptionSet, Sendable {
     package static let routes = RouteChange(rawValue: 2)
 }
 
-/// A socket on which the kernel tells of changed addresses and routes (rtnetlink(7)).
+/// A socket on which the kernel reports changed addresses and routes (rtnetlink(7)).
 ///
 /// Needs no privilege.
 package struct RouteSocket: ~Copyable, Sendable {

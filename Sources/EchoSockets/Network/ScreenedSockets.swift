@@ -4,10 +4,10 @@ import Synchronization
 /// The Unix sockets of this process whose peers may pass descriptors, because the kernel cannot
 /// refuse them.
 ///
-/// They are received from only after a look at what is there (`MSG_PEEK`), which leaves descriptors
-/// where they are: a connection that passes some has failed with `EPERM`. What is unread when it is
-/// closed, they included, is discarded by a thread of its own. Any thread; a number is inserted and
-/// taken out by whoever owns the descriptor.
+/// Each receive first peeks (`MSG_PEEK`), which leaves descriptors in the queue: a connection that
+/// passes any fails with `EPERM`. A separate thread discards what is unread when the connection is
+/// closed, descriptors included. Any thread; the owner of a descriptor inserts and removes its
+/// number.
 enum ScreenedSockets {
     private static let isInUse = Atomic<Bool>(false)
     private static let members = DescriptorSet()
@@ -21,14 +21,14 @@ enum ScreenedSockets {
         isInUse.load(ordering: .acquiring) && members.contains(number)
     }
 
-    /// Takes a number out.
+    /// Removes a number.
     ///
     /// - Returns: whether it was there.
     static func remove(_ number: CInt) -> Bool {
         isInUse.load(ordering: .acquiring) && members.remove(number)
     }
 
-    /// Receives as recv(2) does; a message with descriptors stays queued, and gives `EPERM`.
+    /// Receives as recv(2) does; a message with descriptors stays queued, and fails with `EPERM`.
     static func receive(
         from number: CInt,
         _ start: UnsafeMutableRawPointer?,
@@ -47,14 +47,14 @@ enum ScreenedSockets {
             errno = EPERM
             return -1
         }
-        // No more than was seen: what has come since may bring some.
+        // No more than was peeked at: later messages may carry descriptors.
         return unsafe recv(number, start, seen, flags)
     }
 
-    /// Closes a socket that has been taken out, without waiting for what a peer passed.
+    /// Closes a removed socket, without waiting for what a peer passed.
     static func close(_ number: CInt) {
         if !isListening(number) {
-            // Nothing can be queued any more; and nothing is passed without a byte, unix(7).
+            // No more can be queued; and no descriptor is passed without a byte, unix(7).
             _ = Glibc.shutdown(number, Socket.Direction.receiving.flag)
             if unreadByteCount(of: number) == 0 {
                 _ = Glibc.close(number)
@@ -74,7 +74,7 @@ enum ScreenedSockets {
 
 /// Receives from any socket: what recv(2) returns, with its `errno`.
 ///
-/// Every receive of a connection goes through here.
+/// Every receive on a connection uses this function.
 @inline(__always)
 package func receiveBytes(
     from number: CInt,

@@ -1,8 +1,8 @@
 import Glibc
 
-/// What came of one receive or send.
+/// The result of one receive or send.
 package enum Transfer: Hashable, Sendable {
-    /// So many bytes were moved; at least one, unless none was asked for.
+    /// The number of bytes moved; at least one, unless zero were requested.
     case bytes(Int)
     /// The peer has sent its last byte (only from a receive).
     case endOfStream
@@ -64,7 +64,7 @@ package struct Socket: ~Copyable, Sendable {
     /// The descriptor's number, for registering it with the kernel while the socket lives.
     package var number: CInt { descriptor.rawValue }
 
-    /// Receives what is there.
+    /// Receives available bytes.
     ///
     /// The corresponding C function is `recv`.
     ///
@@ -76,7 +76,8 @@ package struct Socket: ~Copyable, Sendable {
         unsafe Self.receive(from: number, into: buffer, flags: flags)
     }
 
-    /// Receives by number, for a holder that cannot lend its socket without a run-time check.
+    /// Receives by descriptor number, for an owner that cannot lend its socket without a run-time
+    /// check.
     package static func receive(
         from number: CInt,
         into buffer: UnsafeMutableRawBufferPointer,
@@ -97,7 +98,8 @@ package struct Socket: ~Copyable, Sendable {
         unsafe Self.send(buffer, to: number, flags: flags)
     }
 
-    /// Sends by number, for a holder that cannot lend its socket without a run-time check.
+    /// Sends by descriptor number, for an owner that cannot lend its socket without a run-time
+    /// check.
     package static func send(
         _ buffer: UnsafeRawBufferPointer,
         to number: CInt,
@@ -148,7 +150,8 @@ package struct Socket: ~Copyable, Sendable {
 
     /// Shuts down a direction.
     ///
-    /// A connection already gone is no error. The corresponding C function is `shutdown`.
+    /// It is not an error if the connection is already gone. The corresponding C function is
+    /// `shutdown`.
     package func shutdown(_ direction: Direction) {
         _ = Glibc.shutdown(number, direction.flag)
     }
@@ -157,7 +160,7 @@ package struct Socket: ~Copyable, Sendable {
     ///
     /// The corresponding C function is `connect`.
     ///
-    /// - Returns: whether it is established already; `false` while it is under way.
+    /// - Returns: whether it is established; `false` while it is in progress.
     /// - Throws: why it failed.
     package func connect(to address: SocketAddress) throws(SystemError) -> Bool {
         let result = unsafe address.withSockaddr { pointer, length in
@@ -178,7 +181,7 @@ package struct Socket: ~Copyable, Sendable {
         unsafe SocketAddress.read { pointer, length in unsafe getsockname(number, pointer, length) }
     }
 
-    /// The local address, or why the kernel does not tell it.
+    /// The local address, or the error that the kernel reports.
     ///
     /// The corresponding C function is `getsockname`.
     package func boundAddress() throws(SystemError) -> SocketAddress {
@@ -221,7 +224,7 @@ package struct SocketPair: ~Copyable {
     }
 }
 
-// Imported as enumerations, wanted as numbers.
+// Imported as enumerations, needed as numbers.
 let streamType = CInt(SOCK_STREAM.rawValue)
 let closeOnExecFlag = CInt(SOCK_CLOEXEC.rawValue)
 let nonBlockingFlag = CInt(SOCK_NONBLOCK.rawValue)

@@ -4,7 +4,7 @@ extension SocketAddress {
     /// Why binding or connecting to it failed, where the kernel's words would mislead.
     ///
     /// - Parameter error: what `bind` or `connect` failed with.
-    /// - Returns: a text that can stand for the error's; `nil` where the kernel's words do.
+    /// - Returns: a better text; `nil` where the kernel's words suffice.
     package func explanation(of error: Errno) -> String? {
         switch error.rawValue {
         case EINVAL where lacksInterface:
@@ -18,7 +18,7 @@ extension SocketAddress {
         }
     }
 
-    // What is there instead of a socket, as bind(2) and connect(2) find it.
+    // What kind of file is there instead of a socket.
     private static func kindOfFile(_ path: String) -> String? {
         var status = stat()
         guard unsafe stat(path, &status) == 0 || lstat(path, &status) == 0 else { return nil }

@@ -47,7 +47,7 @@ extension SocketAddress {
         }
     }
 
-    /// Calls `body` with room for an address, and reads what it put there.
+    /// Calls `body` with storage for an address, and reads what it stored.
     package static func read(
         _ body: (UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> CInt
     ) -> SocketAddress? {

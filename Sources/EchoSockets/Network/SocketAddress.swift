@@ -37,7 +37,7 @@ package enum SocketAddress: Hashable, Sendable {
         }
     }
 
-    /// Whether it stands for every address of the host.
+    /// Whether it means every address of the host.
     package var isWildcard: Bool {
         switch self {
         case .ipv4(let address, _): address == 0
@@ -46,8 +46,8 @@ package enum SocketAddress: Hashable, Sendable {
         }
     }
 
-    /// Whether it is an IPv6 address that means one only together with a network interface, and has
-    /// none: link-local, or multicast of as small a scope (RFC 4007).
+    /// Whether it is an IPv6 address that is ambiguous without a network interface, and has none:
+    /// link-local, or multicast of as small a scope (RFC 4007).
     package var lacksInterface: Bool {
         guard case .ipv6(let high, _, _, scope: 0) = self else { return false }
         let prefix = high >> 48

@@ -3,23 +3,24 @@ import Synchronization
 
 /// Who may connect to a Unix socket that has a file: the file's permissions, unix(7).
 package struct SocketFileAccess: Hashable, Sendable {
-    /// The permission bits, from 0 to 0o777; `nil`: what the process's umask leaves.
+    /// The permission bits, from 0 to 0o777; `nil` leaves it to the process's umask.
     package var mode: UInt32?
-    /// The group; `nil`: what the kernel gives a new file.
+    /// The group; `nil` leaves it to the kernel.
     package var group: UInt32?
 
-    /// Permissions; whatever is not given is left to the system.
+    /// Permissions; those not given are left to the system.
     package init(mode: UInt32? = nil, group: UInt32? = nil) {
         self.mode = mode
         self.group = group
     }
 }
 
-/// The file that a bound Unix socket leaves in the file system; removed when its owner goes away,
-/// unless somebody has put another in its place.
+/// The file that a bound Unix socket leaves in the file system; removed when its owner is
+/// destroyed, unless another file has taken its place.
 ///
-/// While a server looks, binds and listens, and while it removes its file, it holds a lock beside
-/// the file (``SocketFileLock``): no other one can take it for stale, or remove the wrong file.
+/// While a server checks, binds and listens, and while it removes its file, it holds a lock beside
+/// the file (``SocketFileLock``): no other server can mistake it for stale, or remove the wrong
+/// file.
 struct SocketFile: ~Copyable, Sendable {
     private let path: String
     private let device: dev_t
@@ -39,10 +40,10 @@ struct SocketFile: ~Copyable, Sendable {
 
     /// Removes the file, if it is still the socket's own.
     ///
-    /// To be called while the socket is open: until then no other file has its number.
+    /// Call it while the socket is open: until it closes, no other file has its inode number.
     func remove() {
         guard !isRemoved.exchange(true, ordering: .relaxed) else { return }
-        // A stale file is replaced by whoever comes next: better than somebody else's removed.
+        // The next server replaces a stale file, which is better than removing another server's.
         guard let lock = try? SocketFileLock(beside: path, within: .seconds(1)) else { return }
         unlinkOwn()
         _ = consume lock
@@ -58,7 +59,7 @@ struct SocketFile: ~Copyable, Sendable {
     /// Binds and listens, replacing a socket file that no process listens on any more.
     ///
     /// - Returns: the file; `nil` for an abstract name.
-    /// - Throws: `EADDRINUSE` if a server is alive there, or goes on starting there for long.
+    /// - Throws: `EADDRINUSE` if a server is alive there, or keeps starting there.
     static func open(
         _ socket: borrowing Socket,
         at address: SocketAddress,
@@ -101,8 +102,8 @@ struct SocketFile: ~Copyable, Sendable {
         }
     }
 
-    // Alive is whatever does not refuse: a full backlog gives EAGAIN, a forbidden one EACCES; and
-    // what is bound and does not listen yet.
+    // A server is alive if it does not refuse: a full backlog gives EAGAIN, a forbidden socket
+    // EACCES. A socket that is bound and does not listen yet counts as well.
     private static func isStale(_ address: SocketAddress, _ path: String) -> Bool {
         guard let status = Self.status(path), status.st_mode & S_IFMT == S_IFSOCK,
             let probe = try? Socket(family: AF_UNIX)
@@ -122,16 +123,16 @@ struct SocketFile: ~Copyable, Sendable {
 }
 
 extension SocketFileAccess {
-    /// Sees to it that the file never lets more in than it is to: `bind` gives it the permissions
-    /// of the socket itself, without those that the umask takes away.
+    /// Ensures that the file never admits more than it should: `bind` gives it the permissions of
+    /// the socket itself, less those in the umask.
     func restrict(_ socket: borrowing Socket) {
         guard mode != nil || group != nil else { return }
-        // Nobody but the owner before the group is known.
+        // Only the owner until the group is set.
         let bits = (mode ?? 0o777) & (group == nil ? 0o777 : 0o700)
         _ = fchmod(socket.number, bits)
     }
 
-    /// Gives the file its group and its permissions.
+    /// Sets the file's group and permissions.
     func admit(_ path: String) throws(SystemError) {
         if let group {
             try systemCall("chown") { unsafe lchown(path, uid_t.max, group) }

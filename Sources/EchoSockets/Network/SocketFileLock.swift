@@ -3,8 +3,8 @@ import Glibc
 /// The lock on the file of a Unix socket: a file of its own beside it, `PATH.lock`, that is there
 /// only while the lock is held.
 ///
-/// Released, and the file removed, when its owner goes away; a process that is killed leaves the
-/// file, which does not matter. The corresponding C function is `flock`.
+/// Destroying the owner releases the lock and removes the file; a killed process leaves the file,
+/// which does no harm. The corresponding C function is `flock`.
 struct SocketFileLock: ~Copyable {
     private let path: String
     private let descriptor: Descriptor?
@@ -14,7 +14,7 @@ struct SocketFileLock: ~Copyable {
     /// - Parameters:
     ///   - path: the file of the Unix socket.
     ///   - limit: how long to wait for another process that has the lock.
-    /// - Throws: `EADDRINUSE` if it had it all the time.
+    /// - Throws: `EADDRINUSE` if that process kept it all the time.
     init(beside path: String, within limit: Duration) throws(SystemError) {
         let name = path + ".lock"
         descriptor = try Self.open(name, until: .now + limit)
@@ -29,7 +29,7 @@ struct SocketFileLock: ~Copyable {
         let flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK
         while true {
             let number = transferCall { unsafe Int(Glibc.open(name, flags, 0o600)) }
-            // A folder that may not be written to: nothing can be bound there either.
+            // The folder is not writable: nothing can be bound there either.
             guard number >= 0 else { return nil }
             let opened = Descriptor(adopting: CInt(number))
             let result = transferCall { Int(flock(CInt(number), LOCK_EX | LOCK_NB)) }
@@ -46,11 +46,11 @@ struct SocketFileLock: ~Copyable {
     }
 
     deinit {
-        // Before it is released: whoever waits for it finds that, and makes a new one.
+        // Before it is released: a waiting process notices, and creates a new one.
         if isHeld { unsafe unlink(path) }
     }
 
-    /// Whether there is a lock; not where files cannot be made or locked.
+    /// Whether there is a lock; there is none where files cannot be created or locked.
     var isHeld: Bool {
         switch descriptor {
         case .some: true
@@ -66,9 +66,9 @@ struct SocketFileLock: ~Copyable {
     }
 }
 
-/// The Unix sockets of all processes, as far as the kernel tells, proc(5).
+/// The Unix sockets of all processes that the kernel lists, proc(5).
 enum BoundUnixSockets {
-    /// Whether a socket is bound to a path and does not listen, and is not connected: its owner is
+    /// Whether a socket is bound to a path, and neither listens nor is connected: its owner is
     /// between `bind` and `listen`.
     static func contain(_ path: String) -> Bool {
         // Names may hold anything but NUL: a line ends at its byte, whatever Unicode makes of it.

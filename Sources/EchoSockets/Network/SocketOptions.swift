@@ -38,7 +38,7 @@ extension Socket {
     }
 
     /// Makes closing reset the connection, so that the peer sees `ECONNRESET` and cannot mistake
-    /// the end for a complete one (`SO_LINGER` with a time of zero, socket(7)).
+    /// this for an orderly end (`SO_LINGER` with a time of zero, socket(7)).
     package func setResetOnClose() {
         var value = linger(l_onoff: 1, l_linger: 0)
         _ = unsafe setsockopt(
@@ -50,8 +50,8 @@ extension Socket {
         )
     }
 
-    /// Bounds how long a blocking receive and a blocking send may wait; they then give
-    /// `.wouldBlock` (`SO_RCVTIMEO`, `SO_SNDTIMEO`, socket(7)).
+    /// Limits how long a blocking receive or send waits; it then returns `.wouldBlock`
+    /// (`SO_RCVTIMEO`, `SO_SNDTIMEO`, socket(7)).
     package func setBlockingTimeout(_ timeout: Duration) throws(SystemError) {
         let time = timeout.timeval
         for name in [SO_RCVTIMEO, SO_SNDTIMEO] {
@@ -112,7 +112,7 @@ extension Socket {
     ///
     /// - Parameters:
     ///   - events: for example `POLLIN | POLLOUT`.
-    ///   - milliseconds: how long at most; 0 only looks, -1 waits for ever.
+    ///   - milliseconds: the longest wait; 0 only tests, -1 waits for ever.
     /// - Returns: those that hold, errors and hang-up included; none after the time, or when a
     ///   signal arrived.
     package func wait(for events: Int32, atMost milliseconds: CInt) -> Int32 {
@@ -122,8 +122,8 @@ extension Socket {
     }
 }
 
-/// How many received bytes a socket has that wait to be read (`FIONREAD`, tcp(7), unix(7)); `nil` if
-/// it has no such number.
+/// The number of received bytes that wait to be read (`FIONREAD`, tcp(7), unix(7)); `nil` if the
+/// socket does not report it.
 func unreadByteCount(of number: CInt) -> Int? {
     var value: CInt = 0
     guard unsafe clinux_ioctl_int(number, clinux_FIONREAD(), &value) == 0 else { return nil }

@@ -1,9 +1,9 @@
 import Synchronization
 
-/// Closes descriptors, a few in each turn of a loop: those beyond wait for later turns.
+/// Closes descriptors, a few in each turn of a loop; the rest wait for later turns.
 ///
 /// Closing a connection takes the kernel several times as long as an echo. When thousands end at
-/// once, the connections that go on would otherwise wait until the last of them is closed. Any
+/// once, the remaining connections would otherwise wait until the last of them is closed. Any
 /// thread.
 package final class ClosingQueue: Sendable {
     private static let closesPerTurn = 16
@@ -33,20 +33,20 @@ package final class ClosingQueue: Sendable {
         }
     }
 
-    /// Whether any wait.
+    /// Whether any descriptors wait.
     package var isBehind: Bool { behind.load(ordering: .relaxed) }
 
-    /// Closes some of those that wait.
+    /// Closes some of the waiting descriptors.
     ///
-    /// To be called before each wait for events.
+    /// Call it before each wait for events.
     ///
-    /// - Returns: whether any are left, so that there must be another turn soon.
+    /// - Returns: whether any are left, which requires another turn soon.
     package func beginTurn() -> Bool {
         closedInTurn.store(0, ordering: .relaxed)
         return isBehind && closeSome()
     }
 
-    /// Closes all that wait.
+    /// Closes all waiting descriptors.
     package func closeAll() {
         while beginTurn() {}
     }

@@ -1,10 +1,11 @@
-/// Hands elements to a consumer, in their order, on a thread of its own: whoever adds one never
-/// waits for the consumer.
+/// Delivers elements to a consumer, in order, on a separate thread: adding one never waits for the
+/// consumer.
 ///
-/// Bounded in number and size: what finds it full is dropped and counted. Needs no descriptor, and a
-/// thread only at the start. Delivers what it holds before it goes away. Any thread.
+/// Bounded in number and size: when it is full, further elements are dropped and counted. Needs no
+/// descriptor, and starts its only thread at the beginning. Delivers what it holds before it is
+/// destroyed. Any thread.
 package final class DeliveryQueue<Element: Sendable>: Sendable {
-    /// What the consumer is given at once.
+    /// What one call of the consumer receives.
     package struct Batch: Sendable {
         /// The elements, in the order in which they were added.
         package let elements: [Element]
@@ -14,11 +15,11 @@ package final class DeliveryQueue<Element: Sendable>: Sendable {
 
     private let core: DeliveryCore<Element>
 
-    /// An empty queue, whose thread does not run yet.
+    /// An empty queue; its thread does not run yet.
     ///
     /// - Parameters:
-    ///   - count: how many elements it holds, those being delivered included; at least 1.
-    ///   - size: how much they may measure together, as ``add(_:size:)`` is told.
+    ///   - count: the most elements it holds, including those being delivered; at least 1.
+    ///   - size: their largest total size, as given to ``add(_:size:)``.
     ///   - deliver: the consumer; may block. Always on the same thread.
     package init(
         count: Int,
@@ -57,7 +58,7 @@ package final class DeliveryQueue<Element: Sendable>: Sendable {
         core.add(element, size: size)
     }
 
-    /// Waits until everything that was added has been delivered, at most so long.
+    /// Waits until everything that was added has been delivered, or for a time.
     ///
     /// - Returns: whether everything was.
     @discardableResult
@@ -65,13 +66,13 @@ package final class DeliveryQueue<Element: Sendable>: Sendable {
         core.flush(within: limit)
     }
 
-    /// Notes that nothing will be added any more: the thread ends when all is delivered.
+    /// Ends the queue: the thread ends when everything is delivered.
     package func finish() {
         core.end()
     }
 }
 
-/// What the queue and its thread share: the thread goes on when the queue's owner is gone.
+/// What the queue and its thread share: the thread may outlive the queue's owner.
 private final class DeliveryCore<Element: Sendable>: Sendable {
     private struct State {
         var waiting: [(element: Element, size: Int)] = []

@@ -1,7 +1,7 @@
 import CEchoLinux
 import Glibc
 
-/// Holds a thread up until another one lets it go on.
+/// Blocks a thread until another one releases it.
 ///
 /// Needs no descriptor. The corresponding C type is `sem_t`.
 @safe
@@ -20,7 +20,7 @@ package final class Gate: @unchecked Sendable {
         unsafe semaphore.deallocate()
     }
 
-    /// Lets one waiting thread go on, or the next that waits.
+    /// Releases one waiting thread, or the next that waits.
     package func open() {
         unsafe sem_post(semaphore)
     }

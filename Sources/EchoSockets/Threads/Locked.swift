@@ -3,8 +3,8 @@ import Synchronization
 /// A value that one thread at a time can use: a `Mutex` whose ordering ThreadSanitizer can follow.
 ///
 /// The contended path of `Mutex` runs in the Swift runtime and the kernel, which are not
-/// instrumented, so that the sanitizer reports races where there are none. The two atomic accesses
-/// here are what it sees instead; they cost next to nothing.
+/// instrumented, so the sanitizer would report false races. The two atomic accesses here are what
+/// it sees instead; they cost next to nothing.
 package struct Locked<Value: ~Copyable>: ~Copyable, Sendable {
     private let mutex: Mutex<Value>
     private let order = Atomic<Bool>(false)

@@ -1,5 +1,5 @@
-/// The address of an element of a ``Slots`` table: where it is, and which of the successive
-/// elements of that place is meant.
+/// The address of an element of a ``Slots`` table: its place, and which of the place's successive
+/// elements it is.
 ///
 /// Unlike a descriptor number, it is never the address of anything else later: a stale one finds
 /// nothing (PF-9).
@@ -48,7 +48,7 @@ package struct Slots<Element> {
     /// Whether there are none.
     package var isEmpty: Bool { count == 0 }
 
-    /// Puts an element into a free place.
+    /// Inserts an element into a free place.
     package mutating func insert(_ element: Element) -> SlotAddress {
         if let index = free.popLast() {
             slots[Int(index)].element = element
@@ -58,7 +58,7 @@ package struct Slots<Element> {
         return SlotAddress(index: UInt32(slots.count - 1), generation: firstGeneration)
     }
 
-    /// Takes an element out; its address finds nothing from now on.
+    /// Removes an element; its address finds nothing from then on.
     @discardableResult
     package mutating func remove(_ address: SlotAddress) -> Element? {
         guard let element = self[address] else { return nil }

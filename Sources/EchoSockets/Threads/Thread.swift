@@ -3,8 +3,8 @@ import Glibc
 
 /// A thread of the operating system, for work that blocks.
 ///
-/// Blocking in a task or on a shared dispatch queue would starve other work; a server's loops and
-/// blocking calls get threads of their own.
+/// Blocking in a task or on a shared dispatch queue would starve other work, so a server's loops
+/// and blocking calls have their own threads.
 package final class Thread: Sendable {
     private let handle: pthread_t
 
@@ -15,8 +15,8 @@ package final class Thread: Sendable {
     /// - Parameters:
     ///   - name: shown by `ps -L` and debuggers; cut to 15 bytes.
     ///   - stackSize: bytes of stack.
-    ///   - body: what the thread does. It must end before the owner of what it uses goes away:
-    ///     see ``join()``.
+    ///   - body: what the thread does. It must end before what it uses is destroyed: see
+    ///     ``join()``.
     /// - Throws: `EAGAIN` when the system allows no further thread.
     package init(
         name: String,
@@ -39,12 +39,12 @@ package final class Thread: Sendable {
 
     /// Waits until the thread has ended.
     ///
-    /// Exactly once, from another thread.
+    /// Call it exactly once, from another thread.
     package func join() {
         pthread_join(handle, nil)
     }
 
-    /// Lets the thread's memory go by itself when it ends, instead of ``join()``.
+    /// Frees the thread's memory automatically when it ends, instead of ``join()``.
     package func detach() {
         pthread_detach(handle)
     }
@@ -73,11 +73,11 @@ package struct InterruptSignal: Sendable {
         unsafe pthread_sigmask(SIG_UNBLOCK, &set, nil)
     }
 
-    /// Takes the highest real-time signal that nothing in the process uses yet, and keeps it for
-    /// the life of the process.
+    /// Reserves the highest real-time signal that the process does not use yet, for the life of the
+    /// process.
     ///
-    /// One that is ignored counts as used as long as there is another: all may be since the process
-    /// was started so. `nil` if all are in use.
+    /// An ignored signal counts as used as long as there is another: a process may be started with
+    /// all of them ignored. `nil` if all are in use.
     package static let shared: InterruptSignal? = {
         let numbers = (__libc_current_sigrtmin()...__libc_current_sigrtmax()).reversed()
         let free = numbers.first { handler(of: $0) == 0 } ?? numbers.first { handler(of: $0) == 1 }

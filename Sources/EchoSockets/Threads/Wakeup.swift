@@ -20,7 +20,7 @@ package final class Wakeup: Sendable {
 
     /// Makes the descriptor readable.
     ///
-    /// From any thread, any number of times.
+    /// Any thread, any number of times.
     package func signal() {
         var one: UInt64 = 1
         _ = transferCall { unsafe write(number, &one, 8) }
@@ -34,7 +34,7 @@ package final class Wakeup: Sendable {
         _ = transferCall { unsafe read(number, &count, 8) }
     }
 
-    /// Waits until the descriptor is readable, at most so long.
+    /// Waits until the descriptor is readable, or for a time.
     ///
     /// The corresponding C function is `poll`.
     package func wait(atMost limit: Duration) {

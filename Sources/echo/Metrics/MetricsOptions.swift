@@ -6,7 +6,7 @@ struct MetricsOptions: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "Serve /metrics, /healthz and /readyz over HTTP there. (default: none)",
+            "Endpoint for /metrics, /healthz and /readyz over HTTP. (default: none)",
             valueName: "endpoint"
         ),
         completion: .list(["none"]),

@@ -19,7 +19,13 @@ enum PrometheusText {
         }
         let build =
             "{version=\"\(EchoServer.version)\",model=\"\(server.configuration.model.rawValue)\"}"
-        add("echo_build_info", "Always 1: what serves.", isGauge: true, [(build, "1")], to: &page)
+        add(
+            "echo_build_info",
+            "Always 1; the labels identify the server.",
+            isGauge: true,
+            [(build, "1")],
+            to: &page
+        )
         for figure in figures(of: process) {
             guard let value = figure.value else { continue }
             add(figure.name, figure.help, isGauge: figure.isGauge, [("", value)], to: &page)
@@ -56,27 +62,27 @@ enum PrometheusText {
             ),
             Figure(
                 name: "process_max_fds",
-                help: "File descriptors that may be open.",
+                help: "Limit of open file descriptors.",
                 value: descriptorLimit
             ),
             Figure(
                 name: "process_open_fds",
-                help: "File descriptors that are open.",
+                help: "Open file descriptors.",
                 value: process.openDescriptorCount.map { "\($0)" }
             ),
             Figure(
                 name: "process_resident_memory_bytes",
-                help: "Memory in use that is in main memory, in bytes.",
+                help: "Resident memory, in bytes.",
                 value: process.residentBytes.map { "\($0)" }
             ),
             Figure(
                 name: "process_virtual_memory_bytes",
-                help: "Address space in use, in bytes.",
+                help: "Virtual memory, in bytes.",
                 value: process.virtualBytes.map { "\($0)" }
             ),
             Figure(
                 name: "process_start_time_seconds",
-                help: "When the process started, in seconds since 1970.",
+                help: "Start time of the process, in seconds since 1970.",
                 value: "\(ProcessStatus.startTime)"
             ),
         ]

@@ -1,11 +1,11 @@
 import ArgumentParser
 
-/// The flags about where settings come from.
+/// The flags for the sources of settings.
 struct ConfigurationOptions: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "Read settings from a file: lines KEY = VALUE, whose keys are the names of flags. "
+            "Read settings from a file of KEY = VALUE lines, where keys are flag names. "
                 + "(default: none)",
             valueName: "file"
         ),
@@ -16,7 +16,7 @@ struct ConfigurationOptions: ParsableArguments {
 
     @Flag(
         name: .long,
-        help: "Print every setting and where it comes from, and exit."
+        help: "Print every setting and its origin, then exit."
     )
     var checkConfig = false
 }

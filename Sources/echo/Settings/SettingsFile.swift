@@ -70,7 +70,7 @@ struct SettingsFile: ConfigSnapshot, ConfigProvider {
             return
         }
         guard isRepeatable else {
-            throw LineFlaw(message: "\"\(key)\" stands in line \(entry.line) already")
+            throw LineFlaw(message: "\"\(key)\" is already set in line \(entry.line)")
         }
         entries[key]?.values.append(value)
     }

@@ -11,19 +11,19 @@ extension EchoServer.Configuration {
     ) -> [(key: String, reason: String)] {
         var found: [(key: String, reason: String)] = []
         if model != .completionPort {
-            let reason = "it is for completion-port, and the model is \(model.rawValue)"
+            let reason = "only completion-port uses it, and the model is \(model.rawValue)"
             if workers != nil { found.append(("workers", reason)) }
             if busyPoll > .zero { found.append(("busy-poll", reason)) }
         }
         if whenFull == .defer, maximumConnections == nil {
-            found.append(("when-full", "there is no max-connections"))
+            found.append(("when-full", "max-connections is not set"))
         }
         if model == .select, let maximumConnections, maximumConnections > 1024 {
             found.append(("max-connections", "select serves descriptors below 1024"))
         }
         if model == .threadPerClient, pendingLimit > receiveBufferSize {
             let most = Quantity.text(receiveBufferSize)
-            found.append(("pending-limit", "thread-per-client owes at most \(most)"))
+            found.append(("pending-limit", "thread-per-client has at most \(most) pending"))
         }
         if listen.isEmpty, !inherited.isEmpty {
             found.append(("backlog", "all sockets are inherited"))
