@@ -60,12 +60,12 @@ extension EchoServer {
         /// Greater than zero; `nil` (default): never.
         public var idleTimeout: Duration?
 
-        /// Silence after which the kernel probes a TCP peer: three times, a third of this time
-        /// apart. Without an answer the connection is closed as ``CloseReason/peerLost``, after
-        /// twice this time in total.
+        /// Silence after which the kernel probes a TCP peer.
         ///
-        /// A peer that acknowledges no pending bytes for that long, or keeps its window closed for
-        /// that long because it does not read, counts as lost as well. Both are socket options
+        /// It probes three times, a third of this time apart. Without an answer the connection is
+        /// closed as ``CloseReason/peerLost``, after twice this time in total. A peer that
+        /// acknowledges no pending bytes for that long, or keeps its window closed for that long
+        /// because it does not read, counts as lost as well. Both are socket options
         /// (`SO_KEEPALIVE`, `TCP_USER_TIMEOUT`, tcp(7)) and cost the server no CPU.
         ///
         /// From 1 s to 9 h, in whole seconds, rounded up; default 2 min. `nil`: never, unless an
