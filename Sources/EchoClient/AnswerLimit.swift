@@ -1,7 +1,7 @@
 import EchoSockets
 import Glibc
 
-/// How long an answer may stand still: the time since something moved, while something is owed.
+/// How long an answer may stall: the time since the last progress, while something is owed.
 struct AnswerLimit {
     private let timeout: Duration?
     private var end: MonotonicTime?
@@ -11,14 +11,14 @@ struct AnswerLimit {
         self.timeout = timeout
     }
 
-    /// Begins anew: something has moved.
+    /// Restarts the time: there was progress.
     mutating func restart() {
         end = nil
     }
 
     /// How long poll(2) may wait.
     ///
-    /// - Parameter isOwed: whether it is the server that has to do something.
+    /// - Parameter isOwed: whether the server has to act.
     /// - Returns: milliseconds; -1 for ever.
     mutating func pollTimeout(isOwed: Bool) -> CInt {
         guard let timeout, isOwed else {

@@ -3,18 +3,18 @@ import Glibc
 
 /// Why there is no connection to an endpoint.
 package struct ConnectError: Error, Sendable {
-    /// What kind of failure it was; in ascending order of how much it says about the server.
+    /// The kind of failure, in ascending order of how much it says about the server.
     package enum Reason: Sendable {
         /// Anything else, such as running out of descriptors.
         case other(SystemError)
         /// The host name has no address.
         case resolution(Endpoint.ResolutionError)
-        /// No way leads there (`ENETUNREACH`, `EHOSTUNREACH` and the like).
+        /// No route leads there (`ENETUNREACH`, `EHOSTUNREACH` and the like).
         case unreachable(Errno)
         /// No server can be there: the path is not that of a socket, or the address lacks its
         /// network interface.
         case unusable(String)
-        /// Nobody answered in time.
+        /// There was no answer in time.
         case timedOut
         /// Nothing listens there: the port is closed, or there is no such Unix socket.
         case refused(Errno)
@@ -22,16 +22,16 @@ package struct ConnectError: Error, Sendable {
         case permissionDenied(Errno)
     }
 
-    /// Where the connection was to go.
+    /// The endpoint of the attempt.
     package let endpoint: Endpoint
-    /// Why it did not get there.
+    /// The reason for the failure.
     package let reason: Reason
 
     /// Sorts the error of a failed attempt.
     ///
     /// - Parameters:
-    ///   - endpoint: where the connection was to go.
-    ///   - error: what the attempt failed with.
+    ///   - endpoint: the endpoint of the attempt.
+    ///   - error: the attempt's error.
     ///   - address: which of the endpoint's addresses was tried; `nil` if none was.
     package init(_ endpoint: Endpoint, _ error: SystemError, at address: SocketAddress? = nil) {
         self.endpoint = endpoint
@@ -50,13 +50,13 @@ package struct ConnectError: Error, Sendable {
             }
     }
 
-    /// A failure that no call reported.
+    /// A failure without a failed system call.
     init(_ endpoint: Endpoint, _ reason: Reason) {
         self.endpoint = endpoint
         self.reason = reason
     }
 
-    // Of several addresses' failures, the one that says most is told.
+    // Of the failures of several addresses, the most informative.
     var weight: Int {
         switch reason {
         case .other: 0

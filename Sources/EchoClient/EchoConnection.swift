@@ -7,9 +7,9 @@ import Glibc
 package struct EchoConnection: ~Copyable, Sendable {
     /// The connected socket.
     package let socket: Socket
-    /// Where it was to go.
+    /// The endpoint.
     package let endpoint: Endpoint
-    /// Where it went: one of the addresses of the endpoint.
+    /// The peer: one of the endpoint's addresses.
     package let peer: SocketAddress
 
     /// Connects to the first address of an endpoint that answers.
@@ -18,9 +18,9 @@ package struct EchoConnection: ~Copyable, Sendable {
     ///
     /// - Parameters:
     ///   - endpoint: the server.
-    ///   - timeout: how long connecting may take, all addresses together; each gets an equal share
-    ///     of what is left. Looking up a name is not counted. `nil` leaves it to the kernel.
-    /// - Returns: the connection, with `TCP_NODELAY` set where the kernel knows it.
+    ///   - timeout: the time limit for connecting, for all addresses together; each gets an equal
+    ///     share of the rest. Looking up a name does not count. `nil` leaves it to the kernel.
+    /// - Returns: the connection, with `TCP_NODELAY` set where it applies.
     /// - Throws: of the failures of all addresses, the one that says most about the server.
     package static func open(
         _ endpoint: Endpoint,
@@ -66,8 +66,8 @@ package struct EchoConnection: ~Copyable, Sendable {
         return socket
     }
 
-    // A full queue gives a non-blocking connect EAGAIN and nothing to wait for; a blocking one
-    // waits, as long as SO_SNDTIMEO says: unix(7).
+    // With a full queue, a non-blocking connect fails with EAGAIN and leaves nothing to wait for; a
+    // blocking one waits, as long as SO_SNDTIMEO says: unix(7).
     private static func connectUnix(
         to address: SocketAddress,
         within limit: Duration?
@@ -83,7 +83,7 @@ package struct EchoConnection: ~Copyable, Sendable {
         return socket
     }
 
-    // Where that option is missing: looks now and then whether there is room in the queue.
+    // Where that option is missing, checks now and then whether the queue has room.
     private static func connectUnixAgain(
         to address: SocketAddress,
         within limit: Duration

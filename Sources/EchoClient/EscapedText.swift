@@ -1,8 +1,8 @@
 /// Bytes as a terminal can safely show them.
 ///
-/// Printable UTF-8 text is left as it is. Everything that could move the cursor, change the
-/// terminal's state or hide text is escaped: `\n`, `\r`, `\t`, `\\`, and `\xNN` for each byte of a
-/// control character, of an invisible format character, or of what is not UTF-8.
+/// Printable UTF-8 text is unchanged. Everything that could move the cursor, change the terminal's
+/// state or hide text is escaped: `\n`, `\r`, `\t`, `\\`, and `\xNN` for each byte of a control
+/// character, of an invisible format character, or of what is not UTF-8.
 package func escapedText(_ bytes: some Collection<UInt8>) -> String {
     var text = ""
     var parser = Unicode.UTF8.ForwardParser()
@@ -38,7 +38,7 @@ private func isPrintable(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.properties.generalCategory {
     case .control, .surrogate, .privateUse, .unassigned, .lineSeparator, .paragraphSeparator: false
     // Joiners belong to the spelling of some scripts and of emoji; the other format characters,
-    // such as those that reverse the direction of writing, serve to mislead.
+    // such as those that reverse the writing direction, could mislead.
     case .format: scalar.value == 0x200C || scalar.value == 0x200D
     default: true
     }

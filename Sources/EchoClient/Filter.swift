@@ -3,27 +3,28 @@ import Glibc
 
 /// An echo client in a pipeline: what it reads goes to the server, what comes back is written.
 ///
-/// It reads back while it sends, so that it cannot come to a standstill with the server however
-/// much the two have in flight, and holds no more than two buffers of 64 KiB. The standard streams
-/// are shared with other processes, so they are never made non-blocking: readiness is awaited with
-/// poll(2), and no more is written than a ready pipe takes without blocking.
+/// It reads while it sends, so it cannot deadlock with the server however much is in flight, and it
+/// holds no more than two buffers of 64 KiB. The standard streams are shared with other processes,
+/// so they are never made non-blocking: it waits for readiness with poll(2), and writes no more
+/// than a ready pipe takes without blocking.
 package struct Filter: Sendable {
     /// How it ended.
     package enum End: Hashable, Sendable {
-        /// All bytes came back, and then the server's end.
+        /// All bytes came back, then the server's end of stream.
         case complete
-        /// The server ended the connection while so many bytes were owed, or before the input's
-        /// end.
+        /// The server ended the connection while it owed a number of bytes, or before the input
+        /// ended.
         case endedEarly(missing: Int)
         /// The server sent more bytes than it was sent.
         case surplus(Int)
-        /// Nothing moved for the time limit while the server owed so many bytes, or only its end.
+        /// There was no progress for the time limit while the server owed a number of bytes, or its
+        /// end of stream.
         case timedOut(missing: Int)
         /// The connection broke, usually because the server reset it.
         case connectionLost(Errno)
-        /// Nobody reads the output any more (`EPIPE`).
+        /// No process reads the output any more (`EPIPE`).
         case outputClosed
-        /// Writing the output failed otherwise.
+        /// Writing the output failed for another reason.
         case outputFailed(Errno)
         /// Reading the input failed.
         case inputFailed(Errno)
@@ -31,21 +32,21 @@ package struct Filter: Sendable {
 
     /// What was moved, and how it ended.
     package struct Result: Hashable, Sendable {
-        /// Bytes given to the server.
+        /// Bytes sent to the server.
         package var sent: Int
         /// Bytes that came back.
         package var received: Int
         /// How it ended.
         package var end: End
 
-        /// A result; nothing moved and nothing wrong by default.
+        /// A result; by default no bytes and no error.
         package init(sent: Int = 0, received: Int = 0, end: End = .complete) {
             self.sent = sent
             self.received = received
             self.end = end
         }
 
-        /// Whether it is this side's input or output that failed, not the server or the connection.
+        /// Whether the input or output on this side failed, not the server or the connection.
         package var isOwnFailure: Bool {
             switch end {
             case .outputClosed, .outputFailed, .inputFailed: true
@@ -53,7 +54,7 @@ package struct Filter: Sendable {
             }
         }
 
-        /// One line that says what went wrong; `nil` if nothing did.
+        /// One line that says what went wrong; `nil` on success.
         package var failure: String? {
             switch end {
             case .complete: nil
@@ -80,10 +81,10 @@ package struct Filter: Sendable {
     /// A filter between two descriptors, which stay open.
     ///
     /// - Parameters:
-    ///   - input: what is read; the standard input by default.
-    ///   - output: what is written; the standard output by default.
-    ///   - timeout: how long the server may owe something without taking or sending a byte; `nil`
-    ///     for ever. Time in which the output is full does not count.
+    ///   - input: where to read; standard input by default.
+    ///   - output: where to write; standard output by default.
+    ///   - timeout: how long the server may stall while it owes something; `nil` means for ever.
+    ///     Time during which the output is full does not count.
     package init(
         input: CInt = STDIN_FILENO,
         output: CInt = STDOUT_FILENO,

@@ -38,7 +38,7 @@ struct FilterRun: ~Copyable {
         }
     }
 
-    // Waits until something can be moved, and moves it.
+    // Waits until bytes can be moved, and moves them.
     private mutating func turn(_ socket: borrowing Socket) -> Filter.End? {
         let reads = !inputHasEnded && toServer.isEmpty && connectionEnd == nil
         var socketEvents: Int32 = 0
@@ -51,7 +51,7 @@ struct FilterRun: ~Copyable {
                 events: Int16(socketEvents),
                 revents: 0
             ),
-            // Without an event asked for, still told when nobody reads the other end.
+            // Even with no event requested, poll(2) reports that no process reads the other end.
             pollfd(fd: output, events: Int16(toOutput.isEmpty ? 0 : POLLOUT), revents: 0)
         )
         let timeout = limit.pollTimeout(isOwed: isAnswerOwed)
@@ -73,7 +73,7 @@ struct FilterRun: ~Copyable {
 
     private var owed: Int { result.sent + toServer.count - result.received }
 
-    // Not while it is the output that has to move.
+    // Not while the output is the bottleneck.
     private var isAnswerOwed: Bool {
         connectionEnd == nil && toOutput.isEmpty && (owed > 0 || hasHalfClosed)
     }
@@ -118,7 +118,7 @@ struct FilterRun: ~Copyable {
             result.sent += count
             limit.restart()
         case .failed(let error):
-            // What the server sent before it went is still to be had (CO-7).
+            // What the server sent before the reset can still be received (CO-7).
             sendError = error
             toServer.clear()
             inputHasEnded = true

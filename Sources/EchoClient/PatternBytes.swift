@@ -1,6 +1,5 @@
-/// Bytes that look random and know where they belong: every eight of them encode the connection
-/// and the offset that they were made for, so that bytes which turn up in the wrong place say
-/// where they came from.
+/// Bytes that look random and encode where they belong: every eight of them hold their connection
+/// and offset, so that misplaced bytes identify where they came from.
 package struct PatternBytes: Sendable {
     /// Distinguishes one run's bytes from another's.
     package let seed: UInt64
@@ -20,7 +19,7 @@ package struct PatternBytes: Sendable {
         UInt8(truncatingIfNeeded: word(offset / 8) >> UInt64(offset % 8 * 8))
     }
 
-    /// So many bytes from an offset on.
+    /// A number of bytes from an offset on.
     package func bytes(from offset: Int = 0, count: Int) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: count)
         unsafe bytes.withUnsafeMutableBytes { unsafe fill($0, from: offset) }
@@ -69,7 +68,7 @@ package struct PatternBytes: Sendable {
 
     /// Where bytes of a run came from.
     package struct Origin: Hashable, Sendable, CustomStringConvertible {
-        /// The connection that they were made for.
+        /// The connection that they belong to.
         package let connection: Int
         /// The offset of the first of them in that connection's stream.
         package let offset: Int
@@ -80,11 +79,11 @@ package struct PatternBytes: Sendable {
     /// Finds out where at least 15 bytes of a run with a seed came from.
     ///
     /// - Parameters:
-    ///   - bytes: what turned up.
+    ///   - bytes: the misplaced bytes.
     ///   - seed: the run's seed.
     ///   - connections: how many connections the run has.
-    ///   - length: how long a connection's stream is at most.
-    /// - Returns: where they came from; `nil` if they are nobody's.
+    ///   - length: the longest length of a connection's stream.
+    /// - Returns: where they came from; `nil` if they belong to no connection.
     package static func origin(
         of bytes: [UInt8],
         seed: UInt64,

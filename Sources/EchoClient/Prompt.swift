@@ -1,14 +1,14 @@
 package import EchoSockets
 import Glibc
 
-/// An echo client at a terminal: asks for a line, sends it, and shows what comes back.
+/// An echo client at a terminal: prompts for a line, sends it, and prints what comes back.
 ///
 ///     Send: hello
 ///     Received [5 bytes]: 'hello'
 ///
-/// A line is sent as it was typed, without its end; an empty one is not sent. What comes back is
-/// shown, also if it is less than was sent, more, or not asked for: with ``escapedText(_:)``, so that
-/// no server can play tricks on the terminal.
+/// A line is sent as it was typed, without its end; an empty one is not sent. It prints whatever
+/// comes back, even if it is less or more than was sent, through ``escapedText(_:)``, so that no
+/// server can manipulate the terminal.
 package struct Prompt: Sendable {
     /// How it ended.
     package enum End: Hashable, Sendable {
@@ -20,18 +20,18 @@ package struct Prompt: Sendable {
         case connectionLost(Errno)
         /// The server sent bytes that it had not been sent.
         case surplus
-        /// Nothing came for the time limit while the server owed so many bytes.
+        /// Nothing came for the time limit while the server owed a number of bytes.
         case timedOut(missing: Int)
         /// Reading the input or writing the output failed.
         case terminalFailed(Errno)
 
-        /// Whether it is the terminal that failed, not the server or the connection.
+        /// Whether the terminal failed, not the server or the connection.
         package var isOwnFailure: Bool {
             guard case .terminalFailed = self else { return false }
             return true
         }
 
-        /// One line that says what went wrong; `nil` if nothing did.
+        /// One line that says what went wrong; `nil` on success.
         package var failure: String? {
             switch self {
             case .inputEnded: nil
@@ -52,10 +52,9 @@ package struct Prompt: Sendable {
     /// A client that talks to a person over two descriptors, which stay open.
     ///
     /// - Parameters:
-    ///   - input: where lines come from; the standard input by default.
-    ///   - output: where the prompt and the answers go; the standard output by default.
-    ///   - timeout: how long the server may owe something without taking or sending a byte; `nil`
-    ///     for ever.
+    ///   - input: where lines come from; standard input by default.
+    ///   - output: where the prompt and the answers go; standard output by default.
+    ///   - timeout: how long the server may stall while it owes something; `nil` means for ever.
     package init(
         input: CInt = STDIN_FILENO,
         output: CInt = STDOUT_FILENO,

@@ -11,7 +11,7 @@ struct PromptRun {
     private var limit: AnswerLimit
     // The answer so far.
     private var answer: [UInt8] = []
-    // Whether what comes next begins a line.
+    // Whether the next text begins a line.
     private var isAtLineStart = true
 
     init(_ input: CInt, _ output: CInt, _ timeout: Duration?) {
@@ -41,7 +41,7 @@ struct PromptRun {
         return .inputEnded
     }
 
-    // What has come is shown all the same; the message that follows starts on a line of its own.
+    // What has arrived is still shown; the message that follows starts on a line of its own.
     private mutating func end(_ reason: Broken) -> Prompt.End {
         do {
             if !answer.isEmpty { try showAnswer() }
@@ -59,7 +59,7 @@ struct PromptRun {
 
     // The next line without its end; `nil` at the end of the input.
     private mutating func nextLine(_ socket: borrowing Socket) throws(Broken) -> [UInt8]? {
-        // Nothing is looked through twice: a line may be long.
+        // No byte is scanned twice: a line may be long.
         var searched = 0
         while true {
             if let end = typed[searched...].firstIndex(of: 0x0A) {
@@ -89,7 +89,8 @@ struct PromptRun {
         typed += buffer.prefix(max(count, 0))
     }
 
-    // Nothing is owed while a line is being typed: what comes is the connection's end, or wrong.
+    // The server owes nothing while a line is being typed: what comes is the connection's end, or
+    // an error.
     private mutating func expectNothing(_ socket: borrowing Socket) throws(Broken) {
         switch unsafe buffer.withUnsafeMutableBytes({ unsafe socket.receive(into: $0) }) {
         case .bytes(let count):
@@ -111,7 +112,7 @@ struct PromptRun {
             if !ready.socket, limit.isOver {
                 throw .timedOut(missing: line.count - answer.count)
             }
-            // First: a server that has gone may have answered before.
+            // First: a server that is gone may have answered before.
             try receive(socket)
             if sent < line.count { sent += try send(line[sent...], socket) }
         }
@@ -127,7 +128,7 @@ struct PromptRun {
             limit.restart()
             return count
         case .failed(let error):
-            // What came before is still to be had.
+            // Earlier bytes can still be received.
             while case .bytes(let count) = unsafe buffer.withUnsafeMutableBytes({
                 unsafe socket.receive(into: $0)
             }) { answer += buffer[..<count] }

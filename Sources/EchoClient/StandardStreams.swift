@@ -21,7 +21,7 @@ func withoutBrokenPipeSignal<Result>(_ body: () -> Result) -> Result {
     return result
 }
 
-/// A piece of memory that is filled at its end and emptied from its front.
+/// Memory that is filled at its end and emptied from its front.
 @safe struct TransferBuffer: ~Copyable {
     private let memory: UnsafeMutableRawBufferPointer
     private var start = 0
@@ -38,13 +38,13 @@ func withoutBrokenPipeSignal<Result>(_ body: () -> Result) -> Result {
     var count: Int { end - start }
     var isEmpty: Bool { start == end }
 
-    /// Fills the empty buffer with what `body` puts into it, at most all of it.
+    /// Fills the empty buffer with what `body` stores in it.
     mutating func fill(_ body: (UnsafeMutableRawBufferPointer) -> Int) {
         start = 0
         end = unsafe max(body(memory), 0)
     }
 
-    /// Lets `body` take from the front, at most so many bytes, and forgets what it took.
+    /// Lets `body` take up to a number of bytes from the front, and removes what it took.
     mutating func drain(atMost limit: Int = .max, _ body: (UnsafeRawBufferPointer) -> Int) {
         let part = unsafe UnsafeRawBufferPointer(
             rebasing: memory[start..<start + min(count, limit)]
@@ -52,7 +52,7 @@ func withoutBrokenPipeSignal<Result>(_ body: () -> Result) -> Result {
         start += unsafe max(body(part), 0)
     }
 
-    /// Forgets the rest.
+    /// Discards the rest.
     mutating func clear() {
         start = end
     }

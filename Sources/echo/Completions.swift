@@ -1,10 +1,10 @@
 import ArgumentParser
 
-/// The command as shells are to complete it: with the flags of `serve` also where `serve` is left
-/// out, as nearly everybody leaves it out.
+/// The command for shell completion: with the flags of `serve` even where `serve` is omitted, as it
+/// usually is.
 ///
-/// The argument parser's generator knows of default subcommands, but not that their flags may stand
-/// without their names.
+/// The argument parser's generator supports default subcommands, but not their flags without their
+/// names.
 struct Completions: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: ProgramName.current,
@@ -29,7 +29,7 @@ struct Completions: ParsableCommand {
     }
 
     // Readline breaks words at colons and equals signs: 127.0.0.1:7 and --model=select are three
-    // words each. The generated function expects them as one and as two.
+    // words each. The generated function expects one and two.
     private static func withWholeWordsInBash(_ script: String) -> String {
         let name = configuration.commandName ?? ""
         return script.replacing(
@@ -61,7 +61,7 @@ struct Completions: ParsableCommand {
         script.replacing(/(?m)^( +'\*?--[a-z-]+)(\[.*\]:[^:\n]+:)/) { "\($0.1)=\($0.2)" }
     }
 
-    /// Whether a script was asked for.
+    /// Whether a completion script was requested.
     static var isRequested: Bool {
         ProcessArguments.all.contains { $0.hasPrefix("--generate-completion-script") }
     }

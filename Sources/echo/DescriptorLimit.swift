@@ -4,9 +4,10 @@ import Glibc
 enum DescriptorLimit {
     /// Raises the soft limit to the hard one.
     ///
-    /// The soft one, 1024 nearly everywhere, is there for programs that use `select` and would write
-    /// beyond the end of an `fd_set`. Here the model of that name refuses larger descriptors itself,
-    /// and nothing else calls `select`. No other program is started, which could inherit the limit.
+    /// The soft one, usually 1024, protects programs that use `select` and would write beyond the
+    /// end of an `fd_set` (N-1). Here the model of that name refuses larger descriptors itself, and
+    /// nothing else calls `select`. The command starts no other program that could inherit the
+    /// limit.
     static func raise() {
         let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
         var limit = rlimit()
@@ -14,7 +15,7 @@ enum DescriptorLimit {
             return
         }
         limit.rlim_cur = limit.rlim_max
-        // If that fails, the limit is what it was.
+        // If that fails, the limit is unchanged.
         _ = unsafe setrlimit(resource, &limit)
     }
 }

@@ -3,22 +3,22 @@ import EchoServer
 import EchoSockets
 import Glibc
 
-/// Exit codes, as sysexits.h names them, and the one line that goes with each.
+/// Exit codes, with their names in sysexits.h, and the one line that goes with each.
 enum Exit {
     /// An unknown flag, a bad value, flags that contradict each other (`EX_USAGE`).
     static let usage: Int32 = 64
-    /// Cannot serve, or be served, there (`EX_UNAVAILABLE`).
+    /// Cannot serve or connect there (`EX_UNAVAILABLE`).
     static let unavailable: Int32 = 69
-    /// Something hung, and the process ended without it (`EX_SOFTWARE`).
+    /// A thread hung, and the process ended without it (`EX_SOFTWARE`).
     static let hanging: Int32 = 70
-    /// The operating system refused something else (`EX_OSERR`).
+    /// Another operating system error (`EX_OSERR`).
     static let system: Int32 = 71
     /// Not permitted (`EX_NOPERM`).
     static let permission: Int32 = 77
 
     /// Ends the process: prints help, or one line that says what was wrong.
     static func end(with error: any Error) -> Never {
-        // Whoever reads what follows may take their time.
+        // The reader of what follows may be slow.
         Signals.endCommand()
         let code = code(for: error)
         if code == 0 {
@@ -62,7 +62,8 @@ enum Exit {
             case let failure as CommandError: failure.message
             default: Echo.message(for: error)
             }
-        // Those of the argument parser may have several lines; those in an argument are shown.
+        // Messages of the argument parser may have several lines; line ends in an argument are
+        // shown escaped.
         let isQuoted = ProcessArguments.all.contains { $0.contains(where: \.isNewline) }
         let line = isQuoted ? text : text.split(whereSeparator: \.isNewline).joined(separator: " ")
         return line.escapedForLog
@@ -77,16 +78,16 @@ struct CommandError: Error {
 
 /// Writes without buffering.
 enum Output {
-    /// Writes a text to standard output that is all that was asked for.
+    /// Writes a text to standard output, as the command's only result.
     ///
     /// - Parameter text: the text, with the ends of its lines.
-    /// - Throws: `CommandError` if standard output is closed, full or read by nobody.
+    /// - Throws: `CommandError` if standard output is closed or full, or has no reader.
     static func print(_ text: String) throws(CommandError) {
         guard let error = write(text, to: STDOUT_FILENO) else { return }
         throw CommandError(exitCode: Exit.system, message: "cannot write the output: \(error)")
     }
 
-    /// Writes a text to standard output, if that is possible: it is no reason to stop serving.
+    /// Writes a text to standard output if possible; a failure is no reason to stop serving.
     static func write(_ text: String) {
         _ = write(text, to: STDOUT_FILENO)
     }
@@ -105,14 +106,14 @@ enum Output {
         }
     }
 
-    /// Writes a text as far as a pipe, a terminal or a socket takes it within a time.
+    /// Writes as much of a text as a pipe, a terminal or a socket takes within a time.
     static func write(_ text: String, to descriptor: CInt, within limit: Duration) {
         let end = MonotonicTime.now + limit
         var rest = Array(text.utf8)[...]
         while !rest.isEmpty {
             var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
             guard unsafe poll(&entry, 1, (end - .now).millisecondsRoundedUp) > 0 else { return }
-            // What is writable takes so much at once, pipe(7).
+            // A writable pipe takes this much at once, pipe(7).
             let count = transferCall {
                 unsafe rest.prefix(4096).withUnsafeBytes { bytes in
                     unsafe Glibc.write(descriptor, bytes.baseAddress, bytes.count)

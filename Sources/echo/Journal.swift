@@ -16,7 +16,7 @@ enum Journal {
         return unsafe String(cString: stream) == "\(status.st_dev):\(status.st_ino)"
     }()
 
-    /// What a line of that level begins with: the priority of syslog(3), as sd-daemon(3) writes it.
+    /// The prefix of a line of that level: the priority of syslog(3), in the form of sd-daemon(3).
     static func prefix(_ level: Logger.Level) -> String {
         let priority =
             switch level {

@@ -2,12 +2,12 @@ import EchoServer
 import Glibc
 import Logging
 
-/// How a line on standard error looks.
+/// The format of a line on standard error.
 struct LineFormat: Sendable {
     /// The forms to choose from.
     enum Form: String, CaseIterable, Sendable {
         /// `2026-01-31T12:00:00.000Z info: listening endpoint=127.0.0.1:5150`, and for the journal
-        /// `<6>listening endpoint=127.0.0.1:5150`: it has time and level apart.
+        /// `<6>listening endpoint=127.0.0.1:5150`: the journal stores time and level separately.
         case text
         /// `{"time":"…","level":"info","message":"listening","endpoint":"127.0.0.1:5150"}`
         case json
@@ -23,7 +23,7 @@ struct LineFormat: Sendable {
         self.isForJournal = isForJournal
     }
 
-    /// A line of the log, without its end.
+    /// A line of the log, without its newline.
     func line(
         _ level: Logger.Level,
         _ message: String,
@@ -38,7 +38,7 @@ struct LineFormat: Sendable {
         return (isForJournal ? Journal.prefix(level) : "") + line
     }
 
-    /// The line of a command that could not do what it was to do.
+    /// The line with which a failed command ends.
     func failure(_ message: String) -> String {
         switch form {
         case .text:

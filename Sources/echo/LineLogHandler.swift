@@ -1,9 +1,9 @@
 import EchoServer
 import Logging
 
-/// Has each message written as one line to standard error: text for people, JSON for collectors.
+/// Writes each message as one line to standard error: text for people, JSON for collectors.
 ///
-/// Never waits for whoever reads them.
+/// Never waits for the reader.
 struct LineLogHandler: PromptLogHandler {
     let format: LineFormat
     var logLevel = Logger.Level.info

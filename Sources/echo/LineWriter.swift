@@ -1,17 +1,17 @@
 import EchoSockets
 import Glibc
 
-/// Writes lines to standard output or standard error on a thread of its own, so that nobody else ever
-/// waits for whoever reads them.
+/// Writes lines to standard output or standard error on a separate thread, so that no other thread
+/// waits for the reader.
 ///
-/// Holds 4 MiB or 32,768 lines at most. What does not fit, and what cannot be written because a
-/// disk is full, a size limit is reached or nobody is left to read it, is lost and counted; the count
-/// is written, as a line, as soon as writing works again. Any thread.
+/// Holds 4 MiB or 32,768 lines at most. Lines are lost and counted if they do not fit, or cannot be
+/// written because a disk is full, a size limit is reached or there is no reader; the count is
+/// written, as a line, as soon as writing works again. Any thread.
 final class LineWriter: Sendable {
     private let queue: DeliveryQueue<[UInt8]>
     private static let countLimit = 32_768
     private static let sizeLimit = 4 << 20
-    // What a line takes beyond its bytes.
+    // A line's overhead beyond its bytes.
     private static let overhead = 64
 
     /// Starts the thread.
@@ -19,7 +19,7 @@ final class LineWriter: Sendable {
     /// - Parameters:
     ///   - descriptor: where to write, 1 or 2.
     ///   - name: the thread's.
-    ///   - lossLine: the line that says how many lines were lost; `nil` if there is to be none.
+    ///   - lossLine: the line that reports how many lines were lost; `nil` for none.
     /// - Throws: `EAGAIN` when the system allows no further thread.
     init(
         _ descriptor: CInt,
@@ -28,24 +28,24 @@ final class LineWriter: Sendable {
     ) throws(SystemError) {
         let pen = Locked(Pen(descriptor: descriptor, lossLine: lossLine))
         queue = DeliveryQueue(count: Self.countLimit, size: Self.sizeLimit) { batch in
-            // By this thread only.
+            // Used by this thread only.
             pen.withLock { $0.write(batch.elements, dropped: batch.dropped) }
         }
         try queue.start(name: name)
     }
 
-    /// Has a line written, without its end.
+    /// Queues a line, without its newline.
     func write(_ line: String) {
         let bytes = Array((line + "\n").utf8)
         queue.add(bytes, size: bytes.count + Self.overhead)
     }
 
-    /// Notes that nothing more will be written: the thread ends when all is.
+    /// Ends the writer: the thread ends when everything is written.
     func finish() {
         queue.finish()
     }
 
-    /// Waits until all lines are written, at most so long.
+    /// Waits until all lines are written, or for a time.
     func flush(within limit: Duration) {
         queue.flush(within: limit)
     }
@@ -58,7 +58,7 @@ private struct Pen: Sendable {
     private var lost = 0
     private var isInsideLine = false
 
-    // So much is not torn apart by another program that writes to the same pipe, pipe(7).
+    // Writes of up to this size to a pipe are atomic, pipe(7).
     private static let chunkSize = 4096
 
     init(descriptor: CInt, lossLine: (@Sendable (Int) -> String)?) {
@@ -82,7 +82,7 @@ private struct Pen: Sendable {
         if lost > 0 { write([], 0) }
     }
 
-    // After a failure, what was lost is told first, on a line of its own.
+    // After a failure, the loss is reported first, on a line of its own.
     private mutating func write(_ chunk: [UInt8], _ count: Int) {
         var bytes = isInsideLine ? [UInt8(ascii: "\n")] : []
         if lost > 0, let lossLine { bytes += Array((lossLine(lost) + "\n").utf8) }
@@ -96,8 +96,8 @@ private struct Pen: Sendable {
     }
 }
 
-/// Writes bytes to a descriptor, and waits as long as that takes, also where the descriptor does not
-/// block.
+/// Writes bytes to a descriptor, and waits as long as necessary, even if the descriptor is
+/// non-blocking.
 ///
 /// - Returns: how many were written before it failed.
 private func writeBlocking(_ bytes: [UInt8], to descriptor: CInt) -> Int {

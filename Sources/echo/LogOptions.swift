@@ -26,7 +26,7 @@ struct LogOptions: ParsableArguments {
     )
     var logFormat: LineFormat.Form?
 
-    /// Makes the logger that the flags describe, and gives every later line on standard error its format.
+    /// Makes the logger that the flags describe; every later line on standard error has its format.
     func logger() -> Logger {
         let format = LineFormat(logFormat ?? StandardError.format.form)
         StandardError.format = format

@@ -2,7 +2,7 @@ import ArgumentParser
 import EchoServer
 import Glibc
 
-/// Runs the command and turns every failure into one line and an exit code.
+/// Runs the command, and turns every failure into one line and an exit code.
 @main
 enum Main {
     static func main() {
@@ -11,14 +11,14 @@ enum Main {
         openStandardStreams()
         DescriptorLimit.raise()
         StandardError.format = LineFormat(EarlyLogForm.find())
-        // For the argument parser, which writes help and cannot do so in a few columns. No other
-        // thread may be reading the environment yet.
+        // For the argument parser, which cannot write help in very few columns. No other thread may
+        // be reading the environment yet.
         unsafe setenv("COLUMNS", "\(Screen.current.columns)", 1)
         do {
             let arguments = Array(ProcessArguments.all.dropFirst())
             try Arguments.checkHelp(arguments)
             var command = try Echo.parseAsRoot(Arguments.withPlainValues(arguments))
-            // A server takes its signals by itself.
+            // A server handles its signals itself.
             if !(command is Serve) { Signals.endCommand() }
             try command.run()
         } catch {
@@ -27,11 +27,11 @@ enum Main {
         StandardError.flush()
     }
 
-    // A closed one would be the next socket's or event queue's number, and be written to. Using what
-    // takes its place fails with EBADF, as using the closed one would.
+    // Otherwise the number of a closed stream would go to the next socket or event queue, and be
+    // written to. Using the substitute fails with EBADF, as using the closed one would.
     private static func openStandardStreams() {
         for number in STDIN_FILENO...STDERR_FILENO where fcntl(number, F_GETFD) < 0 {
-            // The lowest number that is free, which is this one.
+            // Gets the lowest free number, which is this one.
             _ = unsafe open("/dev/null", number == STDIN_FILENO ? O_WRONLY : O_RDONLY)
         }
     }

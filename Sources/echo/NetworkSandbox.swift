@@ -3,12 +3,12 @@ import EchoSockets
 import Glibc
 import Logging
 
-/// A unit that gives its service no network, as the installed ones do (`PrivateNetwork=`,
+/// Detects a unit that gives its service no network, as the installed ones do (`PrivateNetwork=`,
 /// `RestrictAddressFamilies=`, systemd.exec(5)).
 ///
-/// Such a service cannot listen on TCP itself, or nobody can connect there.
+/// Such a service cannot listen on TCP itself, or no client can connect there.
 enum NetworkSandbox {
-    /// What cannot be reached there.
+    /// What the network would be for.
     enum Purpose {
         case listening
         case metrics
@@ -29,7 +29,7 @@ enum NetworkSandbox {
         }
     }
 
-    /// Opens something, and adds to the failure what to change, if the unit is the cause.
+    /// Runs `body`, and adds advice to its failure if the unit is the cause.
     static func explaining<Result>(
         _ purpose: Purpose,
         _ body: () throws -> Result
@@ -47,7 +47,7 @@ enum NetworkSandbox {
         }
     }
 
-    /// Says what to change where something is listened on that nobody can reach.
+    /// Logs advice about endpoints that no client can reach.
     static func warn(
         _ logger: Logger,
         about endpoints: [EchoServer.Endpoint],
@@ -59,7 +59,7 @@ enum NetworkSandbox {
         logger.warning("nobody can connect: \(purpose.advice)", metadata: ["endpoint": "\(names)"])
     }
 
-    // The manager names each run of a service.
+    // The service manager sets this variable for each run of a service.
     private static var isClosed: Bool {
         guard unsafe getenv("INVOCATION_ID") != nil else { return false }
         return ![AF_INET, AF_INET6].contains(where: hasFamily) || hasLoopbackOnly

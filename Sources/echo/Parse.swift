@@ -2,13 +2,13 @@ import ArgumentParser
 import EchoServer
 import EchoSockets
 
-/// Turns the texts of flags into values.
+/// Converts the texts of flags into values.
 ///
 /// Each failure says what was expected; the argument parser adds the flag and the text.
 enum Parse {
     /// An endpoint.
     static func endpoint(_ text: String) throws -> EchoServer.Endpoint {
-        // First: the library's failure repeats the text.
+        // First, because the library's failure repeats the text.
         _ = try clientEndpoint(text)
         return try EchoServer.Endpoint(parsing: text)
     }
@@ -22,7 +22,7 @@ enum Parse {
         }
     }
 
-    /// A value, or the word that stands for having none.
+    /// A value, or the word that means no value.
     static func either<Value: Sendable>(
         _ word: String,
         or parse: @escaping @Sendable (String) throws -> Value
@@ -54,13 +54,13 @@ enum Parse {
         return choice
     }
 
-    /// What a shell offers for one of several names.
+    /// The completions for one of several names.
     static func completion<Choice>(_: Choice.Type) -> CompletionKind
     where Choice: RawRepresentable<String> & CaseIterable {
         .list(Choice.allCases.map(\.rawValue))
     }
 
-    /// The names there are, for a sentence.
+    /// The names, as part of a sentence.
     static func list<Choice>(_: Choice.Type) -> String
     where Choice: RawRepresentable<String> & CaseIterable {
         let names = Choice.allCases.map(\.rawValue)

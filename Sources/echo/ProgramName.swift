@@ -1,7 +1,7 @@
-/// The name that the program has been started by.
+/// The name by which the program was started.
 ///
-/// Installed it is `echo-server`, because every shell has an `echo` of its own. Usage, messages and
-/// the scripts for completion are to name what the user typed.
+/// The installed program is `echo-server`, because `echo` is a shell builtin. Usage, messages and
+/// completion scripts name what the user typed.
 enum ProgramName {
     /// The name of this process: `echo-server` if it was started so, otherwise `echo`.
     static let current = name(startedAs: ProcessArguments.all.first ?? "")

@@ -1,11 +1,11 @@
 import EchoSockets
 import Glibc
 
-/// How standard output is to look.
+/// How to lay out standard output.
 struct Screen: Sendable {
     /// Columns of a line: `COLUMNS` if it is set, else those of the terminal, else 80.
     ///
-    /// So what goes to a file or a pipe looks the same everywhere.
+    /// So output to a file or a pipe looks the same everywhere.
     let columns: Int
     /// Whether it is a terminal.
     let isTerminal: Bool
@@ -23,7 +23,7 @@ struct Screen: Sendable {
 
     init(environment: [String: String], isTerminal: Bool, terminalColumns: Int?) {
         let asked = environment["COLUMNS"].flatMap { Int($0) }.flatMap { $0 > 0 ? $0 : nil }
-        // Narrower, there would be nothing left beside the names of flags.
+        // Any narrower, there would be no room beside the names of flags.
         columns = max(asked ?? terminalColumns ?? 80, 40)
         self.isTerminal = isTerminal
         let terminal = environment["TERM"] ?? ""
@@ -32,7 +32,7 @@ struct Screen: Sendable {
             && (environment["NO_COLOR"] ?? "").isEmpty
     }
 
-    /// A colour of ISO 6429 (ECMA-48), as its number for SGR.
+    /// A colour, as its SGR number in ISO 6429 (ECMA-48).
     enum Colour: Int {
         case red = 31
         case green = 32
@@ -44,19 +44,19 @@ struct Screen: Sendable {
     }
 }
 
-/// Lines of columns that are as wide as they need to be, with a text behind them.
+/// Lines of columns as wide as needed, followed by a text.
 enum Layout {
-    /// Less than this is too little for a text beside columns: it goes below them.
+    /// The least width for a text beside columns; a narrower one goes below them.
     private static let leastTextWidth = 24
 
     /// A text behind columns, broken between words where a line is full.
     ///
     /// - Parameters:
-    ///   - cells: what stands before it, already padded.
-    ///   - width: how many columns the cells take, with the two behind each of them.
-    ///   - text: what stands behind them.
-    ///   - columns: how long a line may be; `nil` for one line.
-    /// - Returns: one line or more, each with its end.
+    ///   - cells: the columns before it, already padded.
+    ///   - width: the width of the cells, including the two spaces after each.
+    ///   - text: the text after them.
+    ///   - columns: the longest line; `nil` for a single line.
+    /// - Returns: one line or more, each with its newline.
     static func lines(_ cells: String, width: Int, _ text: String, columns: Int?) -> String {
         guard let columns, width + text.count > columns else { return cells + text + "\n" }
         let indent = columns - width < leastTextWidth ? 4 : width
@@ -67,7 +67,7 @@ enum Layout {
         return head + "\n" + rest.map { margin + $0 + "\n" }.joined()
     }
 
-    /// A text as lines of no more than so many characters, broken between words only.
+    /// A text as lines of limited width, broken only between words.
     static func wrapped(_ text: String, to width: Int) -> [String] {
         text.split(separator: " ").reduce(into: []) { lines, word in
             if let last = lines.last, last.count + 1 + word.count <= width {
@@ -78,18 +78,18 @@ enum Layout {
         }
     }
 
-    /// A text with blanks behind it, up to a width.
+    /// A text padded with spaces to a width.
     static func padded(_ text: String, _ width: Int) -> String {
         text + String(repeating: " ", count: max(0, width - text.count))
     }
 
-    /// Text that the argument parser must not break: blanks become no-break spaces, which ``Exit``
-    /// makes blanks again.
+    /// Text that the argument parser must not wrap: spaces become no-break spaces, which ``Exit``
+    /// turns back.
     static func unbroken(_ text: String) -> String {
         text.replacing(" ", with: "\u{A0}")
     }
 
-    /// The text that ``unbroken(_:)`` was made of.
+    /// The text that was passed to ``unbroken(_:)``.
     static func plain(_ text: String) -> String {
         text.replacing("\u{A0}", with: " ")
     }

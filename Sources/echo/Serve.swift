@@ -15,11 +15,11 @@ struct Serve: ParsableCommand {
     @OptionGroup var monitoring: MetricsOptions
     @OptionGroup var settings: ConfigurationOptions
 
-    // Taken only to be refused: it may be a subcommand that was mistyped.
+    // Accepted only to be refused: it may be a mistyped subcommand.
     @Argument(help: .hidden) var extra: [String] = []
 
     func validate() throws {
-        // Others later: flags that are wrong say more than what stands behind them.
+        // Other arguments are checked later: errors in flags are more informative.
         guard let first = extra.first,
             let complaint = Arguments.complaint(aboutSubcommand: first)
         else { return }
@@ -56,7 +56,7 @@ struct Serve: ParsableCommand {
         }
     }
 
-    // Those that are needed whatever may be lacking later, or hang.
+    // The threads that are needed even if resources run out later, or a thread hangs.
     private static func startThreads() throws -> TerminationSignals {
         do throws(SystemError) {
             try StandardError.writeOnThread()
@@ -66,7 +66,8 @@ struct Serve: ParsableCommand {
         }
     }
 
-    // Not if it is asked to stop meanwhile: what is queued on an inherited socket is for the next.
+    // Not if it is asked to stop meanwhile: connections queued on an inherited socket are for the
+    // next process.
     private static func start(
         _ server: EchoServer,
         unless signals: TerminationSignals
@@ -124,8 +125,8 @@ struct Serve: ParsableCommand {
 }
 
 extension Serve {
-    /// Whether the log's lines appear on the same terminal as those on standard output: it says where
-    /// the server listens, too.
+    /// Whether the log appears on the same terminal as standard output: the log also says where the
+    /// server listens.
     private static var isLogBesideOutput: Bool {
         var (output, errors) = (stat(), stat())
         guard unsafe fstat(STDOUT_FILENO, &output) == 0, unsafe fstat(STDERR_FILENO, &errors) == 0
@@ -136,7 +137,7 @@ extension Serve {
 }
 
 extension CommandError {
-    /// A thread that is needed cannot be started.
+    /// A required thread cannot be started.
     fileprivate init(withoutThread error: SystemError) {
         self.init(exitCode: Exit.system, message: "cannot start a thread: \(error)")
     }

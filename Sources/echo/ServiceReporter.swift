@@ -3,8 +3,8 @@ import EchoSockets
 
 /// Keeps the service manager informed, if there is one: readiness, status, watchdog, shutdown.
 ///
-/// A thread of its own does so, and no task: those run on threads of Dispatch, which ask for a higher
-/// priority than a service may have, and complain to the system's log. Any thread.
+/// A separate thread does this rather than a task: tasks run on Dispatch threads, which request a
+/// higher priority than a service may have and complain to the system's log. Any thread.
 final class ServiceReporter: Sendable {
     private struct State {
         var isStopping = false
@@ -23,14 +23,14 @@ final class ServiceReporter: Sendable {
     private let state = Locked(State())
     private let news = Gate()
 
-    /// The status is told at most so often.
+    /// The shortest time between two status messages.
     private static let statusInterval: Duration = .seconds(3)
-    /// How often the manager is told that stopping goes on.
+    /// How often the manager is notified that stopping is in progress.
     private static let extensionInterval: Duration = .seconds(3)
-    /// The manager may give up when it has heard nothing for so long.
+    /// The manager may give up after this much silence.
     private static let extensionLength: Duration = .seconds(15)
 
-    /// Says that every endpoint of a server that has started accepts, and goes on reporting about it
+    /// Reports that every endpoint of a started server accepts connections, and keeps reporting
     /// until ``end()``.
     ///
     /// - Throws: `EAGAIN` when the system allows no further thread.
@@ -44,7 +44,7 @@ final class ServiceReporter: Sendable {
         try Thread(name: "reporter") { [self] in report(after: first) }.detach()
     }
 
-    /// Says that there will be no server, and why.
+    /// Reports that the server cannot start, and why.
     static func report(_ error: any Error, to notifier: ServiceNotifier?) {
         let status = ServiceNotifier.Message.status(Exit.message(for: error))
         if let number = (error as? EchoServer.Failure)?.errorNumber {
@@ -54,7 +54,7 @@ final class ServiceReporter: Sendable {
         }
     }
 
-    /// Says that it stops, and goes on saying so until the time for that is over.
+    /// Reports that the server stops, and repeats this until the time for stopping is over.
     func stopping() {
         state.withLock { $0.isStopping = true }
         let status = status(isStopping: true)
@@ -62,7 +62,7 @@ final class ServiceReporter: Sendable {
         news.open()
     }
 
-    /// Reports no more.
+    /// Stops reporting.
     func end() {
         state.withLock { $0.isOver = true }
         news.open()
@@ -71,7 +71,7 @@ final class ServiceReporter: Sendable {
     private func report(after first: Report) {
         var last = first
         var statusDue = MonotonicTime.now + Self.statusInterval
-        // Twice in the time after which the manager would end the service.
+        // Twice within the time after which the manager would kill the service.
         let interval = notifier.watchdogTimeout.map { $0 / 2 }
         var watchdogDue = interval == nil ? nil : MonotonicTime.now
         var extending: (due: MonotonicTime, end: MonotonicTime)?
@@ -101,7 +101,7 @@ final class ServiceReporter: Sendable {
         news.wait(until: first)
     }
 
-    // Without connections that come or go, nothing runs.
+    // While no connection comes or goes, nothing runs.
     private func expectChange(from report: Report) {
         server.onConnectionsChange(from: report.changes) { [news] in news.open() }
     }
@@ -132,7 +132,7 @@ final class ServiceReporter: Sendable {
         return (now + Self.extensionInterval, end)
     }
 
-    // Before the server has been told, and until its delay is over, there are endpoints.
+    // Until the server shuts down and its delay is over, there are endpoints.
     private func prefix(isStopping: Bool) -> String {
         guard isStopping else { return "" }
         let leaves = server.configuration.shutdownDelay > .zero && !server.endpoints.isEmpty

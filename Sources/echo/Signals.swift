@@ -1,20 +1,20 @@
 import Glibc
 
-/// What signals do to the command: the same for process 1 of a container, for which the default
-/// actions do not apply, and whatever was blocked or ignored when it was started.
+/// What signals do to the command: the same for process 1 of a container, to which the default
+/// actions do not apply, and regardless of what was blocked or ignored when it was started.
 enum Signals {
-    /// Those that end the process at once with a message from the kernel or the runtime: faults of
-    /// the program.
+    /// Program faults, which end the process at once with a message from the kernel or the runtime.
     private static let faults = [SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGSYS]
-    /// Those that stop it and let it go on, for the shell's job control.
+    /// Job control: signals that stop and continue the process.
     private static let jobControl = [SIGTSTP, SIGTTIN, SIGCONT]
 
-    /// Keeps all other signals pending, in this thread and in all that it starts, until somebody
-    /// takes them or they are let through.
+    /// Keeps all other signals pending, in this thread and in those that it starts, until they are
+    /// taken or unblocked.
     ///
-    /// To be called first: those that come later are not lost.
+    /// Call it first: later signals are then not lost.
     static func hold() {
-        // Of a write: it fails, and that is enough. Of a child: nobody waits for one.
+        // SIGPIPE and SIGXFSZ: a write that fails is enough. SIGCHLD: there are no children to wait
+        // for.
         for number in [SIGPIPE, SIGXFSZ, SIGCHLD] { signal(number, SIG_IGN) }
         for number in faults + jobControl where isIgnored(number) { signal(number, SIG_DFL) }
         var set = held
@@ -36,8 +36,8 @@ enum Signals {
         return set
     }
 
-    /// Lets those end the process that are to end a command, also if they have come already; the
-    /// others stay without effect.
+    /// Lets the signals that end a command end the process, even if they have already arrived; the
+    /// others have no effect.
     static func endCommand() {
         var set = sigset_t()
         unsafe sigemptyset(&set)
@@ -48,10 +48,10 @@ enum Signals {
         unsafe pthread_sigmask(SIG_UNBLOCK, &set, nil)
     }
 
-    /// Ends the process as the signal does by default; process 1 of a container, which it does not
-    /// end, with the exit code that a shell shows for it.
+    /// Ends the process as the signal does by default.
     ///
-    /// Also in a signal handler.
+    /// Process 1 of a container, which the signal does not end, exits with the code that a shell
+    /// shows for it. May be called in a signal handler.
     static func end(by number: CInt) -> Never {
         signal(number, SIG_DFL)
         var set = sigset_t()

@@ -1,11 +1,11 @@
-/// Finds what was meant by a word that was mistyped.
+/// Finds what a mistyped word was meant to be.
 enum Spelling {
-    /// The name that is spelled nearly so.
+    /// The name with the most similar spelling.
     ///
     /// - Parameters:
     ///   - word: what was typed.
-    ///   - names: what there is.
-    /// - Returns: one of the names; `nil` if none is near, or one is the word itself.
+    ///   - names: the possible names.
+    /// - Returns: one of the names; `nil` if none is similar, or one is the word itself.
     static func nearest(to word: String, in names: [String]) -> String? {
         let lowercased = word.lowercased()
         if let name = names.first(where: { $0 == lowercased }), name != word { return name }
@@ -15,10 +15,10 @@ enum Spelling {
         return name
     }
 
-    /// How many characters have to be typed, deleted, replaced or swapped with the next to make one
-    /// text of another (optimal string alignment).
+    /// How many characters have to be inserted, deleted, replaced or swapped with the next to turn
+    /// one text into the other (optimal string alignment).
     ///
-    /// Of each, no more than 64 characters are looked at.
+    /// Only the first 64 characters of each are compared.
     static func distance(_ from: String, _ to: String) -> Int {
         let (from, to) = (Array(from.prefix(64)), Array(to.prefix(64)))
         var rows = [Array(0...to.count)]

@@ -2,7 +2,7 @@ import EchoSockets
 import Glibc
 import Logging
 
-/// Standard error: where lines of the log go, and the last one of a command that fails.
+/// Standard error: where log lines go, and the last line of a failed command.
 ///
 /// Any thread.
 enum StandardError {
@@ -13,16 +13,17 @@ enum StandardError {
 
     private static let state = Locked(State())
 
-    /// How long the end of the program waits for whoever reads it, at most.
+    /// How long the program waits for the reader at exit.
     static let patience = Duration.seconds(1)
 
-    /// How lines look from now on.
+    /// The format of lines from now on.
     static var format: LineFormat {
         get { state.withLock { $0.format } }
         set { state.withLock { $0.format = newValue } }
     }
 
-    /// Has lines written by a thread of their own from now on, so that nobody waits for their reader.
+    /// Lets a separate thread write lines from now on, so that no other thread waits for the
+    /// reader.
     ///
     /// - Throws: `EAGAIN` when the system allows no further thread.
     static func writeOnThread() throws(SystemError) {
@@ -36,7 +37,7 @@ enum StandardError {
         state.withLock { $0.writer = writer }
     }
 
-    /// Writes a line, without its end.
+    /// Writes a line, given without its newline.
     static func write(_ line: String) {
         if let writer = state.withLock({ $0.writer }) {
             writer.write(line)

@@ -4,13 +4,13 @@ import Glibc
 import Logging
 import Synchronization
 
-/// The signals of a server, taken by a thread of its own: whatever the others hang in, a second one
-/// ends the process, and so does the end of the time for stopping.
+/// The signals of a server, taken by a separate thread: even if others hang, a second signal ends
+/// the process, and so does the end of the time for stopping.
 ///
-/// Without Dispatch and without tasks, which need threads and descriptors at the very moment: a
-/// server that has run out of either must still stop when it is told to. Any thread.
+/// Uses neither Dispatch nor tasks, which may need new threads and descriptors: a server that has
+/// run out of either must still stop on a signal. Any thread.
 final class TerminationSignals: Sendable {
-    /// How long after the time for draining the process ends by itself, if something hangs.
+    /// How long after the drain timeout the process exits by itself, if a thread hangs.
     static let grace = Duration.seconds(3)
 
     private struct State {
@@ -22,24 +22,24 @@ final class TerminationSignals: Sendable {
     private let first = Gate()
     private let isFirstTaken = Atomic(false)
 
-    /// Begins to take the signals that ``Signals/hold()`` keeps pending.
+    /// Starts to take the signals that ``Signals/hold()`` keeps pending.
     ///
     /// - Throws: `EAGAIN` when the system allows no further thread.
     init() throws(SystemError) {
         try Thread(name: "signals") { [self] in takeSignals() }.detach()
     }
 
-    /// Says how long stopping may take, and whose loops to ask what hangs if it takes longer.
+    /// Sets how long stopping may take, and the server whose loops are checked if it takes longer.
     func bound(_ server: EchoServer, stoppingWithin limit: Duration) {
         state.withLock { $0 = State(limit: limit, server: server) }
     }
 
-    /// Whether the first signal to stop has come.
+    /// Whether the first termination signal has arrived.
     var isStopping: Bool { isFirstTaken.load(ordering: .acquiring) }
 
-    /// Waits for the first signal to stop.
+    /// Waits for the first termination signal.
     ///
-    /// By one thread, once.
+    /// Called once, by one thread.
     func wait() {
         first.wait()
     }
@@ -70,7 +70,7 @@ final class TerminationSignals: Sendable {
         begin + state.withLock { $0.limit } + Self.grace * (overruns + 1)
     }
 
-    /// The next signal; 0 if there is none until then.
+    /// The next signal; 0 if none arrives in time.
     private func next(until end: MonotonicTime?) -> CInt {
         var set = Signals.held
         guard let end else {
@@ -82,7 +82,7 @@ final class TerminationSignals: Sendable {
         return max(0, unsafe sigtimedwait(&set, nil, &time))
     }
 
-    // Where every loop turns, the machine may only be slow: for a while.
+    // If every loop turns, the machine may just be slow: wait a while.
     private func endIfHanging(_ overruns: Int) {
         let (limit, server) = state.withLock { ($0.limit, $0.server) }
         let hanging = Self.hangingLoops(of: server)
@@ -102,7 +102,7 @@ final class TerminationSignals: Sendable {
         _exit(Exit.hanging)
     }
 
-    // On another thread: whoever asks may come to hang as well.
+    // On another thread, because asking may hang as well.
     private static func hangingLoops(of server: EchoServer?) -> [String] {
         guard let server else { return ["start"] }
         let asked = Asked()

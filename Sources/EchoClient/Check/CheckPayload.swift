@@ -1,5 +1,5 @@
-/// Names the bytes that one connection of a check sends: every eight of them carry this name and
-/// their offset, so that those which turn up elsewhere say where they came from.
+/// Names the bytes that one connection of a check sends: every eight of them encode this name and
+/// their offset, so that misplaced bytes identify where they came from.
 struct PayloadName: Hashable {
     static let runs = 1 << 9
     static let connections = 1 << 11
@@ -11,7 +11,7 @@ struct PayloadName: Hashable {
     /// Which connection of the check; from 0, below ``connections``.
     let connection: Int
 
-    // One seed for all runs, so that bytes of another run are recognised as well.
+    // One seed for all runs, so that bytes of other runs are recognised as well.
     private static let seed: UInt64 = 862
 
     var pattern: PatternBytes {
@@ -19,7 +19,7 @@ struct PayloadName: Hashable {
         return PatternBytes(seed: Self.seed, connection: number)
     }
 
-    /// Where bytes came from that some run of the suite sent; `nil` if none did.
+    /// Where bytes came from, if a run of the suite sent them; otherwise `nil`.
     static func origin(of bytes: [UInt8]) -> (name: PayloadName, offset: Int)? {
         let origin = PatternBytes.origin(
             of: bytes,
@@ -35,7 +35,7 @@ struct PayloadName: Hashable {
             check: ConformanceCheck.allCases[check],
             connection: origin.connection & 0x7FF
         )
-        // Eight bytes are a name and an offset by chance now and then: the others must fit as well.
+        // Eight bytes may look like a name and an offset by chance: the others must fit as well.
         let expected = name.pattern.bytes(from: origin.offset, count: bytes.count)
         let equal = zip(expected, bytes).count { $0 == $1 }
         return equal >= min(bytes.count, 12) ? (name, origin.offset) : nil
@@ -49,7 +49,7 @@ struct CheckPayload {
         case bytes([UInt8])
     }
 
-    /// Whose bytes they are.
+    /// The name of the bytes.
     let name: PayloadName
     /// How many.
     let count: Int

@@ -1,4 +1,4 @@
-/// One thing that every echo server must do: RFC 862 over a stream, in the face of what clients do.
+/// One thing that every echo server must do: RFC 862 over a stream, whatever clients do.
 ///
 /// The raw value is the check's name on the command line.
 package enum ConformanceCheck: String, CaseIterable, Sendable {
@@ -42,13 +42,13 @@ package enum ConformanceCheck: String, CaseIterable, Sendable {
         }
     }
 
-    /// The check's place among all: what the bytes of its payload carry.
+    /// The check's index, which the bytes of its payload encode.
     var number: Int {
         Self.allCases.firstIndex(of: self) ?? 0
     }
 }
 
-/// What came of one check.
+/// The result of one check.
 package struct CheckResult: Hashable, Sendable {
     /// How a check ended.
     package enum Outcome: String, Sendable {
@@ -56,7 +56,7 @@ package struct CheckResult: Hashable, Sendable {
         case passed
         /// It did not.
         case failed
-        /// The check makes no sense for this endpoint.
+        /// The check does not apply to this endpoint.
         case notApplicable = "not-applicable"
     }
 

@@ -1,4 +1,4 @@
-/// What each check does: steps one after another, each of connections at once.
+/// What each check does: successive steps, each with concurrent connections.
 extension ConformanceSuite {
     func steps(of check: ConformanceCheck) -> [[ConversationPlan]] {
         switch check {
@@ -24,12 +24,13 @@ extension ConformanceSuite {
         (0...20).flatMap { [(1 << $0) - 1, 1 << $0, (1 << $0) + 1] }
     ).filter { $0 > 0 }.sorted()
 
-    /// How much is sent before a half-close: what is lost of little may not be lost of much.
+    /// How much is sent before a half-close: a server may lose the tail of a small amount but not
+    /// of a large one.
     static func tails(_ size: Int) -> [Int] { [10, 65_537, size] }
 
     /// How much is sent before anything is read.
     ///
-    /// What two hosts hold without being asked: on Linux a receive buffer of 64 KiB and, on a wide
+    /// What two hosts buffer by default: on Linux a receive buffer of 64 KiB and, over a wide
     /// network, a send buffer of over 40 KiB on either side (`tcp_rmem` and `tcp_wmem`, tcp(7)).
     static let sentFirst = 128 * 1024
 
@@ -94,7 +95,7 @@ extension ConformanceSuite {
         }
     }
 
-    // Those that stay are numbered first.
+    // The connections that stay are numbered first.
     private var resets: [ConversationPlan] {
         let staying = max(2, connections / 10)
         return (0..<staying + connections / 2).map { index in
@@ -133,7 +134,7 @@ extension ConformanceSuite {
         }
     }
 
-    /// What was seen when all went well.
+    /// What was seen when the check passed.
     func evidence(of check: ConformanceCheck, _ ends: [ConversationEnd]) -> String {
         switch check {
         case .empty: "the server's end came after the client's, and nothing else"

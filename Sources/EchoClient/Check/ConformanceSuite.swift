@@ -1,10 +1,10 @@
 package import EchoSockets
 import Glibc
 
-/// Checks whether a server is an echo server that loses, changes and mixes up nothing.
+/// Checks whether an echo server loses, changes or mixes up bytes.
 ///
-/// For any server of RFC 862 over TCP or a Unix socket. What it may do is written nowhere but
-/// there: whatever is sent comes back, until the client ends the connection.
+/// For any RFC 862 server over TCP or a Unix socket. It assumes no more than the RFC says: whatever
+/// is sent comes back, until the client ends the connection.
 package struct ConformanceSuite: Sendable {
     /// The sizes that large payloads may have.
     package static let sizes = 64 * 1024...1 << 30
@@ -13,13 +13,13 @@ package struct ConformanceSuite: Sendable {
 
     /// What to check, in this order.
     package var checks = ConformanceCheck.allCases
-    /// How long each check may take; it fails at the latest then.
+    /// The time limit of each check, which fails when it is reached.
     package var deadline: Duration = .seconds(10)
     /// Bytes of the large payloads; see ``sizes``.
     package var size = 16 << 20
-    /// Connections that are open at once where many are; see ``connectionCounts``.
+    /// Connections for the checks that open many; see ``connectionCounts``.
     package var connections = 200
-    /// Whether there is urgent data to be sent on Unix sockets; see ``kernelHasUnixUrgentData``.
+    /// Whether Unix sockets have urgent data; see ``kernelHasUnixUrgentData``.
     package var hasUnixUrgentData = Self.kernelHasUnixUrgentData
     /// Names the run: its bytes carry the number, from 0 to 511.
     package let run: Int
@@ -37,21 +37,21 @@ package struct ConformanceSuite: Sendable {
 
     /// The whole suite.
     ///
-    /// - Parameter run: its number; by chance by default.
+    /// - Parameter run: its number; random by default.
     package init(run: Int = .random(in: 0..<PayloadName.runs)) {
         self.run = run
     }
 
     /// Runs the checks, one after another.
     ///
-    /// Blocks, and takes no longer than all deadlines together; any thread. It opens up to
-    /// ``connections`` descriptors more than the process has.
+    /// Blocks for no longer than all deadlines together; any thread. It opens up to ``connections``
+    /// descriptors more than the process has.
     ///
     /// - Parameters:
     ///   - address: the server.
-    ///   - observer: is given each result as soon as it is there.
+    ///   - observer: receives each result as soon as it is known.
     /// - Returns: the results, in the order of ``checks``.
-    /// - Throws: what failed on this side and says nothing about the server, such as `EMFILE`.
+    /// - Throws: a failure on this side that says nothing about the server, such as `EMFILE`.
     package func run(
         against address: SocketAddress,
         observer: (CheckResult) -> Void = { _ in }
@@ -81,7 +81,7 @@ package struct ConformanceSuite: Sendable {
         }
         let loop = ConversationLoop(address, limit: deadline)
         var ends: [ConversationEnd] = []
-        // A later step would only wait in vain for what an earlier one has shown not to come.
+        // After a step has failed, later ones would only wait in vain.
         for step in steps(of: check) {
             let report = try loop.run(step)
             if let failure = report.firstFailure {

@@ -1,6 +1,6 @@
 import EchoSockets
 
-/// What a connection that failed says about the server.
+/// What a failed connection says about the server.
 extension Conversation {
     private var count: Int { plan.payload.count }
 
@@ -20,9 +20,9 @@ extension Conversation {
     /// Bytes that are not the ones expected at ``position``.
     ///
     /// - Parameters:
-    ///   - bytes: what came, at most 32 of them.
-    ///   - surplus: how many bytes came that were not expected at all.
-    /// - Returns: the first of what can be said: whose they are, where they belong, what they are.
+    ///   - bytes: the bytes received, at most 32 of them.
+    ///   - surplus: how many unexpected bytes followed the expected ones.
+    /// - Returns: the most specific finding: their name, where they belong, or their values.
     func mismatch(_ bytes: [UInt8], surplus: Int = 0) -> String {
         let name = plan.payload.name
         let found = PayloadName.origin(of: bytes)
@@ -54,7 +54,7 @@ extension Conversation {
             : "the check \(name.check.rawValue)'s (connection \(name.connection))"
     }
 
-    /// A connection that had not come to its end at the deadline.
+    /// A connection that had not ended at the deadline.
     func unfinished(after span: Duration) -> String {
         let time = "within \(span.inSeconds)"
         if isConnecting { return "\(plan.label) was not opened \(time)" }

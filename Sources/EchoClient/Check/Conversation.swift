@@ -1,7 +1,7 @@
 import EchoSockets
 import Glibc
 
-/// One connection of a check under way: what it has sent, and how much of what came is right.
+/// One connection of a running check: what it has sent, and how much of what came back is right.
 ///
 /// Confined to the loop's thread.
 final class Conversation {
@@ -9,7 +9,7 @@ final class Conversation {
     let index: Int
     let socket: Socket
     var isConnecting = true
-    /// Whether all other connections have come to their first stop.
+    /// Whether all other connections have reached their first stop.
     var othersAreThere = false
     /// When it may read; `nil` until everything is sent.
     private(set) var readTime: MonotonicTime?
@@ -42,7 +42,7 @@ final class Conversation {
         return plan.stops.first { $0 > position } ?? plan.payload.count
     }
 
-    /// Whether nothing more is to come back, a byte apart that was urgent and last.
+    /// Whether everything has come back, except an urgent last byte.
     private var isEchoed: Bool {
         let count = plan.payload.count
         return position == count || (position == count - 1 && position == plan.urgentOffset)
@@ -55,7 +55,7 @@ final class Conversation {
         return (reads ? POLLIN : 0) | (isBlocked ? POLLOUT : 0)
     }
 
-    /// Begins, once connected.
+    /// Begins; the connection must be established.
     func begin(_ buffer: UnsafeMutableRawBufferPointer, at now: MonotonicTime) {
         isConnecting = false
         switch plan.reading {
@@ -68,7 +68,7 @@ final class Conversation {
         unsafe send(buffer)
     }
 
-    /// Does what poll(2) says is possible.
+    /// Sends and receives as poll(2) allows.
     func handle(
         _ events: Int32,
         _ buffer: UnsafeMutableRawBufferPointer,
@@ -81,7 +81,7 @@ final class Conversation {
         return nil
     }
 
-    /// Sends what may be sent until there is no room, or it is others' turn.
+    /// Sends until there is no room, or its turn is over.
     func send(_ buffer: UnsafeMutableRawBufferPointer) {
         isBlocked = false
         var turns = 16
@@ -97,7 +97,7 @@ final class Conversation {
             case .bytes(let count): sent += count
             case .wouldBlock: isBlocked = true
             case .interrupted: continue
-            // What the server sent before it went is still to be had (CO-7).
+            // What the server sent before the reset can still be received (CO-7).
             case .failed(let error): sendError = error
             case .endOfStream: break
             }
@@ -155,7 +155,7 @@ final class Conversation {
         readTime = now + pause
     }
 
-    // Compares what came with what is expected.
+    // Compares what was received with what is expected.
     private func take(_ bytes: UnsafeRawBufferPointer) -> ConversationEnd? {
         var rest = unsafe bytes
         while true {

@@ -3,11 +3,11 @@ import Glibc
 
 /// Drives the connections of a check on the calling thread, with poll(2).
 @safe final class ConversationLoop {
-    /// What came of the connections.
+    /// The results of the connections.
     struct Report {
         /// How each ended, in the order of the plans.
         var ends: [ConversationEnd] = []
-        /// The first that failed, in time.
+        /// The first failure.
         var firstFailure: String?
         /// How many failed.
         var failures = 0
@@ -28,7 +28,7 @@ import Glibc
 
     /// - Parameters:
     ///   - address: the server.
-    ///   - limit: how long all that it runs may take, from now on.
+    ///   - limit: the time limit for everything it runs, from now on.
     init(_ address: SocketAddress, limit: Duration) {
         self.address = address
         self.limit = limit
@@ -40,9 +40,10 @@ import Glibc
         unsafe buffer.deallocate()
     }
 
-    /// Runs the plans at once, each on a connection of its own, to their ends or to the deadline.
+    /// Runs the plans concurrently, each on a connection of its own, until they end or the deadline
+    /// passes.
     ///
-    /// - Throws: what failed here and says nothing about the server, such as `EMFILE`.
+    /// - Throws: a failure on this side that says nothing about the server, such as `EMFILE`.
     func run(_ plans: [ConversationPlan]) throws(SystemError) -> Report {
         self.plans = plans
         ends = plans.map { _ in nil }
@@ -63,7 +64,7 @@ import Glibc
         return report
     }
 
-    // Whether all were opened that may be.
+    // Whether all connections allowed now are open.
     private func openMore() throws(SystemError) -> Bool {
         var opening = live.count { $0.isOpening }
         while started < plans.count, opening < window {
@@ -143,7 +144,7 @@ import Glibc
         if report.firstFailure == nil { report.firstFailure = failure }
     }
 
-    // Lets those go on that wait for each other, once nobody is missing.
+    // Releases the connections that wait for each other, once all have arrived.
     private func meet() {
         guard started == plans.count, live.contains(where: \.isAtMeeting),
             live.allSatisfy({ !$0.plan.meetsOthers || $0.isAtMeeting })
@@ -154,7 +155,7 @@ import Glibc
         }
     }
 
-    // Those that wait for others are not to blame, and come last.
+    // Connections that wait for others are not at fault, and come last.
     private func expire() {
         let culprits = live.filter { !$0.isAtMeeting } + live.filter(\.isAtMeeting)
         for conversation in culprits {

@@ -8,7 +8,7 @@ struct ConversationPlan {
         case always
         /// Nothing until everything is sent and a pause has passed.
         case afterSending(pause: Duration)
-        /// Nothing at first, then so many bytes at a time.
+        /// Nothing at first, then a number of bytes at a time.
         case paced(delay: Duration, bytes: Int, every: Duration)
     }
 
@@ -20,19 +20,19 @@ struct ConversationPlan {
         case halfCloseAfterEcho
         /// Closes when everything has come back.
         case close
-        /// Resets when so many bytes have come back.
+        /// Resets when a number of bytes has come back.
         case reset(after: Int)
     }
 
-    /// How evidence calls the connection, such as `connection 46`.
+    /// The connection's name in evidence, such as `connection 46`.
     let label: String
     /// What is sent.
     let payload: CheckPayload
     /// Offsets in ascending order that it does not send beyond until all before has come back.
     var stops: [Int] = []
-    /// Whether it waits at its first stop until all other connections have come to theirs.
+    /// Whether it waits at its first stop until all other connections have reached theirs.
     var meetsOthers = false
-    /// How many bytes are given to one `send` at most.
+    /// The most bytes passed to one `send`.
     var chunk = 64 * 1024
     /// When it reads.
     var reading = Reading.always
@@ -40,8 +40,8 @@ struct ConversationPlan {
     var ending = Ending.halfCloseAfterEcho
     /// Which byte is sent as urgent data, if one is.
     ///
-    /// The byte after it must be another: it is how an urgent byte that did not come back is told
-    /// from one that did.
+    /// The next byte must differ: this distinguishes an urgent byte that did not come back from one
+    /// that did.
     var urgentOffset: Int?
 
     init(_ label: String, _ payload: CheckPayload) {
@@ -50,10 +50,10 @@ struct ConversationPlan {
     }
 }
 
-/// How a connection of a check came to its end.
+/// How a connection of a check ended.
 enum ConversationEnd: Hashable {
-    /// As it was planned; whether a byte sent as urgent data did not come back.
+    /// As planned; whether a byte sent as urgent data did not come back.
     case complete(urgentWasLost: Bool)
-    /// Otherwise, in words.
+    /// A failure, in words.
     case failed(String)
 }

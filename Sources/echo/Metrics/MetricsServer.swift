@@ -3,15 +3,15 @@ import EchoServer
 import EchoSockets
 import Logging
 
-/// Serves the metrics of an echo server, and whether it is well, over HTTP.
+/// Serves an echo server's metrics and health over HTTP.
 struct MetricsServer: Sendable {
-    /// How long the serving loops have to answer: less than the second after which Kubernetes gives
-    /// a probe up.
+    /// How long the serving loops have to answer: less than the second after which a Kubernetes
+    /// probe times out.
     static let answerLimit: Duration = .milliseconds(800)
 
     private let http: HTTPServer
 
-    /// Where it listens, ports resolved.
+    /// The addresses it listens on, with ports resolved.
     var addresses: [SocketAddress] { http.addresses }
 
     /// Begins to serve.
@@ -80,8 +80,8 @@ struct MetricsServer: Sendable {
         }
     }
 
-    // Whether every serving loop turns, as the watchdog asks. A server that has not started yet, or
-    // has ended, has none that could hang.
+    // Whether every serving loop turns, as the watchdog checks. A server that has not started yet,
+    // or has ended, has no loop that could hang.
     private static func health(of server: EchoServer, _ healthy: String) -> HTTPReply {
         .later(
             within: answerLimit,

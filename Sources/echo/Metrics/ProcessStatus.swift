@@ -3,11 +3,11 @@ import Glibc
 
 /// What the process uses, as Prometheus' client libraries report it.
 ///
-/// Read from `/proc`, through descriptors that are opened once: it can be read when there are no
-/// more. Without `/proc` there are no such figures. Any thread.
+/// Read from `/proc` through descriptors that are opened once, so it works when descriptors have
+/// run out. Without `/proc` there are no such figures. Any thread.
 final class ProcessStatus: Sendable {
-    /// When the process started, in seconds since 1970; of the first look at it, which is the first
-    /// thing that the program does.
+    /// When the process started, in seconds since 1970: the time of the first access, which is the
+    /// first thing that the program does.
     static let startTime: Double = {
         var time = timespec()
         _ = unsafe clock_gettime(CLOCK_REALTIME, &time)
@@ -23,13 +23,13 @@ final class ProcessStatus: Sendable {
         folder = Locked(Folder("/proc/self/fd"))
     }
 
-    /// Bytes of memory that are in use and in main memory; `nil` if that cannot be found out.
+    /// Resident memory in bytes; `nil` if unknown.
     var residentBytes: Int? { memoryPages(1) }
 
-    /// Bytes of the address space that are in use; `nil` if that cannot be found out.
+    /// Virtual memory in bytes; `nil` if unknown.
     var virtualBytes: Int? { memoryPages(0) }
 
-    /// How many descriptors are open; `nil` if that cannot be found out.
+    /// The number of open descriptors; `nil` if unknown.
     var openDescriptorCount: Int? {
         folder.withLock { folder in
             switch folder {
@@ -60,7 +60,7 @@ final class ProcessStatus: Sendable {
     }
 }
 
-/// A folder that is open, whose entries are counted.
+/// An open folder, for counting its entries.
 @safe
 private struct Folder: ~Copyable {
     private let stream: OpaquePointer
@@ -74,7 +74,7 @@ private struct Folder: ~Copyable {
         unsafe _ = closedir(stream)
     }
 
-    /// How many entries there are now.
+    /// The current number of entries.
     var count: Int {
         unsafe rewinddir(stream)
         var count = 0

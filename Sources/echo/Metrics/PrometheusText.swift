@@ -6,7 +6,7 @@ enum PrometheusText {
     /// The value of `Content-Type`.
     static let contentType = "text/plain; version=0.0.4; charset=utf-8"
 
-    /// What a server counts, what it is, and what the process uses.
+    /// A server's counts, its build, and what the process uses.
     static func page(_ server: EchoServer, _ process: ProcessStatus) -> String {
         var page = ""
         let statistics = server.statistics
@@ -51,7 +51,7 @@ enum PrometheusText {
         let value: String?
     }
 
-    // The names that the client libraries of Prometheus have for these.
+    // The names that Prometheus' client libraries use.
     private static func figures(of process: ProcessStatus) -> [Figure] {
         [
             Figure(

@@ -1,18 +1,18 @@
 import ArgumentParser
 import Glibc
 
-/// The form of log lines before the flags and settings are understood: a line that says what is wrong
-/// with them must have it too.
+/// The format of log lines before the flags and settings are parsed: an error line about them needs
+/// it, too.
 enum EarlyLogForm {
     private static let key = "log-format"
 
-    /// The form that is asked for where it would be found later: on the command line, in the
-    /// environment, in the configuration file; text if that is nowhere, or makes no sense.
+    /// The format requested on the command line, in the environment or in the configuration file;
+    /// text if there is none, or it is invalid.
     static func find(
         arguments: [String] = Array(ProcessArguments.all.dropFirst()),
         environment: [String: String] = Settings.environment()
     ) -> LineFormat.Form {
-        // The other subcommands log nothing.
+        // Other subcommands do not log.
         let others = Echo.configuration.subcommands.map { $0._commandName }
             .filter { $0 != Serve._commandName }
         if let first = arguments.first, others.contains(first) { return .text }
@@ -34,7 +34,7 @@ enum EarlyLogForm {
         return nil
     }
 
-    // As far as it can be understood; a pipe can be read once only, and not here.
+    // As far as the file can be parsed; a pipe can be read only once, so not here.
     private static func fromFile(_ path: String) -> String? {
         var status = stat()
         guard unsafe stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG,

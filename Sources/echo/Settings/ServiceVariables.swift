@@ -1,7 +1,7 @@
-/// The variables by which Kubernetes tells each container about the Services of its namespace.
+/// The variables that describe the Services of a namespace to each container in Kubernetes.
 ///
-/// Those of a Service named `echo`, `echo-server` or `echo-metrics` begin as the settings do, and are
-/// none: `ECHO_SERVER_SERVICE_HOST`, `ECHO_SERVER_SERVICE_PORT_HTTP`, `ECHO_SERVER_PORT`,
+/// Those of a Service named `echo`, `echo-server` or `echo-metrics` begin like settings, but are
+/// not: `ECHO_SERVER_SERVICE_HOST`, `ECHO_SERVER_SERVICE_PORT_HTTP`, `ECHO_SERVER_PORT`,
 /// `ECHO_SERVER_PORT_5150_TCP_ADDR`.
 enum ServiceVariables {
     private static let protocols: Set<Substring> = ["TCP", "UDP", "SCTP"]
@@ -14,7 +14,7 @@ enum ServiceVariables {
             if rest == ["HOST"] { return true }
             if rest.first == "PORT" { return isNumber(value[...]) }
         }
-        // A port that somebody meant for the server is a number, and is none of them.
+        // A port meant for the server is a number, and does not count.
         if words.last == "PORT", isAddress(value) { return true }
         if ["PROTO", "PORT", "ADDR"].contains(words.last) { words.removeLast() }
         guard words.count > 3, let name = words.popLast(), let port = words.popLast() else {

@@ -1,16 +1,16 @@
 import EchoServer
 
-/// A flag of `serve` that may also stand in the configuration file and in the environment.
+/// A flag of `serve` that may also be set in the configuration file and in the environment.
 struct Setting: Sendable {
     /// The flag's name without dashes; also the key in the file.
     let key: String
     /// Whether it may be given several times.
     let isRepeatable: Bool
-    /// What it is if it is not given, as a value that it may be given.
+    /// Its default, in the form of a value.
     let standard: @Sendable (Serve) -> String
-    /// Its values as the flag takes them; none if it was not given.
+    /// Its values in the flag's form; empty if it was not given.
     let values: @Sendable (Serve) -> [String]
-    /// Takes it over from another parse of the command.
+    /// Copies it from another parse of the command.
     let take: @Sendable (inout Serve, Serve) -> Void
 
     /// Its name in the environment.
@@ -43,7 +43,7 @@ struct Setting: Sendable {
         take = { $0[keyPath: property] = $1[keyPath: property] }
     }
 
-    // The same, with a word that turns it off, which is its default unless another is given.
+    // The same, with a word that turns it off, which is the default unless another is given.
     private init<Value>(
         _ key: String,
         _ property: any WritableKeyPath<Serve, Switchable<Value>?> & Sendable,
@@ -73,7 +73,7 @@ struct Setting: Sendable {
     private static func name(_ value: some RawRepresentable<String>) -> String { value.rawValue }
     private static func number(_ value: Int) -> String { "\(value)" }
 
-    /// All of them, in the order of the help.
+    /// All settings, in the order of the help.
     static let all: [Setting] = [
         Setting("listen", list: \.options.listen, "localhost:5150"),
         Setting("model", \.options.model, { $0.rawValue }, name),
@@ -106,7 +106,7 @@ struct Setting: Sendable {
     ]
 }
 
-/// Writes quantities the way flags take them.
+/// Formats quantities as flags take them.
 enum Quantity {
     /// A span of time in the largest unit that needs no fraction.
     static func text(_ duration: Duration) -> String {

@@ -8,11 +8,11 @@ import Logging
 /// Completes the flags of `serve` from the environment and a file.
 ///
 /// The command line comes first, then the environment, then the file, then the defaults. Values are
-/// read through swift-configuration, and understood as the flags of the same name are.
+/// read through swift-configuration, and parsed like the flags of the same name.
 struct Settings: Sendable {
     /// Where the value of a setting comes from.
     struct Origin: Sendable, Equatable {
-        /// How near it is: a nearer level overrides the others.
+        /// Its priority: the first level given overrides the others.
         enum Level: Int, Sendable, Comparable {
             case commandLine, environment, file
 
@@ -24,9 +24,9 @@ struct Settings: Sendable {
         let name: String
     }
 
-    /// The origins of those that were given, by key.
+    /// The origins of the settings that were given, by key.
     private(set) var origins: [String: Origin] = [:]
-    /// Variables that look like settings and are none.
+    /// Variables that look like settings but are not.
     private(set) var unknownVariables: [String] = []
 
     /// Completes the flags.
@@ -87,14 +87,14 @@ struct Settings: Sendable {
         }
     }
 
-    // Either of the two stands for both: what is nearer overrides both of what is farther.
+    // The two belong together: setting either overrides both at lower-priority sources.
     private mutating func settleModel() {
         guard let model = origins["model"], let backend = origins["backend"] else { return }
         if model.level < backend.level { origins["backend"] = nil }
         if backend.level < model.level { origins["model"] = nil }
     }
 
-    // Both come from one level: where there are two, the nearer has overridden the other.
+    // Both come from one level: otherwise the higher-priority one has overridden the other.
     private func checkModel(_ serve: Serve) throws {
         guard let model = serve.options.model, let backend = serve.options.backend,
             let modelOrigin = origins["model"], let backendOrigin = origins["backend"],
@@ -126,7 +126,7 @@ struct Settings: Sendable {
         }
     }
 
-    // At most so much of it: a file of settings is small, and /dev/zero is none.
+    // Limited in size: a settings file is small, and /dev/zero is not one.
     static func contents(_ path: String) throws(SystemError) -> [UInt8] {
         let file = Descriptor(
             adopting: try systemCall("open") { unsafe open(path, O_RDONLY | O_CLOEXEC) }
@@ -160,7 +160,7 @@ struct Settings: Sendable {
 }
 
 extension Settings {
-    /// Says which variables look like settings and are none.
+    /// Warns about variables that look like settings but are not.
     func warn(_ logger: Logger) {
         for variable in unknownVariables {
             var metadata: Logger.Metadata = ["variable": "\(variable)"]
@@ -177,7 +177,7 @@ extension Settings {
         let lines = Setting.all.flatMap { setting -> [(String, String)] in
             let values = setting.values(serve)
             guard let origin = origins[setting.key], !values.isEmpty else {
-                // What the machine makes of it is said as well.
+                // The effective number on this machine is printed as well.
                 let origin =
                     setting.key == "workers" ? "default, here \(Processors.available)" : "default"
                 return [("# \(setting.key) = \(setting.standard(serve))", origin)]
@@ -194,7 +194,7 @@ extension Settings {
     }
 }
 
-/// Notes where the last value that was read came from.
+/// Records where the last value read came from.
 private final class Witness: AccessReporter {
     private let last = Locked<Settings.Origin?>(nil)
 

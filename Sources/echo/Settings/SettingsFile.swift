@@ -3,15 +3,15 @@ import Configuration
 /// A configuration file: a provider for swift-configuration, read once.
 ///
 /// Lines `KEY = VALUE`; empty lines and comments, from `#` at the beginning of a line or after a
-/// space to its end. A value may stand in double quotes, for spaces at its ends or ` #` in it. A key
-/// stands there once, unless it may be repeated.
+/// space to its end. A value may stand in double quotes, for spaces at its ends or ` #` in it. A
+/// key appears only once, unless it may be repeated.
 ///
-/// Those that come with swift-configuration are for JSON, which has no comments and whose reader
-/// needs all of Foundation, and YAML.
+/// The providers of swift-configuration are for JSON, which has no comments and whose reader needs
+/// all of Foundation, and for YAML.
 struct SettingsFile: ConfigSnapshot, ConfigProvider {
     /// What is wrong with the file.
     struct Flaw: Error {
-        /// One line, with the file's name and the number of the line.
+        /// One line, with the file's name and the line number.
         let message: String
     }
 
@@ -20,7 +20,7 @@ struct SettingsFile: ConfigSnapshot, ConfigProvider {
         var values: [String]
     }
 
-    /// What tells it from other providers.
+    /// The provider's name.
     static let name = "SettingsFile"
 
     let providerName = Self.name
@@ -33,7 +33,7 @@ struct SettingsFile: ConfigSnapshot, ConfigProvider {
     /// - Parameters:
     ///   - bytes: the contents.
     ///   - path: the file's name, for errors.
-    ///   - keys: the keys there are, and whether they may be repeated.
+    ///   - keys: the allowed keys, and whether they may be repeated.
     /// - Throws: ``Flaw``.
     init(_ bytes: [UInt8], path: String, keys: [String: Bool]) throws(Flaw) {
         self.path = path
@@ -137,7 +137,7 @@ struct SettingsFile: ConfigSnapshot, ConfigProvider {
             type == .stringArray
             ? ConfigContent.stringArray(entry.values) : .string(entry.values.last ?? "")
         return LookupResult(
-            // Where it stands: that is what messages name.
+            // Its position, which messages name.
             encodedKey: "\(path):\(entry.line)",
             value: ConfigValue(content, isSecret: false)
         )

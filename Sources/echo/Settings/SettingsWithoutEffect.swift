@@ -2,10 +2,10 @@ import EchoServer
 import Logging
 
 extension EchoServer.Configuration {
-    /// Settings that change nothing as the others are, by key, with the reason.
+    /// Settings that have no effect in combination with the others, by key, with the reason.
     ///
     /// - Parameter metrics: where metrics are served.
-    /// - Returns: none if every setting has an effect.
+    /// - Returns: an empty list if every setting has an effect.
     func settingsWithoutEffect(
         metrics: EchoServer.Endpoint?
     ) -> [(key: String, reason: String)] {
@@ -45,7 +45,7 @@ extension EchoServer.Endpoint {
 }
 
 extension Settings {
-    /// Says which settings that were given change nothing, and where each was given.
+    /// Warns about given settings without effect, and names the origin of each.
     func warn(
         _ logger: Logger,
         aboutUselessIn configuration: EchoServer.Configuration,
