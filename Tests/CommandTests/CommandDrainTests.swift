@@ -9,7 +9,7 @@ import Testing
 @Suite(.timeLimit(.minutes(5)), .serialized)
 struct CommandDrainTests {
     @Test(arguments: EchoServer.IOModel.allCases)
-    func `under full load every byte that was received is returned`(
+    func `rule 10: under full load every byte that was received is returned`(
         _ model: EchoServer.IOModel
     ) async throws {
         // A client that the machine holds up for the quiet period is rightly ended: then again.

@@ -10,7 +10,7 @@ struct ShortageTests {
     // Those whose workers take no more than 64 connections used to reset what they had accepted
     // when there was no descriptor for a further worker, one after the other.
     @Test(arguments: EchoServer.IOModel.allCases)
-    func `PF-3: nobody is turned away for lack of descriptors`(
+    func `rule 9, PF-3: nobody is turned away for lack of descriptors`(
         _ model: EchoServer.IOModel
     ) async throws {
         let server = try await RunningServer(model)

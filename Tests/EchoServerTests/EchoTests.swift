@@ -61,7 +61,7 @@ struct EchoTests {
     @Test(arguments: EchoServer.IOModel.allCases)
     func `a half-close right after the data loses nothing`(_ model: EchoServer.IOModel) async throws
     {
-        // CO-4, AS-8: data and end of stream often arrive together.
+        // rule 2, CO-4, AS-8: data and end of stream often arrive together.
         try await withServer(model) { _, address in
             for size in [1, 100, 5000, 65_536, 70_000] {
                 let client = try await TestClient(to: address)

@@ -70,7 +70,7 @@ struct FailureTests {
     }
 
     @Test(arguments: EchoServer.IOModel.allCases)
-    func `urgent data is echoed in its place`(_ model: EchoServer.IOModel) async throws {
+    func `rule 6: urgent data is echoed in its place`(_ model: EchoServer.IOModel) async throws {
         try await withServer(model) {
             $0.listen.append(.unix(temporarySocketPath()))
         } _: { server, _ in

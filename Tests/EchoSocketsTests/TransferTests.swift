@@ -67,7 +67,7 @@ struct TransferTests {
         #expect(client.send(text: "x") == .failed(Errno(rawValue: EPIPE)))
     }
 
-    @Test func `PF-21: closing with unread bytes resets, without them it does not`() throws {
+    @Test func `CO-3, PF-21: closing with unread bytes resets, without them it does not`() throws {
         let listener = try Listener(.loopback(port: 0))
         for unread in [false, true] {
             let client = try connectedSocket(to: listener.address)

@@ -109,7 +109,7 @@ final class ClientCrowd: Sendable {
         var entries = clients.map { client in
             let events = client.interest(now)
             if events & POLLIN == 0 || events == 0 { isPausing = true }
-            // Without events it is left out: a hang-up would be reported all the same.
+            // Without events it is left out: a hang-up would be reported all the same (PF-7).
             return pollfd(fd: events == 0 ? -1 : client.number, events: Int16(events), revents: 0)
         }
         let timeout: CInt = isPausing ? 2 : 100

@@ -1,6 +1,6 @@
 import Glibc
 
-/// An error number that the kernel gave, comparable with the constants of `errno(3)`.
+/// An error number of the kernel, comparable with the constants of `errno(3)` (N-4).
 package struct Errno: RawRepresentable, Hashable, Sendable {
     /// The number, as `errno` held it.
     package let rawValue: CInt
