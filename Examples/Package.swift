@@ -2,7 +2,7 @@
 
 import PackageDescription
 
-// A package of its own: who uses the library does not resolve what the examples need.
+// A separate package, so that users of the library do not resolve the examples' dependencies.
 let package = Package(
     name: "Examples",
     dependencies: [

@@ -1,13 +1,13 @@
 import CoreMetrics
 import Synchronization
 
-/// The smallest metrics backend there is: it adds up.
+/// A minimal metrics backend, which adds up counts in memory.
 ///
-/// A service would use one that exports.
+/// A real service would use one that exports them.
 final class MemoryMetrics: MetricsFactory {
     private let sums = Mutex<[String: Double]>([:])
 
-    /// Name, dimensions and value of all that is not zero.
+    /// Name, dimensions and value of all nonzero metrics.
     var lines: [String] {
         sums.withLock { sums in
             sums.filter { $0.value != 0 }.sorted { $0.key < $1.key }
@@ -65,7 +65,7 @@ private final class Sum: CounterHandler, MeterHandler {
     func increment(by amount: Double) { metrics.add(amount, to: name) }
     func decrement(by amount: Double) { metrics.add(-amount, to: name) }
 
-    // The echo server tells differences only.
+    // The echo server reports only differences.
     func set(_ value: Int64) {}
     func set(_ value: Double) {}
     func reset() {}

@@ -1,6 +1,6 @@
 import ServiceLifecycle
 
-/// Another part of the service: prints the metrics every so often, and a last time at the end.
+/// Another part of the service: prints the metrics periodically, and once more at the end.
 struct MetricsPrinter: Service {
     let metrics: MemoryMetrics
     let interval: Duration

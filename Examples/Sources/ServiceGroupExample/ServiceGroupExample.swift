@@ -4,10 +4,10 @@ import Logging
 import ServiceLifecycle
 import UnixSignals
 
-/// A service of several parts, one of which is an echo endpoint for probes.
+/// A service with several parts, one of them an echo endpoint for probes.
 ///
-/// SIGTERM or SIGINT ends it: the parts are shut down in the reverse order, so that the endpoint
-/// drains while the others still work.
+/// SIGTERM or SIGINT ends it: the parts shut down in reverse order, so the endpoint drains while
+/// the others still work.
 @main
 struct ServiceGroupExample {
     static func main() async throws {

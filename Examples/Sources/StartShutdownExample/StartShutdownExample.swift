@@ -1,9 +1,9 @@
 import EchoServer
 
-/// An echo endpoint in a program that has its own idea of when it ends: here, when its standard
-/// input does.
+/// An echo endpoint in a program that decides itself when to end: here, at the end of standard
+/// input.
 ///
-/// It has no tasks.
+/// It uses no tasks.
 @main
 struct StartShutdownExample {
     static func main() throws(EchoServer.Failure) {
