@@ -83,14 +83,13 @@ private final class Shared: Sendable {
         do {
             let loop = try EventLoop()
             let service = try HTTPService(loop, listeners.map(\.number), limits, handler)
-            loop.onWake = { [unowned loop, unowned service, isStopping = self] in
-                service.deliver()
-                if isStopping.isStopping.load(ordering: .acquiring) { loop.stop() }
-            }
+            loop.onWake = { [unowned service] in service.deliver() }
             let waker = loop.waker
             state.withLock { $0 = .success(waker) }
             ready.signal()
-            withExtendedLifetime((service, listeners)) { loop.run() }
+            withExtendedLifetime((service, listeners)) {
+                while !isStopping.load(ordering: .acquiring) { loop.turn(waitingAtMost: nil) }
+            }
         } catch {
             let reason = Self.systemError(error)
             state.withLock { $0 = .failure(reason) }
@@ -109,7 +108,6 @@ private final class Shared: Sendable {
     private static func systemError(_ error: any Error) -> SystemError {
         switch error {
         case let error as SystemError: error
-        case let error as ReactorError: SystemError(call: "evhttp_new", errno: error.errno)
         default: SystemError(call: "evhttp_new", errno: Errno(rawValue: EIO))
         }
     }

@@ -1,52 +1,61 @@
 import EchoSockets
 import EchoWinsock
 
-/// Tells the sockets of a loop, once each time they ask, that the host's addresses or routes have
-/// changed.
+/// Tells the members of a loop that wait for it that the host's addresses or routes have changed.
 ///
-/// Exists only while a socket waits for that.
+/// Has a descriptor only while one of them waits.
 @safe
 final class AddressChangeMonitor {
+    private let base: EventBase
     private var routes: RouteSocket?
     private var watch: Watch?
-    private unowned let loop: EventLoop
-    private var waiting: [Unmanaged<SelectableSocket>] = unsafe []
+    private var waiting: [Unmanaged<LoopMember>] = unsafe []
 
-    init(_ loop: EventLoop) throws(ReactorError) {
-        self.loop = loop
-        do {
-            routes = try RouteSocket()
-        } catch {
-            throw .system(error)
-        }
-        let context = unsafe Unmanaged.passUnretained(self).toOpaque()
-        let watch = unsafe try Watch(
-            loop,
-            descriptor: routes?.number ?? -1,
-            .read,
-            persistent: true,
-            context: context
-        ) { _, _, context in
-            guard let context = unsafe context else { return }
-            // A strong reference: the last notification ends the monitor.
-            unsafe Unmanaged<AddressChangeMonitor>.fromOpaque(context).takeUnretainedValue()
-                .changed()
-        }
-        try watch.add()
-        self.watch = consume watch
+    init(_ base: EventBase) {
+        self.base = base
     }
 
     deinit {
+        stop()
+    }
+
+    /// Whether any waits.
+    var isWatching: Bool { unsafe !waiting.isEmpty }
+
+    /// Has one told from now on.
+    func add(_ member: LoopMember) throws(SystemError) {
+        if !isWatching { try start() }
+        unsafe waiting.append(.passUnretained(member))
+    }
+
+    /// Has one told nothing more.
+    func remove(_ member: LoopMember) {
+        unsafe waiting.removeAll { unsafe $0.takeUnretainedValue() === member }
+        if !isWatching { stop() }
+    }
+
+    private func start() throws(SystemError) {
+        let routes = try RouteSocket()
+        let watch = unsafe try Watch(
+            base,
+            descriptor: routes.number,
+            .read,
+            persistent: true,
+            context: Unmanaged.passUnretained(self).toOpaque()
+        ) { _, _, context in
+            guard let context = unsafe context else { return }
+            unsafe Unmanaged<AddressChangeMonitor>.fromOpaque(context)
+                ._withUnsafeGuaranteedRef { $0.changed() }
+        }
+        try watch.add()
+        self.watch = consume watch
+        self.routes = consume routes
+    }
+
+    // The watch before its descriptor (PF-9).
+    private func stop() {
         watch = nil
-    }
-
-    func add(_ socket: SelectableSocket) {
-        unsafe waiting.append(.passUnretained(socket))
-    }
-
-    func remove(_ socket: SelectableSocket) {
-        unsafe waiting.removeAll { unsafe $0.takeUnretainedValue() === socket }
-        if unsafe waiting.isEmpty { loop.addressChanges = nil }
+        routes = nil
     }
 
     private func changed() {
@@ -55,57 +64,9 @@ final class AddressChangeMonitor {
         if changes.contains(.addresses) { events.insert(.addressListChange) }
         if changes.contains(.routes) { events.insert(.routingInterfaceChange) }
         // A copy: those that were told leave.
-        let sockets = unsafe waiting
-        for index in unsafe sockets.indices {
-            unsafe sockets[index].takeUnretainedValue().hostChanged(events)
+        let members = unsafe waiting
+        for index in unsafe members.indices {
+            unsafe members[index].takeUnretainedValue().hostChanged(events)
         }
-    }
-}
-
-extension SelectableSocket {
-    /// Has the next change of the host's addresses told once.
-    ///
-    /// The corresponding call is `WSAIoctl` with `SIO_ADDRESS_LIST_CHANGE`.
-    ///
-    /// Several changes at once are one event; after it, nothing until the next call (AS-13).
-    ///
-    /// - Throws: `socketClosed`, or why the kernel cannot be asked.
-    package final func armAddressListChange() throws(ReactorError) {
-        try arm(.addressListChange)
-    }
-
-    /// Has the next change of the host's routes told once.
-    ///
-    /// The corresponding call is `WSAIoctl` with `SIO_ROUTING_INTERFACE_CHANGE`.
-    ///
-    /// Any route's change counts, not only that of the route to one destination.
-    ///
-    /// - Throws: `socketClosed`, or why the kernel cannot be asked.
-    package final func armRoutingInterfaceChange() throws(ReactorError) {
-        try arm(.routingInterfaceChange)
-    }
-
-    private final func arm(_ event: NetworkEvents) throws(ReactorError) {
-        guard !isClosed else { throw .socketClosed }
-        silenced.remove(event)
-        if armed.isEmpty {
-            if loop.addressChanges == nil { loop.addressChanges = try AddressChangeMonitor(loop) }
-            loop.addressChanges?.add(self)
-        }
-        armed.insert(event)
-    }
-
-    fileprivate final func hostChanged(_ events: NetworkEvents) {
-        let due = armed.intersection(events)
-        guard !due.isEmpty else { return }
-        report(due, now: false)
-        armed.subtract(due)
-        if armed.isEmpty { loop.addressChanges?.remove(self) }
-    }
-
-    final func disarmChanges() {
-        guard !armed.isEmpty else { return }
-        armed = []
-        loop.addressChanges?.remove(self)
     }
 }

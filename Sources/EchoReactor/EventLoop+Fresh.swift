@@ -1,9 +1,9 @@
-// The sockets that a turn has brought something to, in a list through the sockets themselves: what
-// one turn brings to a socket is told together, and in order (AS-9).
+// Those that a turn has brought something to, in a list through themselves: what
+// one turn brings to one of them is told together, and in order (AS-9).
 extension EventLoop {
-    /// Puts a socket at the end of the list.
-    func addFresh(_ socket: SelectableSocket) {
-        let reference = unsafe Unmanaged.passUnretained(socket)
+    /// Puts one at the end of the list.
+    func addFresh(_ member: LoopMember) {
+        let reference = unsafe Unmanaged.passUnretained(member)
         if let last = unsafe lastFresh {
             unsafe last._withUnsafeGuaranteedRef { unsafe $0.nextFresh = unsafe reference }
         } else {
@@ -12,8 +12,8 @@ extension EventLoop {
         unsafe lastFresh = unsafe reference
     }
 
-    /// Takes one socket out of the list.
-    func dropFresh(_ socket: SelectableSocket) {
+    /// Takes one out of the list.
+    func dropFresh(_ member: LoopMember) {
         var kept = unsafe firstFresh
         unsafe firstFresh = nil
         unsafe lastFresh = nil
@@ -21,17 +21,17 @@ extension EventLoop {
             let current = unsafe reference.takeUnretainedValue()
             unsafe kept = unsafe current.nextFresh
             unsafe current.nextFresh = nil
-            if current !== socket { addFresh(current) }
+            if current !== member { addFresh(current) }
         }
     }
 
     /// Has all of them tell their news.
     func tellFresh() {
         while let reference = unsafe firstFresh {
-            unsafe reference._withUnsafeGuaranteedRef { socket in
-                unsafe firstFresh = unsafe socket.nextFresh
-                unsafe socket.nextFresh = nil
-                socket.tellFresh()
+            unsafe reference._withUnsafeGuaranteedRef { member in
+                unsafe firstFresh = unsafe member.nextFresh
+                unsafe member.nextFresh = nil
+                member.tellFresh()
             }
         }
         unsafe lastFresh = nil

@@ -9,48 +9,46 @@ package final class EventLoop {
     let base: EventBase
     /// Lets other threads wake the loop.
     package let waker: LoopWaker
-    /// Runs on the loop's thread after one or more wakes, when the wake itself has been taken.
+    /// What other threads have queued, to run on the loop's thread after one or more wakes.
     ///
-    /// A strong reference to the loop in it would keep the loop for ever.
+    /// Runs in a turn and in an alertable wait only (CR-1). A strong reference to the loop in it
+    /// would keep the loop for ever.
     package var onWake: (() -> Void)?
+    /// Closes the connections of this loop that have ended: a few a turn, if they are many.
+    package let closing = ClosingQueue()
 
-    let wakerIdentity: UInt
     private var wakeWatch: Watch?
     private var timeoutWatch: Watch?
-    private var isStopping = false
-    private var cachedNow: MonotonicTime?
-    // How often a wake has been handled, for alertable waits.
-    private(set) var wakeCount = 0
+    // A wait that is not alertable leaves what is queued for the next that is.
+    private var isAlertable = true
+    private var isQueued = false
+    private var hasRun = false
+    // Why the last turn's wait failed, if it did.
+    private(set) var failure: Errno?
 
-    /// The sockets whose handles this loop gives out.
-    var sockets = SocketTable()
-    /// Buffers for what they read ahead.
+    /// Buffers for what its sockets read ahead.
     let readAhead: ReadAheadPool
-    /// Tells them of changed addresses and routes, while any waits for that.
-    var addressChanges: AddressChangeMonitor?
+    /// Tells them of changed addresses and routes.
+    let addressChanges: AddressChangeMonitor
     // Those that have something to tell at the end of the turn.
-    var firstFresh: Unmanaged<SelectableSocket>?
-    var lastFresh: Unmanaged<SelectableSocket>?
+    var firstFresh: Unmanaged<LoopMember>?
+    var lastFresh: Unmanaged<LoopMember>?
 
     /// Opens a loop.
     ///
     /// The corresponding C function is `event_base_new_with_config`.
     ///
-    /// - Throws: `methodUnavailable`; `descriptorOutOfRange` when the method is `select` and the
-    ///   process has so many descriptors that the loop's own would be beyond 1023 (PF-1); `system`
-    ///   when descriptors or memory have run out.
-    package init(method: Method = .automatic) throws(ReactorError) {
-        do {
-            waker = try LoopWaker()
-        } catch {
-            throw .system(error)
-        }
-        wakerIdentity = waker.identity
+    /// - Throws: `ENOSYS` if libevent does not have the method; `EMFILE` when the method is `select`
+    ///   and the process has so many descriptors that the loop's own would be beyond 1023 (PF-1);
+    ///   or that descriptors or memory have run out.
+    package init(method: LoopMethod = .automatic) throws(SystemError) {
+        waker = try LoopWaker()
         base = try EventBase(method)
+        addressChanges = AddressChangeMonitor(base)
         readAhead = ReadAheadPool()
         let context = unsafe Unmanaged.passUnretained(self).toOpaque()
         let wake = unsafe try Watch(
-            self,
+            base,
             descriptor: waker.number,
             .read,
             persistent: true,
@@ -60,7 +58,7 @@ package final class EventLoop {
         try wake.add()
         wakeWatch = consume wake
         timeoutWatch = unsafe try Watch(
-            self,
+            base,
             descriptor: -1,
             [],
             persistent: false,
@@ -70,8 +68,8 @@ package final class EventLoop {
     }
 
     deinit {
-        waker.abandon()
-        // Before the waker, and with it the watched descriptor, goes away (PF-9).
+        // Before the base and the waker, and with it the watched descriptor, go away (PF-9).
+        timeoutWatch = nil
         wakeWatch = nil
         readAhead.destroy()
     }
@@ -79,44 +77,36 @@ package final class EventLoop {
     /// How libevent asks the kernel: `epoll`, `poll` or `select`.
     package var methodName: String { base.method }
 
-    /// Closes the connections of this loop that have ended: a few a turn, if they are many.
-    package let closing = ClosingQueue()
-
-    /// The loop's idea of now: the coarse clock, read at most once a turn.
+    /// The libevent base (`struct event_base *`) of the loop, for other parts of libevent that run
+    /// on one, such as its HTTP server.
     ///
-    /// First read in a turn after its wait; accurate to a kernel tick (1 to 10 ms) plus the time
-    /// that passed since in the same turn.
-    package var now: MonotonicTime {
-        if let cachedNow { return cachedNow }
-        let time = MonotonicTime.coarse
-        cachedNow = time
-        return time
-    }
-
-    /// Runs turns until ``stop()``.
-    package func run() {
-        while !isStopping { turn(waitingAtMost: nil) }
-        isStopping = false
-    }
-
-    /// Makes ``run()`` return after the current turn.
-    ///
-    /// On the loop's thread.
-    package func stop() {
-        isStopping = true
-    }
+    /// Valid as long as the loop; for the loop's thread only: it has no locks.
+    package var basePointer: OpaquePointer { unsafe base.pointer }
 
     /// Waits until something is ready and runs the callbacks of all that is: one `epoll_wait`.
     ///
     /// The corresponding C function is `event_base_loop` with `EVLOOP_ONCE`.
     ///
-    /// - Parameter duration: the longest wait; `.zero` only looks, `nil` waits until something happens.
+    /// - Parameter duration: the longest wait; `.zero` only looks, `nil` waits until something
+    ///   happens.
     package func turn(waitingAtMost duration: Duration?) {
-        cachedNow = nil
+        _ = turn(waitingAtMost: duration, alertable: true)
+    }
+
+    /// Runs a turn, and what is queued if it is alertable.
+    ///
+    /// - Returns: whether something that was queued has run.
+    func turn(waitingAtMost duration: Duration?, alertable: Bool) -> Bool {
+        isAlertable = alertable
+        hasRun = false
+        failure = nil
         readAhead.beginTurn()
         let isBehind = closing.beginTurn()
-        pass(waitingAtMost: hasFresh || isBehind ? .zero : duration)
+        let runsQueued = alertable && isQueued
+        pass(waitingAtMost: hasFresh || isBehind || runsQueued ? .zero : duration)
+        if runsQueued { runQueued() }
         tellFresh()
+        return hasRun
     }
 
     private func pass(waitingAtMost duration: Duration?) {
@@ -131,12 +121,21 @@ package final class EventLoop {
     }
 
     private func dispatch(_ flags: CInt) {
-        if unsafe event_base_loop(base.pointer, flags) < 0 { pauseAfterFailedWait() }
+        guard unsafe event_base_loop(base.pointer, flags) < 0 else { return }
+        failure = .current
+        pauseAfterFailedWait()
     }
 
     fileprivate func handleWake() {
         waker.clear()
-        wakeCount &+= 1
+        isQueued = true
+        if isAlertable { runQueued() }
+    }
+
+    private func runQueued() {
+        guard isQueued else { return }
+        isQueued = false
+        hasRun = true
         onWake?()
     }
 }

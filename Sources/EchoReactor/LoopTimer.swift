@@ -1,45 +1,45 @@
-/// Runs a handler on a loop's thread after a time, once or repeatedly.
+package import EchoSockets
+
+/// Runs a handler on a loop's thread after a time.
 ///
 /// Stops when it is released. Confined to its loop's thread; not Sendable. Accurate to a kernel
 /// tick (1 to 10 ms). The corresponding Win32 function is `SetTimer`.
+@safe
 package final class LoopTimer {
+    private let loop: EventLoop
     private var watch: Watch?
     private let handler: () -> Void
-    private var repeats = false
 
     /// Prepares a timer that is not running.
     ///
     /// - Parameters:
     ///   - loop: the loop whose thread this is.
     ///   - handler: what to run. A strong reference to the timer in it would keep it for ever.
-    /// - Throws: `system` when memory has run out.
-    package init(on loop: EventLoop, _ handler: @escaping () -> Void) throws(ReactorError) {
+    /// - Throws: that memory has run out.
+    package init(on loop: EventLoop, _ handler: @escaping () -> Void) throws(SystemError) {
+        self.loop = loop
         self.handler = handler
         let context = unsafe Unmanaged.passUnretained(self).toOpaque()
         watch = unsafe try Watch(
-            loop,
+            loop.base,
             descriptor: -1,
             [],
-            persistent: true,
+            persistent: false,
             context: context,
             callback: timerFired
         )
     }
 
+    deinit {
+        // Before the loop's base (PF-9).
+        watch = nil
+    }
+
     /// Runs the handler once, so much later.
     ///
     /// Replaces what was scheduled before.
-    package func schedule(after delay: Duration) throws(ReactorError) {
-        repeats = false
+    package func schedule(after delay: Duration) throws(SystemError) {
         try watch?.add(timeout: delay)
-    }
-
-    /// Runs the handler every so often, for the first time one interval from now.
-    ///
-    /// Replaces what was scheduled before.
-    package func schedule(every interval: Duration) throws(ReactorError) {
-        repeats = true
-        try watch?.add(timeout: interval)
     }
 
     /// Stops it; it can be scheduled again.
@@ -53,7 +53,6 @@ package final class LoopTimer {
     package var isScheduled: Bool { watch?.isPending ?? false }
 
     fileprivate func fire() {
-        if !repeats { watch?.remove() }
         handler()
     }
 }

@@ -9,7 +9,6 @@ import Synchronization
 package final class LoopWaker: Sendable {
     private let wakeup: Wakeup
     private let isPending = Atomic<Bool>(false)
-    private let abandoned = Atomic<Bool>(false)
 
     init() throws(SystemError) {
         wakeup = try Wakeup()
@@ -22,16 +21,6 @@ package final class LoopWaker: Sendable {
     /// What the caller wrote before is visible to `onWake`.
     package func wake() {
         if !isPending.exchange(true, ordering: .acquiringAndReleasing) { wakeup.signal() }
-    }
-
-    /// Tells it from other wakers that exist at the same time.
-    var identity: UInt { UInt(bitPattern: ObjectIdentifier(self)) }
-
-    /// Whether its loop is gone.
-    var isAbandoned: Bool { abandoned.load(ordering: .relaxed) }
-
-    func abandon() {
-        abandoned.store(true, ordering: .relaxed)
     }
 
     var number: CInt { wakeup.number }

@@ -1,5 +1,5 @@
 package import EchoSockets
-import EchoWinsock
+package import EchoWinsock
 import Glibc
 
 /// A listening socket whose `accept` event can be selected.
@@ -8,19 +8,24 @@ package final class NetworkListener: SelectableSocket {
     private var watch: Watch?
     private var isWatching = false
 
-    /// Takes over a listening socket.
+    /// Adopts a listening socket.
     ///
     /// - Parameters:
     ///   - loop: the loop whose thread this is.
     ///   - listener: the socket; closed with this object.
-    /// - Throws: `descriptorOutOfRange` if the loop's method is `select` (PF-1).
-    package init(_ loop: EventLoop, adopting listener: consuming Listener) throws(ReactorError) {
+    ///   - handle: what messages name it by.
+    /// - Throws: `EMFILE` if the loop's method is `select` and the number too large (PF-1).
+    package init(
+        _ loop: EventLoop,
+        adopting listener: consuming Listener,
+        as handle: SocketHandle = .none
+    ) throws(SystemError) {
         let number = listener.number
         self.listener = consume listener
-        super.init(loop)
+        super.init(loop, handle)
         let context = unsafe Unmanaged.passUnretained(self).toOpaque()
         watch = unsafe try Watch(
-            loop,
+            loop.base,
             descriptor: number,
             .read,
             persistent: true,
@@ -46,8 +51,10 @@ package final class NetworkListener: SelectableSocket {
     /// Out of descriptors or memory, the connection stays queued and the event stays disabled, as
     /// after a deferral (SEL-10): otherwise it would be told again and again (PF-3). Call again when
     /// there is reason to hope.
+    ///
+    /// - Returns: what came of it; `.failed` with `ENOTSOCK` once closed (CO-1).
     package func accept() -> AcceptOutcome {
-        guard let outcome = listener?.accept() else { return .failed(Errno(rawValue: EBADF)) }
+        guard let outcome = listener?.accept() else { return .failed(.notASocket) }
         switch outcome {
         case .exhausted: break
         case .failed: break
@@ -72,14 +79,16 @@ package final class NetworkListener: SelectableSocket {
     /// events start at once (AS-10).
     ///
     /// - Throws: what the kernel refused.
-    package func inheritor(adopting socket: consuming Socket) throws(ReactorError) -> NetworkSocket
-    {
-        let accepted = try NetworkSocket(loop, adopting: socket)
+    package func inheritor(
+        adopting socket: consuming Socket,
+        as handle: SocketHandle = .none
+    ) throws(SystemError) -> NetworkSocket {
+        let accepted = try NetworkSocket(loop, adopting: socket, as: handle)
         try accepted.inheritSelection(from: self)
         return accepted
     }
 
-    override func selectionChanged() throws(ReactorError) {
+    override func selectionChanged() throws(SystemError) {
         let wanted = selection.contains(.accept)
         if wanted && !isWatching {
             try watch?.add()

@@ -11,21 +11,31 @@ extension NetworkSocket {
     /// is known at once.
     ///
     /// - Parameter address: where to.
-    /// - Throws: `socketClosed`; `system` when there was nothing to attempt, as for an address of
-    ///   another family; then there is no event.
-    package func connect(to address: SocketAddress) throws(ReactorError) {
-        guard !isClosed else { throw .socketClosed }
+    /// - Throws: `ENOTSOCK` once closed, `EALREADY` while an attempt is under way, `EISCONN` after
+    ///   one has succeeded, or that there was nothing to attempt, as for an address of another
+    ///   family; then there is no event.
+    package func connect(to address: SocketAddress) throws(SystemError) {
+        try checkConnectable()
         do {
             let isEstablished = try withSocket { (socket) throws(SystemError) in
                 try socket.connect(to: address)
             }
             if isEstablished == true { return connected() }
         } catch {
-            guard Self.isOutcome(error.errno) else { throw .system(error) }
+            guard Self.isOutcome(error.errno) else { throw error }
             return failedToConnect(error.errno)
         }
         connectionPhase = .connecting
         try armWrite()
+    }
+
+    private func checkConnectable() throws(SystemError) {
+        guard !isClosed else { throw SystemError(call: "connect", errno: .notASocket) }
+        switch connectionPhase {
+        case .unconnected: break
+        case .connecting: throw SystemError(call: "connect", errno: Errno(rawValue: EALREADY))
+        case .connected: throw SystemError(call: "connect", errno: Errno(rawValue: EISCONN))
+        }
     }
 
     private static func isOutcome(_ error: Errno) -> Bool {

@@ -46,7 +46,7 @@ extension NetworkSocket {
         into buffer: UnsafeMutableRawBufferPointer,
         flags: CInt
     ) -> Transfer {
-        guard number >= 0 else { return .failed(Errno(rawValue: ENOTSOCK)) }
+        guard number >= 0 else { return .failed(.notASocket) }
         let outcome = unsafe Socket.receive(from: number, into: buffer, flags: flags)
         switch outcome {
         case .endOfStream: end(nil)
@@ -64,14 +64,6 @@ extension NetworkSocket {
         } else if !isReading && !selection.isEmpty {
             resumeReading()
         }
-    }
-
-    /// Whether bytes read ahead wait to be received: for those the kernel does not speak any more.
-    package var hasReadAhead: Bool { !ahead.isEmpty }
-
-    /// How many bytes can be received at once: those read ahead and the kernel's (`FIONREAD`).
-    package var unreadByteCount: Int {
-        ahead.count + (withSocket { $0.unreadByteCount } ?? 0)
     }
 
     /// Receives the urgent byte and re-enables `outOfBand`.
@@ -99,17 +91,25 @@ extension NetworkSocket {
     /// - Returns: what came of it; `.failed` with `ENOTSOCK` once closed, and with the reason if
     ///   `write` was due and cannot be told.
     package func send(_ bytes: UnsafeRawBufferPointer, flags: CInt = 0) -> Transfer {
-        guard number >= 0 else { return .failed(Errno(rawValue: ENOTSOCK)) }
+        guard number >= 0 else { return .failed(.notASocket) }
         let outcome = unsafe Socket.send(bytes, to: number, flags: flags)
         switch outcome {
         case .bytes(let count) where count < bytes.count: return sendBlocked(outcome)
         case .wouldBlock: return sendBlocked(outcome)
-        case .failed(let error) where error.rawValue == ECONNRESET:
-            // The kernel tells it once; the end that is read next is due to it.
-            closeError = CompactErrno(error)
-        default: break
+        case .failed(let error): return sendFailed(error)
+        default: return outcome
         }
-        return outcome
+    }
+
+    // The kernel tells a reset once; the end that is read next, and every later send, are due to it.
+    // To a peer that had ended its stream it says EPIPE (CO-7), and so it does without a connection.
+    private func sendFailed(_ error: Errno) -> Transfer {
+        guard connectionPhase == .connected else { return .failed(Errno(rawValue: ENOTCONN)) }
+        guard error.rawValue == ECONNRESET || (error.rawValue == EPIPE && !hasShutDownSending)
+        else { return .failed(error) }
+        let reset = Errno(rawValue: ECONNRESET)
+        if closeError.errno == nil { closeError = CompactErrno(reset) }
+        return .failed(reset)
     }
 
     // Who is never told of room would wait for ever.

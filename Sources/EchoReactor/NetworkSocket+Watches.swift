@@ -3,11 +3,23 @@ import EchoWinsock
 import Glibc
 
 extension NetworkSocket {
+    /// What watches for bytes, when it is added.
+    func makeReadWatch() throws(SystemError) -> Watch {
+        unsafe try Watch(
+            loop.base,
+            descriptor: number,
+            .read,
+            persistent: true,
+            context: Unmanaged.passUnretained(self).toOpaque(),
+            callback: socketReadable
+        )
+    }
+
     /// Watches for bytes while they are wanted and none are left from before.
     ///
     /// Bytes that are left do not end it: the watch is removed only when more come (``readable()``),
     /// so that who receives in time pays nothing.
-    func updateReading() throws(ReactorError) {
+    func updateReading() throws(SystemError) {
         let isSelected = !selection.isDisjoint(with: [.read, .close])
         let canRead = connectionPhase == .connected && !hasEnded && isSelected
         if canRead && ahead.isEmpty && !isReading {
@@ -34,12 +46,12 @@ extension NetworkSocket {
     }
 
     /// Watches once for room to send, or for the end of a connection attempt.
-    func armWrite() throws(ReactorError) {
+    func armWrite() throws(SystemError) {
         let watches = makeRareWatches()
         if watches.write == nil, number >= 0 {
             let context = unsafe Unmanaged.passUnretained(self).toOpaque()
             watches.write = unsafe try Watch(
-                loop,
+                loop.base,
                 descriptor: number,
                 .write,
                 persistent: false,
@@ -51,23 +63,19 @@ extension NetworkSocket {
     }
 
     /// Watches for urgent data if that is selected and kept out of the stream (AS-12).
-    func updateUrgent() throws(ReactorError) {
+    func updateUrgent() throws(SystemError) {
         guard selection.contains(.outOfBand), !isUrgentInline else {
             rareWatches?.dropUrgent()
             return
         }
         let watches = makeRareWatches()
         guard watches.urgentWatch == nil, number >= 0 else { return }
-        do {
-            watches.urgent = try withSocket { (socket) throws(SystemError) in
-                try UrgentReadiness(of: socket)
-            }
-        } catch {
-            throw .system(error)
+        watches.urgent = try withSocket { (socket) throws(SystemError) in
+            try UrgentReadiness(of: socket)
         }
         let context = unsafe Unmanaged.passUnretained(self).toOpaque()
         watches.urgentWatch = unsafe try Watch(
-            loop,
+            loop.base,
             descriptor: watches.urgent?.number ?? -1,
             .read,
             persistent: true,
@@ -83,18 +91,13 @@ extension NetworkSocket {
         return watches
     }
 
-    private var isUrgentInline: Bool {
+    var isUrgentInline: Bool {
         withSocket { (try? $0.option(level: SOL_SOCKET, SO_OOBINLINE)) == 1 } ?? true
     }
 
     /// Whether an urgent byte waits to be received.
     var hasUrgentByte: Bool {
         !isUrgentInline && withSocket { $0.poll(CInt(POLLPRI)) } == true
-    }
-
-    /// Whether something could be sent now.
-    var isSendable: Bool {
-        withSocket { $0.poll(CInt(POLLOUT)) } == true
     }
 }
 
@@ -103,24 +106,12 @@ extension NetworkSocket {
     /// Reads ahead; but if bytes are left from before, waits until they have been taken (PF-12).
     fileprivate func readable() {
         guard ahead.isEmpty else { return pauseReading() }
-        var filled = ReadAhead()
-        guard let outcome = loop.readAhead.receive(from: number, into: &filled) else { return }
-        switch outcome {
-        case .bytes:
-            ahead = filled
-            report(.read, now: false)
-        case .endOfStream: end(nil)
-        case .failed(let error): end(error)
-        case .wouldBlock, .interrupted: break
-        }
+        report(fillAhead(), now: false)
     }
 
-    /// Notes that nothing more will be received (PF-6), and tells it.
+    /// Notes that nothing more will be received, and tells it.
     func end(_ error: Errno?) {
-        hasEnded = true
-        if let error, closeError.errno == nil { closeError = CompactErrno(error) }
-        if isReading { pauseReading() }
-        report(.close, now: false)
+        report(noteEnd(error), now: false)
     }
 
     fileprivate func writable() {
@@ -135,26 +126,17 @@ extension NetworkSocket {
     }
 }
 
-extension Socket {
-    /// Calls `body` with the socket.
-    func lend<Result: ~Copyable, Failure: Error>(
-        to body: (borrowing Socket) throws(Failure) -> Result
-    ) throws(Failure) -> Result {
-        try body(self)
-    }
-}
-
-func socketReadable(_: CInt, _: Int16, _ context: UnsafeMutableRawPointer?) {
+private func socketReadable(_: CInt, _: Int16, _ context: UnsafeMutableRawPointer?) {
     guard let context = unsafe context else { return }
     unsafe Unmanaged<NetworkSocket>.fromOpaque(context)._withUnsafeGuaranteedRef { $0.readable() }
 }
 
-func socketWritable(_: CInt, _: Int16, _ context: UnsafeMutableRawPointer?) {
+private func socketWritable(_: CInt, _: Int16, _ context: UnsafeMutableRawPointer?) {
     guard let context = unsafe context else { return }
     unsafe Unmanaged<NetworkSocket>.fromOpaque(context)._withUnsafeGuaranteedRef { $0.writable() }
 }
 
-func socketUrgent(_: CInt, _: Int16, _ context: UnsafeMutableRawPointer?) {
+private func socketUrgent(_: CInt, _: Int16, _ context: UnsafeMutableRawPointer?) {
     guard let context = unsafe context else { return }
     unsafe Unmanaged<NetworkSocket>.fromOpaque(context)._withUnsafeGuaranteedRef { $0.urgent() }
 }

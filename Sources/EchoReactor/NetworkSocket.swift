@@ -1,5 +1,6 @@
 package import EchoSockets
-import EchoWinsock
+package import EchoWinsock
+import Glibc
 
 /// A stream socket whose events can be selected, as messages or as an event object's signal.
 ///
@@ -7,7 +8,7 @@ import EchoWinsock
 /// some and none are left from before. So an end is told from data without a further system call,
 /// and an echo costs a wait, a receive and a send.
 ///
-/// Confined to its loop's thread; not Sendable.
+/// Never blocks, and cannot be made to (CO-2). Confined to its loop's thread; not Sendable.
 package final class NetworkSocket: SelectableSocket {
     /// How far a connection is.
     package enum Phase: Sendable {
@@ -19,45 +20,42 @@ package final class NetworkSocket: SelectableSocket {
         case connected
     }
 
+    // The larger ones first, and no gaps: there are many thousand of these.
     var ahead = ReadAhead()
+    private(set) var readWatch: Watch?
+    var rareWatches: RareWatches?
+    private var socket: Socket?
     var connectionPhase: Phase
     // The stream's end or the connection's error has been read.
     var hasEnded = false
     // A send did not fit, and there has not been room since.
     var isSendBlocked = false
-    private var socket: Socket?
-    // Whether the watch for bytes is added.
-    var isReading = false
     // The descriptor's number, -1 once closed: sending and receiving must not cost run-time checks.
     private(set) var number: CInt
-    var readWatch: Watch?
-    var rareWatches: RareWatches?
+    // Our own end of stream has been sent.
+    private(set) var hasShutDownSending = false
+    // Whether the watch for bytes is added.
+    var isReading = false
 
-    /// Takes over a non-blocking socket.
+    /// Adopts a non-blocking socket.
     ///
     /// - Parameters:
     ///   - loop: the loop whose thread this is.
     ///   - socket: the socket; closed with this object.
+    ///   - handle: what messages name it by.
     ///   - phase: how far it is.
-    /// - Throws: `descriptorOutOfRange` if the loop's method is `select` (PF-1).
+    /// - Throws: `EMFILE` if the loop's method is `select` and the number too large (PF-1).
     package init(
         _ loop: EventLoop,
         adopting socket: consuming Socket,
+        as handle: SocketHandle = .none,
         phase: Phase = .connected
-    ) throws(ReactorError) {
+    ) throws(SystemError) {
         number = socket.number
         self.socket = consume socket
         connectionPhase = phase
-        super.init(loop)
-        let context = unsafe Unmanaged.passUnretained(self).toOpaque()
-        readWatch = unsafe try Watch(
-            loop,
-            descriptor: number,
-            .read,
-            persistent: true,
-            context: context,
-            callback: socketReadable
-        )
+        super.init(loop, handle)
+        readWatch = try makeReadWatch()
         if phase == .connecting { try armWrite() }
     }
 
@@ -68,14 +66,20 @@ package final class NetworkSocket: SelectableSocket {
     /// How far its connection is.
     package var phase: Phase { connectionPhase }
 
-    /// Lets options be read and set; `nil` once closed.
-    ///
-    /// Receive and send through this object only.
-    package func withSocket<Result: ~Copyable, Failure: Error>(
+    /// Lets its options be used; `nil` once closed.
+    func withSocket<Result: ~Copyable, Failure: Error>(
         _ body: (borrowing Socket) throws(Failure) -> Result
     ) throws(Failure) -> Result? {
         guard socket != nil else { return nil }
         return try socket?.lend(to: body)
+    }
+
+    /// Those of the events of poll(2) that hold now, with what was read ahead.
+    ///
+    /// One system call, unless bytes are asked for and some were read ahead.
+    package func ready(for events: CInt) -> CInt {
+        if events & CInt(POLLIN) != 0, !ahead.isEmpty { return CInt(POLLIN) }
+        return withSocket { $0.wait(for: events, atMost: 0) } ?? 0
     }
 
     /// Shuts down a direction.
@@ -85,6 +89,7 @@ package final class NetworkSocket: SelectableSocket {
     /// Shutting down receiving makes the end of the stream readable, and so gives `close`; Winsock
     /// gives nothing.
     package func shutdown(_ direction: Socket.Direction) {
+        if direction != .receiving { hasShutDownSending = true }
         socket?.shutdown(direction)
     }
 
@@ -108,19 +113,66 @@ package final class NetworkSocket: SelectableSocket {
         ahead = ReadAhead()
     }
 
-    override func selectionChanged() throws(ReactorError) {
+    override func selectionChanged() throws(SystemError) {
         try updateReading()
         if isSendBlocked && selection.contains(.write) { try armWrite() }
         try updateUrgent()
     }
 
+    // One look at the kernel for all that is selected: what holds at the same moment is told in its
+    // order (AS-9), and what was received before the selection is told by the selection (ES-5).
     override func standingConditions() -> NetworkEvents {
         guard connectionPhase == .connected else { return [] }
         var events: NetworkEvents = selectsEvent ? .connect : []  // ES-6
+        let interest = standingInterest
+        let ready = interest == 0 ? 0 : withSocket { $0.wait(for: interest, atMost: 0) } ?? 0
+        if ready & CInt(POLLOUT) != 0 { events.insert(.write) }
+        if ready & CInt(POLLPRI) != 0 { events.insert(.outOfBand) }
+        if ready & CInt(POLLIN) != 0, isReading, ahead.isEmpty { events.formUnion(fillAhead()) }
         if !ahead.isEmpty { events.insert(.read) }
         if hasEnded && ahead.isEmpty { events.insert(.close) }
-        if selection.contains(.write) && isSendable { events.insert(.write) }
-        if selection.contains(.outOfBand) && hasUrgentByte { events.insert(.outOfBand) }
         return events
+    }
+
+    private var standingInterest: CInt {
+        var interest: CInt = 0
+        if isReading { interest |= CInt(POLLIN) }
+        if selection.contains(.write) { interest |= CInt(POLLOUT) }
+        if selection.contains(.outOfBand), !isUrgentInline { interest |= CInt(POLLPRI) }
+        return interest
+    }
+
+    /// Receives once, ahead of the application.
+    ///
+    /// - Returns: what there is to tell of it.
+    func fillAhead() -> NetworkEvents {
+        var filled = ReadAhead()
+        switch loop.readAhead.receive(from: number, into: &filled) {
+        case .bytes:
+            ahead = filled
+            return .read
+        case .endOfStream: return noteEnd(nil)
+        case .failed(let error): return noteEnd(error)
+        case .wouldBlock, .interrupted, nil: return []
+        }
+    }
+
+    /// Notes that nothing more will be received (PF-6).
+    ///
+    /// - Returns: what there is to tell of it.
+    func noteEnd(_ error: Errno?) -> NetworkEvents {
+        hasEnded = true
+        if closeError.errno == nil { closeError = CompactErrno(error) }
+        if isReading { pauseReading() }
+        return .close
+    }
+}
+
+extension Socket {
+    /// Calls `body` with the socket.
+    func lend<Result: ~Copyable, Failure: Error>(
+        to body: (borrowing Socket) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try body(self)
     }
 }

@@ -6,17 +6,16 @@ package import EchoWinsock
 ///
 /// Confined to its loop's thread; not Sendable. The application keeps it alive; the loop does not.
 @safe
-package class SelectableSocket {
+package class SelectableSocket: LoopMember {
     /// The loop that watches it.
     package final let loop: EventLoop
-    /// The handle that messages carry; never the descriptor's number (CO-1).
-    package final let address: SlotAddress
+    /// What messages name it by: a handle of the application's own table, never the descriptor's
+    /// number (CO-1).
+    package final let handle: SocketHandle
 
     // Properties on the way of every byte are not visible outside: they need no run-time checks.
     // The larger ones come first, so that there are no gaps.
     private final var target = SelectionTarget()
-    // The next in the loop's list of those that have something to tell.
-    final var nextFresh: Unmanaged<SelectableSocket>?
     final var selection: NetworkEvents = []
     // Told and not re-enabled yet (AS-4).
     final var silenced: NetworkEvents = []
@@ -28,12 +27,13 @@ package class SelectableSocket {
     final var armed: NetworkEvents = []
     final var connectError = CompactErrno()
     final var closeError = CompactErrno()
+    // Whether the last selection was for an event object, even if it has been cancelled since.
+    private final var isEventMode = false
     private final var hasLeft = false
 
-    init(_ loop: EventLoop) {
+    init(_ loop: EventLoop, _ handle: SocketHandle) {
         self.loop = loop
-        address = loop.sockets.reserve()
-        loop.sockets.insert(self, at: address)
+        self.handle = handle
     }
 
     deinit {
@@ -44,9 +44,6 @@ package class SelectableSocket {
     /// Whether ``close()`` has been called.
     package final var isClosed: Bool { hasLeft }
 
-    /// The selected events; empty if nothing is selected.
-    package final var selected: NetworkEvents { selection }
-
     /// Selects events to be posted as messages, replacing every earlier selection.
     ///
     /// The corresponding function is `WSAAsyncSelect`.
@@ -56,13 +53,12 @@ package class SelectableSocket {
     /// - Parameters:
     ///   - events: which; none cancels.
     ///   - queue: where to, of the same thread.
-    /// - Throws: `socketClosed`, or what the kernel refused.
+    /// - Throws: `ENOTSOCK` once closed, or what the kernel refused.
     package final func select(
         _ events: NetworkEvents,
         postingTo queue: MessageQueue
-    ) throws(ReactorError) {
-        silenced = []
-        try select(events, target: SelectionTarget(queue))
+    ) throws(SystemError) {
+        try select(events, target: SelectionTarget(queue), isEvent: false)
     }
 
     /// Selects events to be recorded and to signal an event object, replacing every earlier
@@ -76,22 +72,24 @@ package class SelectableSocket {
     /// - Parameters:
     ///   - events: which; none cancels.
     ///   - event: what to signal.
-    /// - Throws: `socketClosed`, or what the kernel refused.
+    /// - Throws: `ENOTSOCK` once closed, or what the kernel refused.
     package final func select(
         _ events: NetworkEvents,
-        signalling event: LoopEvent
-    ) throws(ReactorError) {
-        silenced = target.isEvent ? silenced.subtracting(record).subtracting(fresh) : []
-        try select(events, target: SelectionTarget(event))
+        signalling event: EventObject
+    ) throws(SystemError) {
+        try select(events, target: SelectionTarget(event), isEvent: true)
     }
 
     private final func select(
         _ events: NetworkEvents,
-        target: SelectionTarget
-    ) throws(ReactorError) {
-        guard !isClosed else { throw .socketClosed }
+        target: SelectionTarget,
+        isEvent: Bool
+    ) throws(SystemError) {
+        guard !isClosed else { throw SystemError(call: "select", errno: .notASocket) }
         guard !events.isEmpty else { return cancelSelection() }
         forget()
+        if !isEvent || !isEventMode { silenced = [] }
+        isEventMode = isEvent
         retarget(target)
         selection = events
         try selectionChanged()
@@ -104,7 +102,6 @@ package class SelectableSocket {
     package final func cancelSelection() {
         guard !selection.isEmpty else { return }
         forget()
-        silenced = []
         selection = []
         retarget(SelectionTarget())
         try? selectionChanged()
@@ -116,9 +113,10 @@ package class SelectableSocket {
         target = new
     }
 
-    // Discards what has not been told yet.
+    // Discards what has not been told, or not been enumerated: it may be told anew.
     private final func forget() {
         if !fresh.isEmpty { loop.dropFresh(self) }
+        silenced.subtract(fresh.union(record))
         fresh = []
         record = []
     }
@@ -131,28 +129,35 @@ package class SelectableSocket {
     ///
     /// - Parameter event: what to reset, usually the event that was selected.
     /// - Returns: the events and their errors.
-    /// - Throws: `socketClosed`; the event is not reset then.
+    /// - Throws: `ENOTSOCK` once closed; the event is not reset then.
     package final func enumerateNetworkEvents(
-        resetting event: LoopEvent? = nil
-    ) throws(ReactorError) -> NetworkEventRecord {
-        guard !isClosed else { throw .socketClosed }
+        resetting event: EventObject? = nil
+    ) throws(SystemError) -> NetworkEventRecord {
+        guard !isClosed else {
+            throw SystemError(call: "WSAEnumNetworkEvents", errno: .notASocket)
+        }
         event?.reset()
-        defer { record = [] }
+        let events = record
+        record = []
         return NetworkEventRecord(
-            events: record,
-            connectError: connectError.errno,
-            closeError: closeError.errno
+            events: events,
+            connectError: connectError,
+            closeError: closeError
         )
     }
 
-    /// Takes over another socket's selection (AS-10).
-    final func inheritSelection(from other: SelectableSocket) throws(ReactorError) {
-        guard !other.selected.isEmpty else { return }
-        try select(other.selected, target: other.target)
+    /// Takes over another socket's selection (AS-10): the connection is not news any more.
+    final func inheritSelection(from other: SelectableSocket) throws(SystemError) {
+        guard !other.selection.isEmpty else { return }
+        isEventMode = other.isEventMode
+        retarget(other.target)
+        selection = other.selection
+        try selectionChanged()
+        report(standingConditions().subtracting(.connect), now: true)
     }
 
     /// Whether the selection signals an event object.
-    final var selectsEvent: Bool { target.isEvent }
+    final var selectsEvent: Bool { isEventMode }
 
     /// Tells events that are selected and not silenced: at once, or at the end of the turn together
     /// with what else the turn brings.
@@ -168,40 +173,33 @@ package class SelectableSocket {
         }
     }
 
-    /// Tells what the turn brought.
-    final func tellFresh() {
+    override final func tellFresh() {
         let events = fresh
         fresh = []
         tell(events)
     }
 
     private final func tell(_ events: NetworkEvents) {
-        switch unsafe target.kind {
-        case .none:
-            break
-        case .event(let event):
-            record.formUnion(events)
-            unsafe event._withUnsafeGuaranteedRef { $0.set(within: loop.wakerIdentity) }
-        case .messages(let queue):
-            unsafe queue._withUnsafeGuaranteedRef { post(events, to: $0) }
-        }
+        if isEventMode { record.formUnion(events) }
+        target.tell(events, message: message)
     }
 
-    private final func post(_ events: NetworkEvents, to queue: MessageQueue) {
-        if events.isSingle { return queue.post(message(events)) }
-        for event in NetworkEvents.deliveryOrder where events.contains(event) {
-            queue.post(message(event))
-        }
-    }
-
-    private final func message(_ event: NetworkEvents) -> Message {
-        let error: Errno? =
+    private final func message(_ event: NetworkEvents) -> NetworkMessage {
+        let error =
             switch event {
-            case .connect: connectError.errno
-            case .close: closeError.errno
-            default: nil
+            case .connect: connectError
+            case .close: closeError
+            default: CompactErrno()
             }
-        return .network(NetworkMessage(socket: address, event: event, error: error))
+        return NetworkMessage(socket: handle, event: event, error: error)
+    }
+
+    override final func hostChanged(_ events: NetworkEvents) {
+        let due = armed.intersection(events)
+        guard !due.isEmpty else { return }
+        report(due, now: false)
+        armed.subtract(due)
+        if armed.isEmpty { loop.addressChanges.remove(self) }
     }
 
     /// Closes it: first the selection, then the watches, then the descriptor; that of a connection
@@ -223,14 +221,14 @@ package class SelectableSocket {
     private final func leave() {
         guard !isClosed else { return }
         forget()
-        disarmChanges()
-        loop.sockets.remove(address)
+        if !armed.isEmpty { loop.addressChanges.remove(self) }
+        armed = []
     }
 
     // What the kinds of sockets differ in.
 
     /// Makes the watches match the selection.
-    func selectionChanged() throws(ReactorError) {}
+    func selectionChanged() throws(SystemError) {}
 
     /// The conditions that hold now and that no watch will tell.
     func standingConditions() -> NetworkEvents { [] }
@@ -238,6 +236,3 @@ package class SelectableSocket {
     /// Frees the watches, then closes the descriptor.
     func releaseResources() {}
 }
-
-@available(*, unavailable)
-extension SelectableSocket: Sendable {}

@@ -1,3 +1,5 @@
+import EchoWinsock
+
 /// Where a selection's events go.
 ///
 /// Plain bits, so that it can be used without reference counting or exclusivity checks; whoever
@@ -8,7 +10,7 @@ struct SelectionTarget {
     enum Kind {
         case none
         case messages(Unmanaged<MessageQueue>)
-        case event(Unmanaged<LoopEvent>)
+        case event(Unmanaged<EventSet>, index: UInt8)
     }
 
     let kind: Kind
@@ -24,20 +26,32 @@ struct SelectionTarget {
     }
 
     /// Signals an event.
-    init(_ event: LoopEvent) {
-        unsafe kind = .event(.passUnretained(event))
+    init(_ event: EventObject) {
+        unsafe kind = .event(.passUnretained(event.events), index: UInt8(event.index))
     }
 
-    var isEvent: Bool {
-        if case .event = unsafe kind { return true }
-        return false
+    /// Tells events of a socket; each has its message, in their order (AS-9).
+    @inline(__always)
+    func tell(_ events: NetworkEvents, message: (NetworkEvents) -> NetworkMessage) {
+        switch unsafe kind {
+        case .none: break
+        case .event(let set, let index):
+            unsafe set._withUnsafeGuaranteedRef { $0.signal(Int(index)) }
+        case .messages(let queue):
+            unsafe queue._withUnsafeGuaranteedRef { queue in
+                if events.isSingle { return queue.post(message(events)) }
+                for event in NetworkEvents.deliveryOrder where events.contains(event) {
+                    queue.post(message(event))
+                }
+            }
+        }
     }
 
     func retain() {
         switch unsafe kind {
         case .none: break
         case .messages(let queue): _ = unsafe queue.retain()
-        case .event(let event): _ = unsafe event.retain()
+        case .event(let set, _): _ = unsafe set.retain()
         }
     }
 
@@ -45,7 +59,7 @@ struct SelectionTarget {
         switch unsafe kind {
         case .none: break
         case .messages(let queue): unsafe queue.release()
-        case .event(let event): unsafe event.release()
+        case .event(let set, _): unsafe set.release()
         }
     }
 }

@@ -118,7 +118,7 @@ extension EchoServer {
             throw Failure(
                 .system,
                 "cannot start the model \(name): \(error)",
-                errno: (error as? any ErrnoCarrying)?.errno
+                errno: (error as? SystemError)?.errno
             )
         }
     }

@@ -49,6 +49,10 @@ package final class EventSet {
         return EventObject(events: self, index: index)
     }
 
+    /// The event of an index.
+    @inlinable
+    package subscript(index: Int) -> EventObject { EventObject(events: self, index: index) }
+
     /// The lowest index, from one on, whose event is signalled: for the sweep that a wait for the
     /// lowest makes necessary (ES-9, PF-15).
     @inlinable
@@ -58,8 +62,9 @@ package final class EventSet {
         return bits == 0 ? nil : bits.trailingZeroBitCount
     }
 
+    /// Signals the event of this index, if there is one; for a holder that counts no references.
     @inlinable
-    func signal(_ index: Int) {
+    package func signal(_ index: Int) {
         unsafe state.pointee.signalled |= (1 << UInt64(index)) & state.pointee.open
     }
 
@@ -87,7 +92,7 @@ package struct EventObject {
     /// Its index there: what a wait for it gives.
     package let index: Int
 
-    @usableFromInline
+    @inlinable
     init(events: EventSet, index: Int) {
         self.events = events
         self.index = index

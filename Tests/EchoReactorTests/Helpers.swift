@@ -12,10 +12,10 @@ final class CallCounter {
         _ loop: EventLoop,
         _ descriptor: CInt,
         _ readiness: Readiness
-    ) throws(ReactorError) -> Watch {
+    ) throws(SystemError) -> Watch {
         let context = unsafe Unmanaged.passUnretained(self).toOpaque()
         return unsafe try Watch(
-            loop,
+            loop.base,
             descriptor: descriptor,
             readiness,
             persistent: true,
@@ -110,19 +110,20 @@ extension NetworkSocket {
     }
 }
 
-/// A loop, a queue, and connections on it.
+/// A loop, a queue, and connections on it, whose handles are of a table of the application's.
 struct Fixture {
     let loop: EventLoop
     let queue = MessageQueue()
+    let sockets = HandleTable<NetworkSocket>()
 
-    init(_ method: EventLoop.Method = .automatic) throws {
+    init(_ method: LoopMethod = .automatic) throws {
         loop = try EventLoop(method: method)
     }
 
     /// A connection over a pair of Unix sockets.
     func pair() throws -> (NetworkSocket, Peer) {
         try Socket.pair().split { first, second in
-            (try NetworkSocket(loop, adopting: first), Peer(second))
+            (try adopt(first), Peer(second))
         }
     }
 
@@ -133,7 +134,17 @@ struct Fixture {
         _ = try client.connect(to: listener.address)
         try client.descriptor.setNonBlocking(true)
         let peer = try accept(listener)
-        return (try NetworkSocket(loop, adopting: client), peer)
+        return (try adopt(client), peer)
+    }
+
+    private func adopt(_ socket: consuming Socket) throws -> NetworkSocket {
+        var adopted: Socket? = consume socket
+        return try sockets.insert { handle in
+            guard let socket = adopted.take() else {
+                throw SystemError(call: "socket", errno: .notASocket)
+            }
+            return try NetworkSocket(loop, adopting: socket, as: handle)
+        }
     }
 
     private func accept(_ listener: borrowing Listener) throws -> Peer {
@@ -163,9 +174,7 @@ struct Fixture {
 
     private func taken() -> [NetworkMessage] {
         var found: [NetworkMessage] = []
-        while let message = queue.pop() {
-            if case .network(let message) = message { found.append(message) }
-        }
+        while let message = queue.pop() { found.append(message) }
         return found
     }
 

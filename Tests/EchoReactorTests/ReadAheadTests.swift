@@ -15,7 +15,6 @@ struct ReadAheadTests {
         let text = String(repeating: "0123456789", count: 5000)
         peer.send(text)
         #expect(fixture.events(1) == [.read])
-        #expect(socket.unreadByteCount == text.utf8.count)
         let isWhole = socket.receiveText(100_000) == text
         #expect(isWhole)
         #expect(fixture.rest() == [])
@@ -71,16 +70,13 @@ struct ReadAheadTests {
             try socket.select(.read, postingTo: fixture.queue)
             peer.send(text)
         }
-        var map = SocketMap<NetworkSocket>()
-        for (socket, _) in pairs { map[socket.address] = socket }
         var received = 0
         while received < 200 * 20_000 {
             fixture.loop.turn(waitingAtMost: .seconds(10))
             try #require(!fixture.queue.isEmpty)
             #expect(fixture.queue.count <= 64)
             while let message = fixture.queue.pop() {
-                guard case .network(let message) = message else { continue }
-                received += map[message.socket]?.receiveText(65536)?.utf8.count ?? 0
+                received += fixture.sockets[message.socket]?.receiveText(65536)?.utf8.count ?? 0
             }
         }
         #expect(received == 200 * 20_000)
@@ -105,8 +101,8 @@ struct ReadAheadTests {
             try socket.select([.read, .write], postingTo: fixture.queue)
             peer = other
             peer.send("x")
+            fixture.sockets.remove(socket.handle)
         }
-        #expect(fixture.loop.socketCount == 0)
         #expect(fixture.rest() == [.write])
         var byte: UInt8 = 0
         let outcome = unsafe withUnsafeMutableBytes(of: &byte) {

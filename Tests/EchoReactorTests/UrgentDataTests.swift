@@ -7,9 +7,8 @@ import Testing
 
 @Suite(.timeLimit(.minutes(5)))
 struct UrgentDataTests {
-    @Test(arguments: [EventLoop.Method.epoll, .poll, .select])
-    func `PF-11: urgent data gives OOB, once, under every method`(_ method: EventLoop.Method) throws
-    {
+    @Test(arguments: [LoopMethod.epoll, .poll, .select])
+    func `PF-11: urgent data gives OOB, once, under every method`(_ method: LoopMethod) throws {
         let fixture = try Fixture(method)
         let (socket, peer) = try fixture.tcpPair()
         try socket.select([.outOfBand, .read], postingTo: fixture.queue)

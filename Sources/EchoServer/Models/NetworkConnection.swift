@@ -1,86 +1,118 @@
 import EchoReactor
 import EchoSockets
+import EchoWinsock
+import Glibc
 
-/// A connection whose socket tells of network events, by message or by event object; what the
-/// models of both kinds do when they hear of one.
-class NetworkConnection: Connection {
-    /// The socket.
-    final let socket: NetworkSocket
-    private final let worker: WorkerState
-    private final let leave: (NetworkConnection) -> Void
+/// A thread whose sockets tell of network events, by message or by event object.
+class NetworkWorker {
+    let loop: EventLoop
+    final let core: WorkerCore<NetworkConnection>
 
-    /// Takes over a socket.
+    init(_ loop: EventLoop, _ core: WorkerCore<NetworkConnection>) {
+        self.loop = loop
+        self.core = core
+    }
+
+    /// Adopts the socket of a connection and selects its events, or resets it.
     ///
     /// - Parameters:
-    ///   - peer: who is at the other end.
-    ///   - socket: the socket.
-    ///   - worker: the thread that serves it.
-    ///   - leave: called when the connection has closed.
-    init(
-        _ peer: Peer,
-        _ socket: NetworkSocket,
-        _ worker: WorkerState,
-        leave: @escaping (NetworkConnection) -> Void
-    ) {
+    ///   - arrival: the connection.
+    ///   - select: selects events of the socket.
+    /// - Returns: whether it is served.
+    @discardableResult
+    final func begin(
+        _ arrival: Arrival,
+        select: (NetworkSocket) throws(SystemError) -> Void
+    ) -> Bool {
+        do throws(SystemError) {
+            try core.add { (handle) throws(SystemError) in
+                guard let accepted = arrival.take() else {
+                    throw SystemError(call: "accept", errno: .notASocket)
+                }
+                let socket = try NetworkSocket(loop, adopting: accepted, as: handle)
+                do throws(SystemError) {
+                    try select(socket)
+                } catch {
+                    socket.reset()
+                    throw error
+                }
+                return NetworkConnection(arrival.peer, socket, self)
+            }
+            return true
+        } catch {
+            core.refuse(arrival, error.errno)
+            return false
+        }
+    }
+
+    /// Lets a connection go that has closed.
+    func leave(_ connection: NetworkConnection) {
+        core.remove(connection)
+    }
+}
+
+/// A connection of a ``NetworkWorker``: what it does when its socket tells of an event.
+final class NetworkConnection: Connection {
+    /// The socket.
+    let socket: NetworkSocket
+    // Both keep each other alive as long as the connection is open.
+    private let worker: NetworkWorker
+
+    init(_ peer: Peer, _ socket: NetworkSocket, _ worker: NetworkWorker) {
         self.socket = socket
         self.worker = worker
-        self.leave = leave
         super.init(peer: peer, at: .coarse)
     }
 
+    /// Whether it has closed: its worker is to let it go.
+    var isClosed: Bool { demand == .close }
+
     /// Bytes can be received (`FD_READ`).
     ///
-    /// - Returns: what the rules demand now.
-    final func readable() -> EchoState.Demand {
-        // Above the high-water mark they stay where they are. The event is not told again until
-        // they are received: see `apply`.
-        guard demand.contains(.receive) else { return demand }
-        worker.refreshTime()
-        return session.readable(socket, worker)
+    /// Above the high-water mark they stay where they are. The event is not told again until they
+    /// are received, when there is room again (AS-4).
+    func readable() {
+        guard demand.contains(.receive) else { return }
+        worker.core.state.refreshTime()
+        perform(session.readable(socket, worker.core.state))
     }
 
     /// There is room to send again (`FD_WRITE`).
-    ///
-    /// - Returns: what the rules demand now.
-    final func writable() -> EchoState.Demand {
-        guard demand.contains(.send) else { return demand }
-        worker.refreshTime()
-        return session.writable(socket, worker)
+    func writable() {
+        guard demand.contains(.send) else { return }
+        worker.core.state.refreshTime()
+        perform(session.writable(socket, worker.core.state))
     }
 
     /// The peer has closed or reset the connection (`FD_CLOSE`).
     ///
     /// What was received before is read first (AS-8, SB-10).
-    ///
-    /// - Returns: what the rules demand now.
-    final func ended() -> EchoState.Demand {
-        var demand = self.demand
+    func ended() {
         // Each turn makes progress: bytes, or the end.
-        for _ in 0..<64 where demand.contains(.receive) {
-            worker.refreshTime()
-            demand = session.readable(socket, worker)
-        }
-        return demand
+        for _ in 0..<64 where demand.contains(.receive) { readable() }
     }
 
-    override final func isReady(for demand: EchoState.Demand) -> Bool {
-        if demand.contains(.receive), socket.hasReadAhead { return true }
-        return socket.withSocket { $0.isReady(for: demand) } == true
+    override func isReady(for demand: EchoState.Demand) -> Bool {
+        socket.ready(for: demand.pollEvents) != 0
     }
 
-    override final func apply(_ wanted: EchoState.Demand) {
+    override func apply(_ wanted: EchoState.Demand) {
+        perform(wanted)
+        if isClosed { worker.leave(self) }
+    }
+
+    private func perform(_ wanted: EchoState.Demand) {
         guard wanted != demand else { return }
         let before = demand
         demand = wanted.subtracting(.shutdownSend)
         if wanted.contains(.close) { return close() }
         if wanted.contains(.shutdownSend) { socket.shutdown(.sending) }
         // Receiving re-enables the event that was told meanwhile and ignored (AS-4).
-        if wanted.contains(.receive), !before.contains(.receive) { apply(readable()) }
+        if wanted.contains(.receive), !before.contains(.receive) { readable() }
     }
 
-    private final func close() {
+    private func close() {
         if session.state.resetsOnClose { socket.reset() } else { socket.close() }
-        leave(self)
     }
 }
 

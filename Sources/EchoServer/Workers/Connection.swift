@@ -96,6 +96,19 @@ class SocketConnection: Connection {
         }
     }
 
+    /// Lends the socket to `body`; `nil` once it is closed.
+    ///
+    /// Here, because a subclass that looks into the optional itself is never freed in debug builds
+    /// (Swift 6.3).
+    final func withSocket<Result, Failure: Error>(
+        _ body: (borrowing Socket) throws(Failure) -> Result
+    ) throws(Failure) -> Result? {
+        switch socket {
+        case .some(let open): try body(open)
+        case .none: nil
+        }
+    }
+
     /// Closes the socket, with a reset if the peer did not get everything.
     final func closeSocket() {
         if session.state.resetsOnClose { socket?.setResetOnClose() }

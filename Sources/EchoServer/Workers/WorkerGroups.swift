@@ -78,7 +78,7 @@ final class WorkerGroups<Worker: GroupWorker>: Sendable {
             return .served
         } catch {
             guard let accepted = arrival.value.giveBack() else { return .served }
-            let errno = (error as? any ErrnoCarrying)?.errno
+            let errno = (error as? SystemError)?.errno
             return .lacking(errno ?? Errno(rawValue: EAGAIN), accepted)
         }
     }

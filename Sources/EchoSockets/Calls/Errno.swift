@@ -10,6 +10,9 @@ package struct Errno: RawRepresentable, Hashable, Sendable {
         self.rawValue = rawValue
     }
 
+    /// What a handle gives whose socket has been closed (`ENOTSOCK`, CO-1).
+    package static var notASocket: Errno { Errno(rawValue: ENOTSOCK) }
+
     /// The calling thread's `errno`.
     ///
     /// Read it before anything else runs.
@@ -41,17 +44,20 @@ package struct SystemError: Error, Sendable {
     package let call: StaticString
     /// What it left in `errno`.
     package let errno: Errno
+    /// What there is to say that the number does not.
+    package let reason: String?
 
     /// Describes a failed call.
-    package init(call: StaticString, errno: Errno) {
+    package init(call: StaticString, errno: Errno, reason: String? = nil) {
         self.call = call
         self.errno = errno
+        self.reason = reason
     }
 }
 
 extension SystemError: CustomStringConvertible {
-    /// For example `bind: Address already in use`.
+    /// For example `bind: Address already in use`, or the reason alone if there is one.
     package var description: String {
-        "\(call): \(errno)"
+        reason ?? "\(call): \(errno)"
     }
 }

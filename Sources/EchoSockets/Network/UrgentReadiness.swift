@@ -27,9 +27,10 @@ package struct UrgentReadiness: ~Copyable {
 
     /// Takes the arrival that made the descriptor readable.
     ///
-    /// - Returns: whether there was one.
+    /// - Returns: whether there was one; a hang-up or an error, which the kernel always adds, is none.
     package func take() -> Bool {
         var event = unsafe epoll_event()
-        return transferCall { unsafe Int(epoll_wait(epoll.rawValue, &event, 1, 0)) } > 0
+        let count = transferCall { unsafe Int(epoll_wait(epoll.rawValue, &event, 1, 0)) }
+        return unsafe count > 0 && event.events & EPOLLPRI.rawValue != 0
     }
 }

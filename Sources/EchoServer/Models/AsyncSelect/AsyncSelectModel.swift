@@ -1,3 +1,14 @@
+// The textbook's outline of WSAAsyncSelect:
+//
+//     WSAAsyncSelect(listener, window, WM_SOCKET, FD_ACCEPT);
+//     while GetMessage(&message): DispatchMessage(&message);
+//     WndProc(window, WM_SOCKET, socket, event):
+//         FD_ACCEPT: client = accept(socket);
+//                    WSAAsyncSelect(client, window, WM_SOCKET, FD_READ | FD_WRITE | FD_CLOSE);
+//         FD_READ:   recv, send what was received
+//         FD_WRITE:  send the rest
+//         FD_CLOSE:  recv the rest, closesocket(socket)
+
 import EchoReactor
 import EchoSockets
 import EchoWinsock
@@ -14,10 +25,9 @@ final class AsyncSelectModel: ServingModel {
     private let thread: WorkerThread
 
     init(_ context: ServingContext, _ sockets: [ListeningSocket]) throws {
-        let window = try AsyncSelectWindow(context, sockets)
-        inbox = window.core.inbox
-        let handedOver = HandedOver(window)
-        thread = WorkerThread(name: "async-select") { handedOver.value.run() }
+        let window = HandedOver(try AsyncSelectWindow(context, sockets))
+        inbox = window.value.core.inbox
+        thread = WorkerThread(name: "async-select") { window.value.run() }
     }
 
     func start() throws {
@@ -39,99 +49,76 @@ final class AsyncSelectModel: ServingModel {
 
 /// The message queue and the procedure that handles messages: what a hidden window is to a
 /// Winsock program.
-private final class AsyncSelectWindow {
-    let core: WorkerCore<NetworkConnection>
+private final class AsyncSelectWindow: NetworkWorker {
     private let pump: MessagePump
-    private let context: ServingContext
+    // By the slot of the listener's handle.
     private var acceptors: [MessageAcceptor] = []
-    private var connections = ConnectionsByHandle()
     private var timer: LoopTimer?
     private var isDraining = false
 
     init(_ context: ServingContext, _ sockets: [ListeningSocket]) throws {
-        self.context = context
         let loop = try EventLoop()
         let waker = loop.waker
-        core = WorkerCore(context, WorkerInbox(of: "async-select") { waker.wake() })
         pump = MessagePump(loop)
+        super.init(
+            loop,
+            WorkerCore(context, WorkerInbox(of: "async-select") { waker.wake() })
+        )
         timer = try LoopTimer(on: loop) { [unowned self] in keepHouse() }
         loop.onWake = { [unowned self] in takeOrders() }
-        acceptors = try sockets.map { socket in
-            // The last thing a shutdown waits for may be that an acceptor finds its queue empty.
-            try MessageAcceptor(socket, context, pump) { [unowned self] in
-                begin($0)
-            } resumed: { [unowned self] in
-                keepHouse()
-            }
+        for socket in sockets {
+            let handle = SocketHandle(slot: UInt32(acceptors.count), generation: 0)
+            acceptors.append(
+                try MessageAcceptor(socket, handle, context, pump) { [unowned self] in
+                    begin($0)
+                } resumed: { [unowned self] in
+                    // The last thing a shutdown waits for may be that a queue is found empty.
+                    keepHouse()
+                }
+            )
         }
     }
 
     func run() {
         takeOrders()
-        while let message = pump.next() {
-            if case .network(let message) = message { procedure(message) }
-        }
-        pump.loop.closing.closeAll()
+        while let message = pump.next() { procedure(message) }
+        loop.closing.closeAll()
         core.retire()
     }
 
     /// What `WndProc` is to a window.
     private func procedure(_ message: NetworkMessage) {
         switch message.event {
-        case .read: handle(message) { $0.readable() }
-        case .write: handle(message) { $0.writable() }
-        case .close: handle(message) { $0.ended() }
-        case .accept:
-            acceptor(message)?.accept()
-            if isDraining { keepHouse() }
+        case .read: client(message) { $0.readable() }
+        case .write: client(message) { $0.writable() }
+        case .close: client(message) { $0.ended() }
+        case .accept: acceptors[Int(message.socket.slot)].accept()
         case .addressListChange:
-            context.log.addressesChanged()
-            acceptor(message)?.watchAddresses()
+            core.context.log.addressesChanged()
+            acceptors[Int(message.socket.slot)].watchAddresses()
         default: break
         }
-    }
-
-    private func acceptor(_ message: NetworkMessage) -> MessageAcceptor? {
-        acceptors.first { $0.address == message.socket }
-    }
-
-    private func handle(
-        _ message: NetworkMessage,
-        _ body: (NetworkConnection) -> EchoState.Demand
-    ) {
-        guard let connection = unsafe connections[message.socket] else { return }
-        let changes = unsafe connection._withUnsafeGuaranteedRef { connection in
-            let demand = body(connection)
-            return demand == connection.demand ? nil : demand
-        }
-        // Only here a strong reference is needed: closing drops the core's.
-        if let changes { unsafe apply(changes, to: connection.takeUnretainedValue()) }
-    }
-
-    private func apply(_ demand: EchoState.Demand, to connection: NetworkConnection) {
-        connection.apply(demand)
         if isDraining { keepHouse() }
     }
 
+    // Does nothing for a client that has left: the message comes too late.
+    private func client(_ message: NetworkMessage, _ handle: (NetworkConnection) -> Void) {
+        core.connections.with(message.socket) { client in
+            handle(client)
+            if client.isClosed { leave(client) }
+        }
+    }
+
     private func begin(_ accepted: consuming AcceptedSocket) {
-        let peer = accepted.peer
-        var opened: NetworkSocket?
-        do throws(ReactorError) {
-            let socket = try NetworkSocket(pump.loop, adopting: accepted.socket)
-            opened = socket
-            let connection = NetworkConnection(peer, socket, core.state) { [unowned self] ended in
-                connections.remove(ended)
-                core.remove(ended)
-                core.settle()
-            }
-            try socket.select([.read, .write, .close], postingTo: pump.queue)
-            connections.insert(connection)
-            core.add(connection)
-        } catch {
-            opened?.reset()
-            context.refused(peer, error.errno)
+        begin(Arrival(accepted)) { (client) throws(SystemError) in
+            try client.select([.read, .write, .close], postingTo: pump.queue)
         }
         keepHouse()
+    }
+
+    override func leave(_ client: NetworkConnection) {
+        super.leave(client)
+        core.settle()
     }
 
     // What other threads have sent, the order to drain; or that a connection has ended, which may
@@ -154,33 +141,5 @@ private final class AsyncSelectWindow {
             if core.isDone { pump.postQuit() }
         }
         if let wait = core.wait { try? timer?.schedule(after: wait) }
-    }
-}
-
-/// Finds a connection by its socket's handle.
-///
-/// The core owns the connections.
-@safe
-private struct ConnectionsByHandle {
-    private var places: [Unmanaged<NetworkConnection>?] = unsafe []
-
-    /// The connection; `nil` if its socket is closed, even if its place is another's now (AS-2).
-    subscript(address: SlotAddress) -> Unmanaged<NetworkConnection>? {
-        let index = Int(address.index)
-        guard unsafe index < places.count, let connection = unsafe places[index],
-            unsafe connection._withUnsafeGuaranteedRef({ $0.socket.address == address })
-        else { return nil }
-        return unsafe connection
-    }
-
-    mutating func insert(_ connection: NetworkConnection) {
-        let index = Int(connection.socket.address.index)
-        while unsafe places.count <= index { unsafe places.append(nil) }
-        unsafe places[index] = Unmanaged.passUnretained(connection)
-    }
-
-    mutating func remove(_ connection: NetworkConnection) {
-        let index = Int(connection.socket.address.index)
-        if unsafe index < places.count { unsafe places[index] = nil }
     }
 }

@@ -8,8 +8,6 @@ import Glibc
 ///
 /// Confined to the loop's thread.
 final class MessageAcceptor {
-    /// The handle that its messages carry.
-    let address: SlotAddress
     private let port: ListeningPort
     private let source: AcceptSource
     private var retry: LoopTimer?
@@ -21,13 +19,15 @@ final class MessageAcceptor {
     ///
     /// - Parameters:
     ///   - socket: where connections come from.
+    ///   - handle: what its messages carry.
     ///   - context: limits, counts and log.
     ///   - pump: gets the messages.
     ///   - serve: takes over an admitted connection.
     ///   - resumed: told when it has gone on after a pause; it may have closed.
-    /// - Throws: `ReactorError` or `SystemError`.
+    /// - Throws: `SystemError`.
     init(
         _ socket: ListeningSocket,
+        _ handle: SocketHandle,
         _ context: ServingContext,
         _ pump: MessagePump,
         serve: @escaping (consuming AcceptedSocket) -> Void,
@@ -35,8 +35,7 @@ final class MessageAcceptor {
     ) throws {
         self.serve = serve
         self.resumed = resumed
-        port = try ListeningPort(socket, pump.loop)
-        address = port.listener.address
+        port = try ListeningPort(socket, handle, pump.loop)
         let waker = pump.loop.waker
         source = AcceptSource(port, context) { waker.wake() }
         retry = try LoopTimer(on: pump.loop) { [unowned self] in resume() }
@@ -114,13 +113,13 @@ private final class ListeningPort: ConnectionSource {
     let address: SocketAddress
     let isInherited: Bool
 
-    init(_ socket: ListeningSocket, _ loop: EventLoop) throws {
+    init(_ socket: ListeningSocket, _ handle: SocketHandle, _ loop: EventLoop) throws {
         address = socket.address
         isInherited = socket.isInherited
         guard let taken = socket.take() else {
             throw SystemError(call: "listen", errno: Errno(rawValue: EBADF))
         }
-        listener = try NetworkListener(loop, adopting: taken)
+        listener = try NetworkListener(loop, adopting: taken, as: handle)
     }
 
     /// A socket that stands for all addresses wants to know when those change.

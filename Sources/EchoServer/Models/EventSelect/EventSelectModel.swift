@@ -1,6 +1,18 @@
+// The textbook's outline of WSAEventSelect:
+//
+//     for each client: events[n] = WSACreateEvent(); clients[n] = client;
+//                      WSAEventSelect(client, events[n], FD_READ | FD_WRITE | FD_CLOSE);
+//     index = WSAWaitForMultipleEvents(n, events, FALSE, WSA_INFINITE, TRUE);
+//     for i = index ... n - 1, if events[i] is signalled:
+//         WSAEnumNetworkEvents(clients[i], events[i], &record);
+//         if record has FD_READ: recv, send what was received
+//         if record has FD_WRITE: send the rest
+//         if record has FD_CLOSE: recv the rest, closesocket(clients[i]), WSACloseEvent(events[i])
+
 import EchoReactor
 import EchoSockets
 import EchoWinsock
+import Glibc
 
 /// The event-select model (`WSAEventSelect`): every socket has an event object that its network
 /// events signal; groups of up to 64 are waited on together, by a worker each.
@@ -42,22 +54,22 @@ final class EventSelectModel: ServingModel {
     }
 }
 
-/// The thread of one group: an array of sockets and an array of their events, side by side, and a
+/// The thread of one group: an array of connections and an array of events, side by side, and a
 /// wait for any of them.
-private final class EventSelectWorker: GroupWorker {
-    static let capacity = EventLoop.maximumWaitEvents
+private final class EventSelectWorker: NetworkWorker, GroupWorker {
+    static let capacity = EventSet.capacity
 
-    private let loop: EventLoop
-    private let core: WorkerCore<NetworkConnection>
-    private var connections: [NetworkConnection] = []
-    private var events: [LoopEvent] = []
+    private let events = EventSet()
+    // By the index of the event.
+    private var clients = [SocketHandle](repeating: .none, count: capacity)
 
     var inbox: WorkerInbox { core.inbox }
 
     init(_ context: ServingContext, ended: @escaping @Sendable (Int) -> Void) throws {
-        loop = try EventLoop()
+        let loop = try EventLoop()
         let waker = loop.waker
-        core = WorkerCore(context, WorkerInbox(of: "event-select") { waker.wake() }, ended: ended)
+        let inbox = WorkerInbox(of: "event-select") { waker.wake() }
+        super.init(loop, WorkerCore(context, inbox, ended: ended))
     }
 
     func run() {
@@ -65,9 +77,11 @@ private final class EventSelectWorker: GroupWorker {
             for arrival in core.takeMessages() { begin(arrival) }
         }
         while !core.isDone {
-            switch try? wait() {
+            switch loop.wait(for: events, timeout: core.wait, alertable: true) {
             case .signalled(let first): sweep(from: first)
-            case .alerted, .timedOut, nil: break
+            case .routinesRan, .timedOut: break
+            // An error at once, in Winsock as here: the textbook's loop spins on it (ES-8).
+            case .noEvents: loop.turn(waitingAtMost: core.wait)
             }
             core.housekeep()
         }
@@ -75,66 +89,41 @@ private final class EventSelectWorker: GroupWorker {
         core.retire()
     }
 
-    // Waiting for no event at all is an error at once, in Winsock as here: the textbook's loop
-    // spins on it (ES-8).
-    private func wait() throws(ReactorError) -> WaitOutcome {
-        guard !events.isEmpty else {
-            loop.turn(waitingAtMost: core.wait)
-            return .alerted
-        }
-        return try loop.wait(for: events, timeout: core.wait, alertable: true)
-    }
-
     private func begin(_ arrival: Arrival) {
-        guard let accepted = arrival.take() else { return }
-        var opened: NetworkSocket?
-        do throws(ReactorError) {
-            let socket = try NetworkSocket(loop, adopting: accepted)
-            opened = socket
-            let event = LoopEvent()
+        guard let event = events.makeEvent() else {
+            return core.refuse(arrival, Errno(rawValue: EMFILE))
+        }
+        let isServed = begin(arrival) { (socket) throws(SystemError) in
+            clients[event.index] = socket.handle
             try socket.select([.read, .write, .close], signalling: event)
-            let connection = NetworkConnection(arrival.peer, socket, core.state) {
-                [unowned self] ended in remove(ended)
-            }
-            connections.append(connection)
-            events.append(event)
-            core.add(connection)
-        } catch {
-            opened?.reset()
-            core.refuse(arrival, error.errno)
         }
+        if !isServed { event.close() }
     }
 
-    // A connection that closes leaves its place to the last one, which is looked at in its turn.
+    // The wait names the lowest alone.
     private func sweep(from first: Int) {
-        var index = first
-        while index < events.count {
-            guard events[index].isSignalled else {
-                index += 1
-                continue
-            }
-            let connection = connections[index]
-            handle(connection, events[index])
-            if index < connections.count, connections[index] === connection { index += 1 }
+        var next: Int? = first
+        while let index = next {
+            let known: Void? = core.connections.with(clients[index]) { serve($0, index) }
+            if known == nil { events[index].reset() }
+            next = events.firstSignalled(from: index + 1)
         }
     }
 
-    private func handle(_ connection: NetworkConnection, _ event: LoopEvent) {
-        guard let record = try? connection.socket.enumerateNetworkEvents(resetting: event) else {
-            return event.reset()
-        }
-        if record.events.contains(.read) { connection.apply(connection.readable()) }
-        if record.events.contains(.write) { connection.apply(connection.writable()) }
-        if record.events.contains(.close) { connection.apply(connection.ended()) }
+    private func serve(_ client: NetworkConnection, _ index: Int) {
+        let record = try? client.socket.enumerateNetworkEvents(resetting: events[index])
+        guard let happened = record?.events else { return events[index].reset() }
+        if happened.contains(.read) { client.readable() }
+        if happened.contains(.write) { client.writable() }
+        if happened.contains(.close) { client.ended() }
+        if client.isClosed { leave(client) }
     }
 
-    private func remove(_ connection: NetworkConnection) {
-        if let index = connections.firstIndex(where: { $0 === connection }) {
-            connections.swapAt(index, connections.count - 1)
-            events.swapAt(index, events.count - 1)
-            connections.removeLast()
-            events.removeLast().close()
+    override func leave(_ client: NetworkConnection) {
+        if let index = clients.firstIndex(of: client.place) {
+            clients[index] = .none
+            events[index].close()
         }
-        core.remove(connection)
+        super.leave(client)
     }
 }

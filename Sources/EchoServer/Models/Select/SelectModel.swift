@@ -1,5 +1,18 @@
+// The textbook's outline of select:
+//
+//     FD_ZERO(&readable); FD_ZERO(&writable);
+//     for each client: FD_SET(client, &readable); if something is owed, FD_SET(client, &writable);
+//     select(0, &readable, &writable, NULL, &timeout);
+//     for each client:
+//         if FD_ISSET(client, &readable): recv, send what was received
+//         if FD_ISSET(client, &writable): send the rest
+//         if it has ended: FD_CLR(client, ...), closesocket(client)
+//
+// Here the set is kept between calls, and says itself which members are ready.
+
 import EchoReactor
 import EchoSockets
+import EchoWinsock
 
 /// The select model: one thread accepts, and one worker asks `select(2)` which of its sockets are
 /// ready, through libevent's `select` method.
@@ -13,73 +26,60 @@ final class SelectModel: ServingModel {
     static let capacity: CInt = 1024
 
     private let acceptor: AcceptorThread
-    private let worker: SelectWorker.Handle
+    private let inbox: WorkerInbox
+    private let thread: WorkerThread
 
     init(_ context: ServingContext, _ sockets: [ListeningSocket]) throws {
         acceptor = try AcceptorThread(context, sockets)
-        worker = try SelectWorker.Handle(context)
+        let worker = HandedOver(try SelectWorker(context))
+        inbox = worker.value.core.inbox
+        thread = WorkerThread(name: "select") { worker.value.run() }
     }
 
     func start() throws {
-        try worker.start()
+        try thread.start()
         do {
             try acceptor.start {
                 $0 < Self.capacity
-            } serve: { [worker] accepted in
-                worker.inbox.adopt(Arrival(accepted))
+            } serve: { [inbox] accepted in
+                inbox.adopt(Arrival(accepted))
                 return .served
-            } ended: { [worker] in
-                worker.inbox.close()
+            } ended: { [inbox] in
+                inbox.close()
             }
         } catch {
-            worker.inbox.close()
+            inbox.close()
             throw error
         }
     }
 
     func drain(_ plan: DrainPlan) {
         acceptor.drain(plan)
-        worker.inbox.drain(plan)
+        inbox.drain(plan)
     }
 
     func probe(_ heartbeat: Heartbeat) {
         acceptor.probe(heartbeat)
-        worker.inbox.probe(heartbeat)
+        inbox.probe(heartbeat)
     }
 
     func join() {
         acceptor.join()
-        worker.join()
+        thread.join()
     }
 }
 
 /// The thread that serves all connections.
 private final class SelectWorker {
-    /// What other threads hold of it.
-    final class Handle: Sendable {
-        let inbox: WorkerInbox
-        private let thread: WorkerThread
-
-        init(_ context: ServingContext) throws {
-            let loop = try EventLoop(method: .select)
-            let waker = loop.waker
-            inbox = WorkerInbox(of: "select") { waker.wake() }
-            let core = HandedOver((loop, WorkerCore<SelectConnection>(context, inbox)))
-            thread = WorkerThread(name: "select") {
-                SelectWorker(core.value.0, core.value.1).run()
-            }
-        }
-
-        func start() throws { try thread.start() }
-        func join() { thread.join() }
-    }
-
-    let loop: EventLoop
     let core: WorkerCore<SelectConnection>
+    let set: SelectSet
+    private let loop: EventLoop
 
-    init(_ loop: EventLoop, _ core: WorkerCore<SelectConnection>) {
-        self.loop = loop
-        self.core = core
+    init(_ context: ServingContext) throws {
+        loop = try EventLoop(method: .select)
+        set = SelectSet(loop)
+        let waker = loop.waker
+        core = WorkerCore(context, WorkerInbox(of: "select") { waker.wake() })
     }
 
     func run() {
@@ -87,7 +87,11 @@ private final class SelectWorker {
             for arrival in core.takeMessages() { begin(arrival) }
         }
         while !core.isDone {
-            loop.turn(waitingAtMost: core.wait)
+            // Fails only if a member was closed (SEL-3): each leaves the set before it is.
+            _ = try? loop.select(set, timeout: core.wait)
+            while let ready = set.nextReady() {
+                core.connections.with(ready.handle) { serve($0, ready) }
+            }
             core.housekeep()
         }
         core.retire()
@@ -95,92 +99,61 @@ private final class SelectWorker {
 
     private func begin(_ arrival: Arrival) {
         guard let socket = arrival.take() else { return }
-        let connection = SelectConnection(arrival.peer, socket, at: .coarse)
+        let connection = SelectConnection(arrival.peer, socket, self)
         core.add(connection)
-        connection.begin(self)
+        connection.joinSet()
+    }
+
+    private func serve(_ connection: SelectConnection, _ ready: SelectSet.Ready) {
+        core.state.refreshTime()
+        var wanted = connection.demand
+        if ready.isReadable, wanted.contains(.receive) { wanted = connection.readable(core.state) }
+        if ready.isWritable, wanted.contains(.send) { wanted = connection.writable(core.state) }
+        if wanted != connection.demand { connection.apply(wanted) }
     }
 }
 
 /// A socket in the worker's set.
 private final class SelectConnection: SocketConnection {
-    private unowned(unsafe) var worker: SelectWorker?
-    private var reading: Watch?
-    private var writing: Watch?
+    // Both keep each other alive as long as the connection is open.
+    private let worker: SelectWorker
 
-    /// Puts the socket into the set.
-    func begin(_ worker: SelectWorker) {
-        unsafe self.worker = worker
-        let wanted = demand
-        demand = []
-        apply(wanted)
+    init(_ peer: Peer, _ socket: consuming Socket, _ worker: SelectWorker) {
+        self.worker = worker
+        super.init(peer, socket, at: .coarse)
     }
 
-    override func apply(_ wanted: EchoState.Demand) {
-        guard wanted != demand, let worker = unsafe worker else { return }
-        let before = demand
-        demand = wanted.subtracting(.shutdownSend)
-        if wanted.contains(.close) { return close(worker) }
-        if wanted.contains(.shutdownSend) {
-            socket?.shutdown(.sending)
-            worker.core.consider(self)
-        }
-        do throws(ReactorError) {
-            if wanted.contains(.receive) != before.contains(.receive) {
-                try watch(&reading, .read, wanted.contains(.receive), worker)
-            }
-            if wanted.contains(.send) != before.contains(.send) {
-                try watch(&writing, .write, wanted.contains(.send), worker)
+    /// Has the set ask for what is demanded.
+    func joinSet() {
+        do throws(SystemError) {
+            try withSocket { (socket) throws(SystemError) in
+                try worker.set.insert(
+                    socket,
+                    as: place,
+                    reading: demand.contains(.receive),
+                    writing: demand.contains(.send)
+                )
             }
         } catch {
             apply(session.handle(.failed(error.errno), worker.core.state))
         }
     }
 
-    private func watch(
-        _ watch: inout Watch?,
-        _ readiness: Readiness,
-        _ wanted: Bool,
-        _ worker: SelectWorker
-    ) throws(ReactorError) {
-        guard wanted, let number = socket?.number else {
-            watch = nil
-            return
+    override func apply(_ wanted: EchoState.Demand) {
+        let before = demand
+        demand = wanted.subtracting(.shutdownSend)
+        if wanted.contains(.close) { return close() }
+        if wanted.contains(.shutdownSend) {
+            withSocket { $0.shutdown(.sending) }
+            worker.core.consider(self)
         }
-        let fresh = unsafe try Watch(
-            worker.loop,
-            descriptor: number,
-            readiness,
-            persistent: true,
-            context: Unmanaged.passUnretained(self).toOpaque(),
-            callback: selectedSocketReady
-        )
-        try fresh.add()
-        watch = consume fresh
+        if demand != before { joinSet() }
     }
 
-    private func close(_ worker: SelectWorker) {
-        // Out of the set before the descriptor goes: its number may be another's at once (PF-9).
-        reading = nil
-        writing = nil
+    // Out of the set before the descriptor goes: its number may be another's at once (PF-9).
+    private func close() {
+        withSocket { worker.set.remove($0) }
         closeSocket()
         worker.core.remove(self)
     }
-
-    /// Transfers what can be; gives what the rules demand then.
-    fileprivate func ready(_ what: Readiness) -> EchoState.Demand {
-        guard let worker = unsafe worker else { return demand }
-        worker.core.state.refreshTime()
-        return what.contains(.write) ? writable(worker.core.state) : readable(worker.core.state)
-    }
-}
-
-private func selectedSocketReady(_: CInt, _ what: Int16, _ context: UnsafeMutableRawPointer?) {
-    guard let context = unsafe context else { return }
-    let connection = unsafe Unmanaged<SelectConnection>.fromOpaque(context)
-    let changes = unsafe connection._withUnsafeGuaranteedRef { connection in
-        let demand = connection.ready(Readiness(rawValue: what))
-        return demand != connection.demand ? demand : nil
-    }
-    // Only here a strong reference is needed: closing drops the worker's.
-    if let changes { unsafe connection.takeUnretainedValue().apply(changes) }
 }
