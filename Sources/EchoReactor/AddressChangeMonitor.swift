@@ -1,9 +1,9 @@
 import EchoSockets
 import EchoWinsock
 
-/// Tells the members of a loop that wait for it that the host's addresses or routes have changed.
+/// Notifies members of a loop of changes of the host's addresses or routes.
 ///
-/// Has a descriptor only while one of them waits.
+/// Has a descriptor only while a member waits.
 @safe
 final class AddressChangeMonitor {
     private let base: EventBase
@@ -19,16 +19,16 @@ final class AddressChangeMonitor {
         stop()
     }
 
-    /// Whether any waits.
+    /// Whether any member waits.
     var isWatching: Bool { unsafe !waiting.isEmpty }
 
-    /// Has one told from now on.
+    /// Starts notifying a member.
     func add(_ member: LoopMember) throws(SystemError) {
         if !isWatching { try start() }
         unsafe waiting.append(.passUnretained(member))
     }
 
-    /// Has one told nothing more.
+    /// Stops notifying a member.
     func remove(_ member: LoopMember) {
         unsafe waiting.removeAll { unsafe $0.takeUnretainedValue() === member }
         if !isWatching { stop() }
@@ -63,7 +63,7 @@ final class AddressChangeMonitor {
         var events: NetworkEvents = []
         if changes.contains(.addresses) { events.insert(.addressListChange) }
         if changes.contains(.routes) { events.insert(.routingInterfaceChange) }
-        // A copy: those that were told leave.
+        // A copy, because notified members leave the list.
         let members = unsafe waiting
         for index in unsafe members.indices {
             unsafe members[index].takeUnretainedValue().hostChanged(events)

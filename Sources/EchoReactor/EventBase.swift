@@ -4,7 +4,7 @@ import Glibc
 
 /// How libevent asks the kernel which descriptors are ready.
 package enum LoopMethod: String, CaseIterable, Sendable {
-    /// The best there is; never ``select``.
+    /// The best available; never ``select``.
     case automatic
     /// `epoll(7)`.
     case epoll
@@ -36,7 +36,7 @@ final class EventBase {
     static let selectLimit: CInt = 1024
 
     // Without locks: a base belongs to one thread, and other threads reach it through a LoopWaker.
-    // Without the environment: EVENT_NOEPOLL and its like must not choose behind our back.
+    // Without the environment: variables such as EVENT_NOEPOLL must not select the method.
     init(_ method: LoopMethod) throws(SystemError) {
         Self.quiet
         try Self.probeDescriptors(for: method)
@@ -73,7 +73,7 @@ final class EventBase {
     }
 
     /// Refuses a descriptor whose number is too large for `select(2)`, if that is the method:
-    /// libevent would abort the process (PF-1), so it never sees such a one.
+    /// libevent would abort the process (PF-1), so it never sees one.
     func admit(_ descriptor: CInt) throws(SystemError) {
         if isSelect { try Self.checkFitsSelect(descriptor) }
     }
@@ -87,8 +87,8 @@ final class EventBase {
         )
     }
 
-    // Every failure is returned and told by who called; libevent would write it to standard error
-    // as well, in a form of its own. What ends the process must still be told.
+    // Every failure is returned, and the caller reports it; libevent would also write it to
+    // standard error, in its own format. Messages before it ends the process must still appear.
     private static let quiet: Void = unsafe event_set_log_callback { severity, message in
         guard severity >= EVENT_LOG_ERR, let message = unsafe message else { return }
         _ = unsafe write(STDERR_FILENO, message, strlen(message))
@@ -96,7 +96,7 @@ final class EventBase {
     }
 
     // libevent ends the process (exit(1)) when it cannot open its internal descriptors, and aborts
-    // it when select(2) meets a large one. So as many are opened, and closed again, beforehand.
+    // it when select(2) meets a large one. So this opens as many beforehand, and closes them again.
     private static func probeDescriptors(for method: LoopMethod) throws(SystemError) {
         let (first, second, third) = (try Wakeup(), try Wakeup(), try Wakeup())
         if method == .select {

@@ -1,7 +1,7 @@
-// Those that a turn has brought something to, in a list through themselves: what
-// one turn brings to one of them is told together, and in order (AS-9).
+// The members with news from a turn, in an intrusive list: what one turn brings to a member is
+// delivered together, and in order (AS-9).
 extension EventLoop {
-    /// Puts one at the end of the list.
+    /// Appends a member to the list.
     func addFresh(_ member: LoopMember) {
         let reference = unsafe Unmanaged.passUnretained(member)
         if let last = unsafe lastFresh {
@@ -12,7 +12,7 @@ extension EventLoop {
         unsafe lastFresh = unsafe reference
     }
 
-    /// Takes one out of the list.
+    /// Removes a member from the list.
     func dropFresh(_ member: LoopMember) {
         var kept = unsafe firstFresh
         unsafe firstFresh = nil
@@ -25,7 +25,7 @@ extension EventLoop {
         }
     }
 
-    /// Has all of them tell their news.
+    /// Makes all of them deliver their news.
     func tellFresh() {
         while let reference = unsafe firstFresh {
             unsafe reference._withUnsafeGuaranteedRef { member in
@@ -37,6 +37,6 @@ extension EventLoop {
         unsafe lastFresh = nil
     }
 
-    /// Whether any has news.
+    /// Whether any member has news.
     var hasFresh: Bool { unsafe firstFresh != nil }
 }

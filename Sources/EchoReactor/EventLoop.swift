@@ -3,7 +3,8 @@ package import EchoSockets
 
 /// A readiness loop over one libevent base.
 ///
-/// Confined to one thread and not Sendable: the base has no locks. Other threads hold its ``waker``.
+/// Confined to one thread and not Sendable: the base has no locks (PF-22). Other threads hold its
+/// ``waker``.
 @safe
 package final class EventLoop {
     let base: EventBase
@@ -11,7 +12,7 @@ package final class EventLoop {
     package let waker: LoopWaker
     /// What other threads have queued, to run on the loop's thread after one or more wakes.
     ///
-    /// Runs in a turn and in an alertable wait only (CR-1). A strong reference to the loop in it
+    /// Runs only in a turn and in an alertable wait (CR-1). A strong reference to the loop in it
     /// would keep the loop for ever.
     package var onWake: (() -> Void)?
     /// Closes the connections of this loop that have ended: a few a turn, if they are many.
@@ -19,18 +20,18 @@ package final class EventLoop {
 
     private var wakeWatch: Watch?
     private var timeoutWatch: Watch?
-    // A wait that is not alertable leaves what is queued for the next that is.
+    // A wait that is not alertable leaves what is queued for the next alertable one.
     private var isAlertable = true
     private var isQueued = false
     private var hasRun = false
-    // Why the last turn's wait failed, if it did.
+    // The error of the last turn's wait, if it failed.
     private(set) var failure: Errno?
 
     /// Buffers for what its sockets read ahead.
     let readAhead: ReadAheadPool
-    /// Tells them of changed addresses and routes.
+    /// Notifies sockets of changed addresses and routes.
     let addressChanges: AddressChangeMonitor
-    // Those that have something to tell at the end of the turn.
+    // The members with news at the end of the turn.
     var firstFresh: Unmanaged<LoopMember>?
     var lastFresh: Unmanaged<LoopMember>?
 
@@ -38,9 +39,9 @@ package final class EventLoop {
     ///
     /// The corresponding C function is `event_base_new_with_config`.
     ///
-    /// - Throws: `ENOSYS` if libevent does not have the method; `EMFILE` when the method is `select`
-    ///   and the process has so many descriptors that the loop's own would be beyond 1023 (PF-1);
-    ///   or that descriptors or memory have run out.
+    /// - Throws: `ENOSYS` if libevent lacks the method; `EMFILE` when the method is `select` and
+    ///   the process has so many descriptors that the loop's own would be beyond 1023 (PF-1); or
+    ///   that descriptors or memory have run out.
     package init(method: LoopMethod = .automatic) throws(SystemError) {
         waker = try LoopWaker()
         base = try EventBase(method)
@@ -68,7 +69,7 @@ package final class EventLoop {
     }
 
     deinit {
-        // Before the base and the waker, and with it the watched descriptor, go away (PF-9).
+        // Before the base, the waker and its watched descriptor are destroyed (PF-9).
         timeoutWatch = nil
         wakeWatch = nil
         readAhead.destroy()
@@ -87,13 +88,13 @@ package final class EventLoop {
     ///
     /// The corresponding C function is `event_base_loop` with `EVLOOP_ONCE`.
     ///
-    /// - Parameter duration: the longest wait; `.zero` only looks, `nil` waits until something
+    /// - Parameter duration: the longest wait; `.zero` only tests, `nil` waits until something
     ///   happens.
     package func turn(waitingAtMost duration: Duration?) {
         _ = turn(waitingAtMost: duration, alertable: true)
     }
 
-    /// Runs a turn, and what is queued if it is alertable.
+    /// Runs a turn and, if it is alertable, what is queued.
     ///
     /// - Returns: whether something that was queued has run.
     func turn(waitingAtMost duration: Duration?, alertable: Bool) -> Bool {
@@ -112,8 +113,8 @@ package final class EventLoop {
     private func pass(waitingAtMost duration: Duration?) {
         guard let duration else { return dispatch(EVLOOP_ONCE) }
         guard duration > .zero, (try? timeoutWatch?.add(timeout: duration)) != nil else {
-            // By itself EVLOOP_NONBLOCK goes on for as long as anything is ready: a callback that
-            // leaves its condition as it is, because the turn has had enough, would never return.
+            // By itself EVLOOP_NONBLOCK continues for as long as anything is ready: it would never
+            // return if a callback leaves its condition unchanged because the turn is over.
             return dispatch(EVLOOP_ONCE | EVLOOP_NONBLOCK)
         }
         dispatch(EVLOOP_ONCE)
@@ -148,5 +149,5 @@ private func woken(_: CInt, _: Int16, _ context: UnsafeMutableRawPointer?) {
     unsafe Unmanaged<EventLoop>.fromOpaque(context)._withUnsafeGuaranteedRef { $0.handleWake() }
 }
 
-// That it has run is all: it ended the wait.
+// Nothing to do: running it ended the wait.
 private func timedOut(_: CInt, _: Int16, _: UnsafeMutableRawPointer?) {}

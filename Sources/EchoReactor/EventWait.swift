@@ -6,15 +6,15 @@ extension EventLoop {
     ///
     /// The corresponding function is `WSAWaitForMultipleEvents`.
     ///
-    /// The lowest signalled index wins, every time (ES-9): look at the later ones before waiting
-    /// again. An event that is signalled already satisfies the wait at once, and what is queued to
-    /// the thread stays so (CR-4); otherwise an alertable wait that has run something says so, even
-    /// if that has signalled an event (CR-3). What the kernel has not told yet is asked once even if
-    /// the timeout is zero: one `epoll_wait`, none if an event is signalled already.
+    /// The lowest signalled index wins, every time (ES-9): check the later ones before waiting
+    /// again. An event that is already signalled satisfies the wait at once, and what is queued to
+    /// the thread stays queued (CR-4); otherwise an alertable wait that has run something reports
+    /// that, even if it has signalled an event (CR-3). Even with a timeout of zero the kernel is
+    /// asked once: one `epoll_wait`, none if an event is already signalled.
     ///
     /// - Parameters:
     ///   - events: what to wait for, of this thread.
-    ///   - timeout: the longest wait; `nil` for ever (`WSA_INFINITE`).
+    ///   - timeout: the longest wait; `nil` means for ever (`WSA_INFINITE`).
     ///   - alertable: whether to run ``onWake`` when it is due, and to return then.
     /// - Returns: how it ended.
     package func wait(

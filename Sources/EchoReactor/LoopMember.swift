@@ -1,14 +1,14 @@
 import EchoWinsock
 
-/// What a loop tells, at the end of a turn, that the turn has brought it something.
+/// An object that a loop notifies, at the end of a turn, of what the turn has brought.
 ///
-/// The loop does not keep it alive: whoever is in one of its lists leaves before it goes.
+/// The loop does not keep it alive: a member leaves the loop's lists before it is destroyed.
 @safe
 package class LoopMember {
-    // The next in the loop's list of those that have something to tell.
+    // The next in the loop's list of members with news.
     final var nextFresh: Unmanaged<LoopMember>?
 
-    /// Tells what the turn has brought.
+    /// Delivers what the turn has brought.
     func tellFresh() {}
 
     /// The host's addresses or routes have changed.

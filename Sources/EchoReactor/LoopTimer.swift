@@ -35,7 +35,7 @@ package final class LoopTimer {
         watch = nil
     }
 
-    /// Runs the handler once, so much later.
+    /// Runs the handler once, after a delay.
     ///
     /// Replaces what was scheduled before.
     package func schedule(after delay: Duration) throws(SystemError) {
@@ -49,7 +49,7 @@ package final class LoopTimer {
         watch?.remove()
     }
 
-    /// Whether it is going to run the handler.
+    /// Whether the handler is scheduled.
     package var isScheduled: Bool { watch?.isPending ?? false }
 
     fileprivate func fire() {

@@ -4,7 +4,7 @@
 package final class MessagePump {
     /// The loop that makes the messages.
     package let loop: EventLoop
-    /// Where they wait.
+    /// The queue in which they wait.
     package let queue = MessageQueue()
 
     private var isQuitting = false
@@ -14,7 +14,7 @@ package final class MessagePump {
         self.loop = loop
     }
 
-    /// The next message; waits for one.
+    /// Returns the next message, and waits for one if necessary.
     ///
     /// The corresponding Win32 function is `GetMessage`.
     ///

@@ -9,7 +9,7 @@ package final class MessageQueue {
 
     /// An empty queue.
     ///
-    /// - Parameter capacity: for how many messages there is room before it grows.
+    /// - Parameter capacity: room for this many messages before it grows.
     package init(capacity: Int = 256) {
         messages = Ring(capacity: capacity)
     }

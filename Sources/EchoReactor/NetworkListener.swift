@@ -13,7 +13,7 @@ package final class NetworkListener: SelectableSocket {
     /// - Parameters:
     ///   - loop: the loop whose thread this is.
     ///   - listener: the socket; closed with this object.
-    ///   - handle: what messages name it by.
+    ///   - handle: its name in messages.
     /// - Throws: `EMFILE` if the loop's method is `select` and the number too large (PF-1).
     package init(
         _ loop: EventLoop,
@@ -38,7 +38,7 @@ package final class NetworkListener: SelectableSocket {
         releaseResources()
     }
 
-    /// Where it listens; `nil` once closed.
+    /// The address it listens on; `nil` once closed.
     package var localAddress: SocketAddress? { listener?.address }
 
     /// Whether a connection is queued.
@@ -48,11 +48,11 @@ package final class NetworkListener: SelectableSocket {
     ///
     /// The corresponding functions are `accept` and `WSAAccept`.
     ///
-    /// Out of descriptors or memory, the connection stays queued and the event stays disabled, as
-    /// after a deferral (SEL-10): otherwise it would be told again and again (PF-3). Call again when
-    /// there is reason to hope.
+    /// If descriptors or memory have run out, the connection stays queued and the event stays
+    /// disabled, as after a deferral (SEL-10): otherwise it would be reported over and over (PF-3).
+    /// Call again when some may be available.
     ///
-    /// - Returns: what came of it; `.failed` with `ENOTSOCK` once closed (CO-1).
+    /// - Returns: the result; `.failed` with `ENOTSOCK` once closed (CO-1).
     package func accept() -> AcceptOutcome {
         guard let outcome = listener?.accept() else { return .failed(.notASocket) }
         switch outcome {
@@ -63,16 +63,16 @@ package final class NetworkListener: SelectableSocket {
         return outcome
     }
 
-    /// Lets the event be told again without accepting, if a connection is queued.
+    /// Re-enables the event without accepting, if a connection is queued.
     ///
-    /// See ``isWatched`` for whether that was possible.
+    /// ``isWatched`` says whether that was possible.
     package func enableAccept() {
         silenced.remove(.accept)
         try? selectionChanged()
     }
 
-    /// Whether the event is going to be told, or will be enabled by a call; `false` if the kernel
-    /// has refused to watch the socket again: then call ``enableAccept()`` later.
+    /// Whether the event will be reported, or will be enabled by a call; `false` if the kernel has
+    /// refused to watch the socket again: then call ``enableAccept()`` later.
     package var isWatched: Bool { isWatching || silenced.contains(.accept) || isClosed }
 
     /// Makes an accepted connection a socket of the same loop that inherits the selection, whose
@@ -103,7 +103,7 @@ package final class NetworkListener: SelectableSocket {
         listener = nil
     }
 
-    // Level-triggered: told already and not accepted since, it would only spin.
+    // Level-triggered: already reported and not accepted since, it would only spin.
     fileprivate func queued() {
         guard !silenced.contains(.accept) else {
             watch?.remove()

@@ -3,11 +3,11 @@ package import EchoWinsock
 
 /// One event of one socket, as `WSAAsyncSelect` posts it (AS-3).
 package struct NetworkMessage: Hashable, Sendable {
-    /// Whose: `wParam`.
+    /// The socket: `wParam`.
     ///
     /// The socket may have been closed since; then the handle finds nothing (AS-2).
     package let socket: SocketHandle
-    /// What happened, exactly one event: `WSAGETSELECTEVENT(lParam)`.
+    /// The event, exactly one: `WSAGETSELECTEVENT(lParam)`.
     package let event: NetworkEvents
     private let compactError: CompactErrno
 

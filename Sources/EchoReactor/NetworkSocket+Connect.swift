@@ -7,13 +7,13 @@ extension NetworkSocket {
     ///
     /// The corresponding function is `connect`, on a non-blocking socket.
     ///
-    /// Its outcome is told as `connect`, with the error if it failed, and then `write`; also when it
-    /// is known at once.
+    /// Its outcome is reported as `connect`, with the error if it failed, and then `write`, even if
+    /// it is known at once.
     ///
-    /// - Parameter address: where to.
-    /// - Throws: `ENOTSOCK` once closed, `EALREADY` while an attempt is under way, `EISCONN` after
-    ///   one has succeeded, or that there was nothing to attempt, as for an address of another
-    ///   family; then there is no event.
+    /// - Parameter address: the peer's address.
+    /// - Throws: `ENOTSOCK` once closed, `EALREADY` while an attempt is in progress, `EISCONN`
+    ///   after one has succeeded, or the reason why no attempt was made, such as an address of
+    ///   another family; then there is no event.
     package func connect(to address: SocketAddress) throws(SystemError) {
         try checkConnectable()
         do {
@@ -45,7 +45,7 @@ extension NetworkSocket {
         }
     }
 
-    /// Learns how an attempt ended.
+    /// Finds out how an attempt ended.
     func finishConnecting() {
         if let error = withSocket({ $0.takeError() }) ?? nil {
             failedToConnect(error)

@@ -3,17 +3,17 @@ import EchoWinsock
 import Glibc
 
 extension NetworkSocket {
-    /// Receives what is there and re-enables `read` (AS-4).
+    /// Receives available bytes and re-enables `read` (AS-4).
     ///
     /// The corresponding function is `recv`.
     ///
-    /// Takes what was read ahead first: no system call. If more than that is asked for, and the
-    /// kernel probably has more, receives that too. Bytes that remain are told again at once (AS-5).
+    /// Takes bytes read ahead first, without a system call. If more is requested and the kernel
+    /// probably has more, receives that too. Remaining bytes are reported again at once (AS-5).
     ///
     /// - Parameters:
-    ///   - buffer: where to.
+    ///   - buffer: where to store them.
     ///   - peeking: whether the bytes stay where they are (`MSG_PEEK`).
-    /// - Returns: what came of it; `.failed` with `ENOTSOCK` once closed.
+    /// - Returns: the result; `.failed` with `ENOTSOCK` once closed.
     package func receive(
         into buffer: UnsafeMutableRawBufferPointer,
         peeking: Bool = false
@@ -81,15 +81,15 @@ extension NetworkSocket {
         return outcome == .bytes(1) ? byte : nil
     }
 
-    /// Sends what fits; if not all did, `write` is told when there is room again (AS-7).
+    /// Sends what fits; if not everything did, `write` is reported when there is room again (AS-7).
     ///
     /// The corresponding function is `send`.
     ///
     /// - Parameters:
     ///   - bytes: what to send.
     ///   - flags: such as `MSG_OOB`.
-    /// - Returns: what came of it; `.failed` with `ENOTSOCK` once closed, and with the reason if
-    ///   `write` was due and cannot be told.
+    /// - Returns: the result; `.failed` with `ENOTSOCK` once closed, and with the reason if `write`
+    ///   was due and cannot be reported.
     package func send(_ bytes: UnsafeRawBufferPointer, flags: CInt = 0) -> Transfer {
         guard number >= 0 else { return .failed(.notASocket) }
         let outcome = unsafe Socket.send(bytes, to: number, flags: flags)
@@ -101,8 +101,9 @@ extension NetworkSocket {
         }
     }
 
-    // The kernel tells a reset once; the end that is read next, and every later send, are due to it.
-    // To a peer that had ended its stream it says EPIPE (CO-7), and so it does without a connection.
+    // The kernel reports a reset once; the end that is read next, and every later failed send,
+    // follow from it. For a peer that had ended its stream it returns EPIPE (CO-7), and likewise
+    // without a connection.
     private func sendFailed(_ error: Errno) -> Transfer {
         guard connectionPhase == .connected else { return .failed(Errno(rawValue: ENOTCONN)) }
         guard error.rawValue == ECONNRESET || (error.rawValue == EPIPE && !hasShutDownSending)
@@ -112,7 +113,7 @@ extension NetworkSocket {
         return .failed(reset)
     }
 
-    // Who is never told of room would wait for ever.
+    // Otherwise an application that is never notified of room would wait for ever.
     private func sendBlocked(_ outcome: Transfer) -> Transfer {
         isSendBlocked = true
         guard selection.contains(.write) else { return outcome }

@@ -3,7 +3,7 @@ import EchoWinsock
 import Glibc
 
 extension NetworkSocket {
-    /// What watches for bytes, when it is added.
+    /// The watch for bytes; not always added.
     func makeReadWatch() throws(SystemError) -> Watch {
         unsafe try Watch(
             loop.base,
@@ -17,8 +17,8 @@ extension NetworkSocket {
 
     /// Watches for bytes while they are wanted and none are left from before.
     ///
-    /// Bytes that are left do not end it: the watch is removed only when more come (``readable()``),
-    /// so that who receives in time pays nothing.
+    /// Remaining bytes do not end it: the watch is removed only when more come (``readable()``), so
+    /// that applications that receive in time pay nothing.
     func updateReading() throws(SystemError) {
         let isSelected = !selection.isDisjoint(with: [.read, .close])
         let canRead = connectionPhase == .connected && !hasEnded && isSelected
@@ -30,7 +30,7 @@ extension NetworkSocket {
         }
     }
 
-    /// Watches for bytes again; what the kernel refuses ends the connection for the application.
+    /// Watches for bytes again; if the kernel refuses, the connection ends for the application.
     func resumeReading() {
         do {
             try updateReading()
@@ -109,7 +109,7 @@ extension NetworkSocket {
         report(fillAhead(), now: false)
     }
 
-    /// Notes that nothing more will be received, and tells it.
+    /// Notes that nothing more will be received, and reports it.
     func end(_ error: Errno?) {
         report(noteEnd(error), now: false)
     }

@@ -5,16 +5,16 @@ import Glibc
 /// A stream socket whose events can be selected, as messages or as an event object's signal.
 ///
 /// Bytes are read ahead: the loop itself receives once, at most 16 KiB, when the kernel reports
-/// some and none are left from before. So an end is told from data without a further system call,
-/// and an echo costs a wait, a receive and a send.
+/// some and none are left from before. So it distinguishes an end from data without a further
+/// system call, and an echo costs a wait, a receive and a send.
 ///
 /// Never blocks, and cannot be made to (CO-2). Confined to its loop's thread; not Sendable.
 package final class NetworkSocket: SelectableSocket {
-    /// How far a connection is.
+    /// The phase of a connection.
     package enum Phase: Sendable {
         /// Not connected; ``NetworkSocket/connect(to:)`` can be called.
         case unconnected
-        /// A connection attempt is under way.
+        /// A connection attempt is in progress.
         case connecting
         /// Connected, or was.
         case connected
@@ -30,7 +30,7 @@ package final class NetworkSocket: SelectableSocket {
     var hasEnded = false
     // A send did not fit, and there has not been room since.
     var isSendBlocked = false
-    // The descriptor's number, -1 once closed: sending and receiving must not cost run-time checks.
+    // The descriptor's number, -1 once closed: sending and receiving then need no run-time checks.
     private(set) var number: CInt
     // Our own end of stream has been sent.
     private(set) var hasShutDownSending = false
@@ -42,8 +42,8 @@ package final class NetworkSocket: SelectableSocket {
     /// - Parameters:
     ///   - loop: the loop whose thread this is.
     ///   - socket: the socket; closed with this object.
-    ///   - handle: what messages name it by.
-    ///   - phase: how far it is.
+    ///   - handle: its name in messages.
+    ///   - phase: its current phase.
     /// - Throws: `EMFILE` if the loop's method is `select` and the number too large (PF-1).
     package init(
         _ loop: EventLoop,
@@ -63,10 +63,10 @@ package final class NetworkSocket: SelectableSocket {
         releaseResources()
     }
 
-    /// How far its connection is.
+    /// The phase of its connection.
     package var phase: Phase { connectionPhase }
 
-    /// Lets its options be used; `nil` once closed.
+    /// Gives access to its options; `nil` once closed.
     func withSocket<Result: ~Copyable, Failure: Error>(
         _ body: (borrowing Socket) throws(Failure) -> Result
     ) throws(Failure) -> Result? {
@@ -74,9 +74,9 @@ package final class NetworkSocket: SelectableSocket {
         return try socket?.lend(to: body)
     }
 
-    /// Those of the events of poll(2) that hold now, with what was read ahead.
+    /// The events of poll(2) that hold now, including what was read ahead.
     ///
-    /// One system call, unless bytes are asked for and some were read ahead.
+    /// One system call, unless bytes are requested and some were read ahead.
     package func ready(for events: CInt) -> CInt {
         if events & CInt(POLLIN) != 0, !ahead.isEmpty { return CInt(POLLIN) }
         return withSocket { $0.wait(for: events, atMost: 0) } ?? 0
@@ -86,14 +86,14 @@ package final class NetworkSocket: SelectableSocket {
     ///
     /// The corresponding function is `shutdown`.
     ///
-    /// Shutting down receiving makes the end of the stream readable, and so gives `close`; Winsock
-    /// gives nothing.
+    /// Shutting down receiving makes the end of the stream readable, and so raises `close`; Winsock
+    /// raises nothing.
     package func shutdown(_ direction: Socket.Direction) {
         if direction != .receiving { hasShutDownSending = true }
         socket?.shutdown(direction)
     }
 
-    /// Closes it so that the peer sees a reset, and cannot mistake the end for a complete one.
+    /// Closes it so that the peer sees a reset, and cannot mistake this for an orderly end.
     package func reset() {
         socket?.setResetOnClose()
         close()
@@ -107,7 +107,7 @@ package final class NetworkSocket: SelectableSocket {
         number = -1
     }
 
-    /// Gives the read-ahead's buffer back.
+    /// Returns the read-ahead buffer.
     func releaseAhead() {
         loop.readAhead.release(ahead)
         ahead = ReadAhead()
@@ -119,8 +119,8 @@ package final class NetworkSocket: SelectableSocket {
         try updateUrgent()
     }
 
-    // One look at the kernel for all that is selected: what holds at the same moment is told in its
-    // order (AS-9), and what was received before the selection is told by the selection (ES-5).
+    // Asks the kernel once for everything selected: what holds at the same moment is reported in
+    // order (AS-9), and what was received before the selection is reported by the selection (ES-5).
     override func standingConditions() -> NetworkEvents {
         guard connectionPhase == .connected else { return [] }
         var events: NetworkEvents = selectsEvent ? .connect : []  // ES-6
@@ -144,7 +144,7 @@ package final class NetworkSocket: SelectableSocket {
 
     /// Receives once, ahead of the application.
     ///
-    /// - Returns: what there is to tell of it.
+    /// - Returns: the events to report.
     func fillAhead() -> NetworkEvents {
         var filled = ReadAhead()
         switch loop.readAhead.receive(from: number, into: &filled) {
@@ -159,7 +159,7 @@ package final class NetworkSocket: SelectableSocket {
 
     /// Notes that nothing more will be received (PF-6).
     ///
-    /// - Returns: what there is to tell of it.
+    /// - Returns: the events to report.
     func noteEnd(_ error: Errno?) -> NetworkEvents {
         hasEnded = true
         if closeError.errno == nil { closeError = CompactErrno(error) }

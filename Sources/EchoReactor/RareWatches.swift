@@ -6,7 +6,7 @@ final class RareWatches {
     var urgent: UrgentReadiness?
     var urgentWatch: Watch?
 
-    /// Frees what watches for urgent data, the watch before its descriptor.
+    /// Frees the watch for urgent data, before its descriptor.
     func dropUrgent() {
         urgentWatch = nil
         urgent = nil

@@ -3,12 +3,12 @@ import EchoSockets
 /// The buffers of one loop for bytes that were read before the application asked for them.
 ///
 /// A short read moves into a small buffer, so that ten thousand sockets with a few bytes each do
-/// not take 16 KiB each; a turn reads ahead at most ``turnBudget`` bytes of buffers, and what is
-/// not read remains with the kernel, which reports it again. Spare buffers are kept, so that a
-/// steady state allocates nothing.
+/// not take 16 KiB each. A turn reads ahead at most ``turnBudget`` bytes; the rest stays in the
+/// kernel, which reports it again. Spare buffers are kept, so that a steady state allocates
+/// nothing.
 ///
-/// A handle to memory of its own, so that using it on the way of every byte needs neither a
-/// reference count nor an exclusivity check. The loop destroys it.
+/// A handle to memory of its own, so that using it for every byte needs neither a reference count
+/// nor an exclusivity check. The loop destroys it.
 @safe
 struct ReadAheadPool {
     static let smallSize = 256
@@ -44,9 +44,9 @@ struct ReadAheadPool {
         unsafe state.pointee.budget = Self.turnBudget
     }
 
-    /// Receives once; the bytes, if there are any, are in `ahead` then.
+    /// Receives once, and stores any bytes in `ahead`.
     ///
-    /// - Returns: what came of it; `nil` when the turn has read ahead enough.
+    /// - Returns: the result; `nil` when the turn has read ahead enough.
     func receive(from socket: CInt, into ahead: inout ReadAhead) -> Transfer? {
         guard unsafe state.pointee.budget > 0 else { return nil }
         let buffer = unsafe state.pointee.large.take()

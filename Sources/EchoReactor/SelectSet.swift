@@ -2,17 +2,17 @@ package import EchoSockets
 package import EchoWinsock
 import Glibc
 
-/// The sockets that a thread asks about together, and those of them that the last call found ready:
-/// the `fd_set`s of `select`.
+/// The sockets that a thread waits on together, and those that the last call found ready: the
+/// `fd_set`s of `select`.
 ///
-/// Kept between calls, unlike an `fd_set`, which the call overwrites. For a loop whose method is
-/// ``LoopMethod/select``: descriptors from 1024 on are refused (PF-1). Confined to the loop's thread;
-/// not Sendable.
+/// It is kept between calls, unlike an `fd_set`, which each call overwrites. For a loop with the
+/// method ``LoopMethod/select``: descriptors of 1024 and more are refused (PF-1). Confined to the
+/// loop's thread; not Sendable.
 @safe
 package final class SelectSet {
-    /// One socket that was found ready.
+    /// A ready socket.
     package struct Ready {
-        /// Which: the handle that it was put in with.
+        /// The handle that it was inserted with.
         package let handle: SocketHandle
         private let readiness: Readiness
 
@@ -21,7 +21,7 @@ package final class SelectSet {
             self.readiness = readiness
         }
 
-        /// Whether there is something to receive, an end and an error included: `FD_ISSET` of the
+        /// Whether there is something to receive, including an end or an error: `FD_ISSET` of the
         /// set for reading (SEL-5).
         package var isReadable: Bool { readiness.contains(.read) }
 
@@ -55,16 +55,17 @@ package final class SelectSet {
         unsafe members.deallocate()
     }
 
-    /// Asks about a socket from now on, and no more about what is not named again.
+    /// Inserts a socket, or replaces what it is watched for.
     ///
-    /// The corresponding macros are `FD_SET` and `FD_CLR`. A socket that has never been connected is
-    /// neither readable nor writable, though select(2) says it is both; put it in again once it is.
+    /// The corresponding macros are `FD_SET` and `FD_CLR`. A socket that has never been connected
+    /// is neither readable nor writable, although select(2) reports both; insert it again once it
+    /// is connected.
     ///
     /// - Parameters:
-    ///   - socket: which; ``remove(_:)`` it before it is closed.
-    ///   - handle: what it is named by when it is ready.
-    ///   - reading: whether to ask for something to receive.
-    ///   - writing: whether to ask for room to send.
+    ///   - socket: the socket; ``remove(_:)`` it before it is closed.
+    ///   - handle: its name when it is ready.
+    ///   - reading: whether to wait for something to receive.
+    ///   - writing: whether to wait for room to send.
     /// - Throws: `EMFILE` if its number is too large, or that memory has run out.
     package func insert(
         _ socket: borrowing Socket,
@@ -89,7 +90,7 @@ package final class SelectSet {
         _ number: CInt,
         _ interest: Readiness
     ) throws(SystemError) -> Watch? {
-        // The one before it first: libevent is to see each descriptor once.
+        // Drop the previous watch first: libevent must see each descriptor once.
         unsafe members[Int(number)]?.watch = nil
         guard !interest.isEmpty else { return nil }
         let watch = unsafe try Watch(
@@ -104,7 +105,7 @@ package final class SelectSet {
         return watch
     }
 
-    /// Asks about a socket no more.
+    /// Removes a socket.
     ///
     /// The corresponding macro is `FD_CLR`.
     package func remove(_ socket: borrowing Socket) {
@@ -112,10 +113,10 @@ package final class SelectSet {
         unsafe members[Int(socket.number)] = nil
     }
 
-    /// Takes one of those that the last call found ready.
+    /// Takes the next socket that the last call found ready.
     package func nextReady() -> Ready? { ready.popFirst() }
 
-    /// How many of them have not been taken.
+    /// The number of ready sockets not yet taken.
     var readyCount: Int { ready.count }
 
     fileprivate func note(_ number: CInt, _ readiness: Readiness) {
@@ -132,12 +133,12 @@ extension EventLoop {
     ///
     /// The corresponding function is `select`.
     ///
-    /// With an empty set it waits as well, where Winsock fails at once (SEL-2).
+    /// With an empty set it waits, where Winsock fails at once (SEL-2).
     ///
     /// - Parameters:
-    ///   - set: a set of this loop; gives the ready ones with ``SelectSet/nextReady()``.
-    ///   - timeout: the longest wait; `nil` for ever, `.zero` only looks.
-    /// - Returns: how many are ready; 0 after the time.
+    ///   - set: a set of this loop; ``SelectSet/nextReady()`` then returns the ready ones.
+    ///   - timeout: the longest wait; `nil` means for ever, `.zero` only tests.
+    /// - Returns: how many are ready; 0 after the timeout.
     /// - Throws: `ENOTSOCK` if one has been closed without leaving the set (SEL-3).
     @discardableResult
     package func select(_ set: SelectSet, timeout: Duration?) throws(SystemError) -> Int {
@@ -151,7 +152,8 @@ extension EventLoop {
 }
 
 extension Socket {
-    // A hang-up without an end (tcp_poll in the kernel): not even an attempt to connect.
+    // A hang-up without an end (tcp_poll in the kernel) means that there was not even a connection
+    // attempt.
     fileprivate var isNeverConnected: Bool {
         let ended = CInt(POLLIN)
         return wait(for: ended, atMost: 0) & (ended | CInt(POLLHUP)) == CInt(POLLHUP)

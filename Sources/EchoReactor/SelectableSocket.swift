@@ -2,28 +2,28 @@ package import EchoSockets
 package import EchoWinsock
 
 /// What a ``NetworkSocket`` and a ``NetworkListener`` have in common: a handle, and a selection of
-/// events with the place where they are told.
+/// events with their destination.
 ///
 /// Confined to its loop's thread; not Sendable. The application keeps it alive; the loop does not.
 @safe
 package class SelectableSocket: LoopMember {
     /// The loop that watches it.
     package final let loop: EventLoop
-    /// What messages name it by: a handle of the application's own table, never the descriptor's
-    /// number (CO-1).
+    /// Its name in messages: a handle of the application's own table, never the descriptor's number
+    /// (CO-1).
     package final let handle: SocketHandle
 
-    // Properties on the way of every byte are not visible outside: they need no run-time checks.
-    // The larger ones come first, so that there are no gaps.
+    // Properties used for every byte are not visible outside, so they need no run-time checks. The
+    // larger ones come first, so that there are no gaps.
     private final var target = SelectionTarget()
     final var selection: NetworkEvents = []
-    // Told and not re-enabled yet (AS-4).
+    // Reported and not yet re-enabled (AS-4).
     final var silenced: NetworkEvents = []
-    // To be told at the end of the loop's turn, in their order (AS-9).
+    // To be reported at the end of the loop's turn, in order (AS-9).
     private final var fresh: NetworkEvents = []
-    // Told to an event object and not enumerated yet (ES-1).
+    // Reported to an event object and not yet enumerated (ES-1).
     private final var record: NetworkEvents = []
-    // Changes of the host's addresses and routes to be told once (AS-13).
+    // Changes of the host's addresses and routes to be reported once (AS-13).
     final var armed: NetworkEvents = []
     final var connectError = CompactErrno()
     final var closeError = CompactErrno()
@@ -51,8 +51,8 @@ package class SelectableSocket: LoopMember {
     /// A condition that holds already is posted again (AS-6).
     ///
     /// - Parameters:
-    ///   - events: which; none cancels.
-    ///   - queue: where to, of the same thread.
+    ///   - events: the events; an empty set cancels.
+    ///   - queue: the destination, of the same thread.
     /// - Throws: `ENOTSOCK` once closed, or what the kernel refused.
     package final func select(
         _ events: NetworkEvents,
@@ -70,8 +70,8 @@ package class SelectableSocket: LoopMember {
     /// enumerated and not re-enabled since (ES-5).
     ///
     /// - Parameters:
-    ///   - events: which; none cancels.
-    ///   - event: what to signal.
+    ///   - events: the events; an empty set cancels.
+    ///   - event: the event to signal.
     /// - Throws: `ENOTSOCK` once closed, or what the kernel refused.
     package final func select(
         _ events: NetworkEvents,
@@ -96,9 +96,9 @@ package class SelectableSocket: LoopMember {
         report(standingConditions(), now: true)
     }
 
-    /// Selects nothing any more.
+    /// Cancels the selection.
     ///
-    /// Messages that are queued stay so (AS-2).
+    /// Queued messages stay queued (AS-2).
     package final func cancelSelection() {
         guard !selection.isEmpty else { return }
         forget()
@@ -113,7 +113,7 @@ package class SelectableSocket: LoopMember {
         target = new
     }
 
-    // Discards what has not been told, or not been enumerated: it may be told anew.
+    // Discards what has not been reported or enumerated: it may be reported again.
     private final func forget() {
         if !fresh.isEmpty { loop.dropFresh(self) }
         silenced.subtract(fresh.union(record))
@@ -127,9 +127,9 @@ package class SelectableSocket: LoopMember {
     ///
     /// Enables nothing: only the matching call does (AS-4).
     ///
-    /// - Parameter event: what to reset, usually the event that was selected.
+    /// - Parameter event: the event to reset, usually the selected one.
     /// - Returns: the events and their errors.
-    /// - Throws: `ENOTSOCK` once closed; the event is not reset then.
+    /// - Throws: `ENOTSOCK` once closed; the event is then not reset.
     package final func enumerateNetworkEvents(
         resetting event: EventObject? = nil
     ) throws(SystemError) -> NetworkEventRecord {
@@ -146,7 +146,7 @@ package class SelectableSocket: LoopMember {
         )
     }
 
-    /// Takes over another socket's selection (AS-10): the connection is not news any more.
+    /// Takes over another socket's selection (AS-10), except that the connection itself is no news.
     final func inheritSelection(from other: SelectableSocket) throws(SystemError) {
         guard !other.selection.isEmpty else { return }
         isEventMode = other.isEventMode
@@ -159,8 +159,8 @@ package class SelectableSocket: LoopMember {
     /// Whether the selection signals an event object.
     final var selectsEvent: Bool { isEventMode }
 
-    /// Tells events that are selected and not silenced: at once, or at the end of the turn together
-    /// with what else the turn brings.
+    /// Reports events that are selected and not silenced: at once, or at the end of the turn
+    /// together with what else the turn brings.
     final func report(_ events: NetworkEvents, now: Bool) {
         let new = events.intersection(selection).subtracting(silenced)
         guard !new.isEmpty else { return }
@@ -207,8 +207,8 @@ package class SelectableSocket: LoopMember {
     ///
     /// The corresponding function is `closesocket`.
     ///
-    /// Queued messages stay queued, but their handle finds nothing any more (AS-2). Once is enough;
-    /// more often does nothing.
+    /// Queued messages stay queued, but their handle no longer finds anything (AS-2). Calling it
+    /// again does nothing.
     package final func close() {
         guard !isClosed else { return }
         leave()
@@ -225,12 +225,12 @@ package class SelectableSocket: LoopMember {
         armed = []
     }
 
-    // What the kinds of sockets differ in.
+    // What differs between the kinds of sockets.
 
     /// Makes the watches match the selection.
     func selectionChanged() throws(SystemError) {}
 
-    /// The conditions that hold now and that no watch will tell.
+    /// The conditions that hold now and that no watch will report.
     func standingConditions() -> NetworkEvents { [] }
 
     /// Frees the watches, then closes the descriptor.

@@ -2,8 +2,8 @@ import EchoWinsock
 
 /// Where a selection's events go.
 ///
-/// Plain bits, so that it can be used without reference counting or exclusivity checks; whoever
-/// stores it says when to ``retain()`` and ``release()``.
+/// Plain bits, so that it can be used without reference counting or exclusivity checks; its owner
+/// calls ``retain()`` and ``release()``.
 @safe
 struct SelectionTarget {
     @unsafe
@@ -30,7 +30,7 @@ struct SelectionTarget {
         unsafe kind = .event(.passUnretained(event.events), index: UInt8(event.index))
     }
 
-    /// Tells events of a socket; each has its message, in their order (AS-9).
+    /// Delivers events of a socket; each has its own message, in order (AS-9).
     @inline(__always)
     func tell(_ events: NetworkEvents, message: (NetworkEvents) -> NetworkMessage) {
         switch unsafe kind {

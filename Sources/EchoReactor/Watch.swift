@@ -4,9 +4,9 @@ import Glibc
 
 /// One libevent event: waits for a descriptor to become ready, or for time to pass.
 ///
-/// Level-triggered. Noncopyable: the event is removed and freed when its owner goes away, which
-/// must be *before* the descriptor is closed (PF-9), and before the base is freed: its owner keeps
-/// the loop alive. Confined to its loop's thread; not Sendable.
+/// Level-triggered. Noncopyable: the event is removed and freed when its owner is destroyed. This
+/// must happen *before* the descriptor is closed (PF-9) and before the base is freed, so its owner
+/// keeps the loop alive. Confined to its loop's thread; not Sendable.
 ///
 /// The callback is a C function and the context an unowned pointer, so that an event costs no
 /// retain, no release and no allocation. The context must outlive the watch: usually it is the
@@ -24,10 +24,10 @@ struct Watch: ~Copyable {
     ///
     /// - Parameters:
     ///   - base: of the loop whose thread this is.
-    ///   - descriptor: what to watch; -1 for a watch that only knows ``add(timeout:)``.
-    ///   - readiness: what to wait for.
+    ///   - descriptor: the descriptor to watch; -1 for a watch that only uses ``add(timeout:)``.
+    ///   - readiness: the readiness to wait for.
     ///   - persistent: whether it stays added after it has fired.
-    ///   - context: handed to the callback.
+    ///   - context: passed to the callback.
     ///   - callback: what runs when it fires.
     /// - Throws: `EMFILE` for a descriptor that `select(2)` cannot take (PF-1).
     init(
@@ -47,11 +47,11 @@ struct Watch: ~Copyable {
     }
 
     deinit {
-        // Also takes it out of the loop, even from within its own callback.
+        // Also removes it from the loop, even from within its own callback.
         unsafe event_free(event)
     }
 
-    /// Starts waiting; again, if it is waiting already, without effect.
+    /// Starts waiting; has no effect if it is already waiting.
     ///
     /// The corresponding C function is `event_add`. One `epoll_ctl`.
     ///
@@ -75,8 +75,8 @@ struct Watch: ~Copyable {
 
     /// Stops waiting.
     ///
-    /// Its callback does not run any more, even if it was already due. The corresponding C function
-    /// is `event_del`. One `epoll_ctl`, none if it was not waiting.
+    /// Its callback does not run, even if it was already due. The corresponding C function is
+    /// `event_del`. One `epoll_ctl`, none if it was not waiting.
     func remove() {
         unsafe event_del(event)
     }
@@ -104,10 +104,10 @@ struct Readiness: OptionSet {
 }
 
 extension timeval {
-    /// A span as libevent takes it: never negative, at most some thirty years.
+    /// A time span for libevent: never negative, at most about thirty years.
     init(spanning duration: Duration) {
         let nanoseconds = min(max(duration.nanoseconds, 0), 1_000_000_000_000_000_000)
-        // Rounded up, so that a wait is never shorter than asked for.
+        // Rounded up, so that a wait is never shorter than requested.
         let microseconds = (nanoseconds + 999) / 1000
         self.init(tv_sec: Int(microseconds / 1_000_000), tv_usec: Int(microseconds % 1_000_000))
     }

@@ -1,9 +1,9 @@
-/// Up to 64 event objects that one thread waits for together: the array that a program gives to
+/// Up to 64 event objects that one thread waits on together: the array that a program passes to
 /// `WSAWaitForMultipleEvents`.
 ///
-/// Which are signalled is one word, so that a wait and a sweep cost a few instructions however many
-/// there are. An event keeps its index until it is closed; the next one made takes the lowest free
-/// index. Confined to one thread, as the loop that waits is; not Sendable. No system calls.
+/// One word holds which are signalled, so a wait and a sweep cost a few instructions whatever their
+/// number. An event keeps its index until it is closed; a new event takes the lowest free index.
+/// Confined to one thread, like the loop that waits; not Sendable. No system calls.
 @safe
 package final class EventSet {
     @usableFromInline
@@ -37,11 +37,11 @@ package final class EventSet {
     @inlinable
     package var isEmpty: Bool { unsafe state.pointee.open == 0 }
 
-    /// Makes an event, not signalled; it stays signalled, once it is, until it is reset (ES-2).
+    /// Makes an event that is not signalled; once signalled, it stays so until it is reset (ES-2).
     ///
     /// The corresponding Winsock function is `WSACreateEvent`.
     ///
-    /// - Returns: the event; `nil` if there are 64.
+    /// - Returns: the event; `nil` if there are already 64.
     package func makeEvent() -> EventObject? {
         let index = unsafe (~state.pointee.open).trailingZeroBitCount
         guard index < Self.capacity else { return nil }
@@ -53,8 +53,8 @@ package final class EventSet {
     @inlinable
     package subscript(index: Int) -> EventObject { EventObject(events: self, index: index) }
 
-    /// The lowest index, from one on, whose event is signalled: for the sweep that a wait for the
-    /// lowest makes necessary (ES-9, PF-15).
+    /// The lowest index from a given one on whose event is signalled: for the sweep that is
+    /// necessary after a wait reports the lowest (ES-9, PF-15).
     @inlinable
     package func firstSignalled(from index: Int = 0) -> Int? {
         guard index < Self.capacity else { return nil }
@@ -84,12 +84,12 @@ extension EventSet: Sendable {}
 
 /// An event of an ``EventSet``: signalled or not.
 ///
-/// For the thread of its set. Not to be used after ``close()``: its index may be another event's. The
-/// corresponding Winsock type is `WSAEVENT`.
+/// For the thread of its set. Do not use it after ``close()``: its index may belong to another
+/// event. The corresponding Winsock type is `WSAEVENT`.
 package struct EventObject {
-    /// Where it belongs.
+    /// Its set.
     package let events: EventSet
-    /// Its index there: what a wait for it gives.
+    /// Its index in the set, which a wait returns.
     package let index: Int
 
     @inlinable
@@ -110,7 +110,7 @@ package struct EventObject {
         events.signal(index)
     }
 
-    /// Makes it not signalled.
+    /// Resets it.
     ///
     /// The corresponding Winsock function is `WSAResetEvent`.
     @inlinable
@@ -118,7 +118,7 @@ package struct EventObject {
         events.reset(index)
     }
 
-    /// Takes it out of its set.
+    /// Removes it from its set.
     ///
     /// The corresponding Winsock function is `WSACloseEvent`.
     package func close() {
@@ -126,7 +126,7 @@ package struct EventObject {
     }
 }
 
-/// How a wait ended: what `WSAWaitForMultipleEvents` returns.
+/// The result of a wait: what `WSAWaitForMultipleEvents` returns.
 package enum WaitResult: Hashable, Sendable {
     /// The event at this index is signalled, and none below it (`WSA_WAIT_EVENT_0` + index, ES-9).
     case signalled(Int)
@@ -134,6 +134,6 @@ package enum WaitResult: Hashable, Sendable {
     case routinesRan
     /// Nothing came in time (`WSA_WAIT_TIMEOUT`).
     case timedOut
-    /// There was no event to wait for (`WSA_WAIT_FAILED`, `WSA_INVALID_PARAMETER`, ES-8).
+    /// There was no event to wait on (`WSA_WAIT_FAILED`, `WSA_INVALID_PARAMETER`, ES-8).
     case noEvents
 }

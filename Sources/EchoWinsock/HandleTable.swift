@@ -1,4 +1,5 @@
-/// The objects of one thread by handle: finds one without hashing, and nothing by a stale handle.
+/// The objects of one thread, by handle: finds an object without hashing, and nothing for a stale
+/// handle.
 ///
 /// Keeps its objects alive. Confined to one thread; not Sendable.
 @safe
@@ -8,7 +9,7 @@ package final class HandleTable<Object: AnyObject> {
     struct Place {
         @usableFromInline var object: Unmanaged<Object>?
         @usableFromInline var generation: UInt32
-        // The next free place, if this one is.
+        // The next free place, if this one is free.
         @usableFromInline var nextFree: UInt32
     }
 
@@ -45,11 +46,11 @@ package final class HandleTable<Object: AnyObject> {
     /// Whether there are none.
     package var isEmpty: Bool { unsafe state.pointee.count == 0 }
 
-    /// Puts an object into a free place.
+    /// Inserts an object into a free place.
     ///
-    /// - Parameter makeObject: makes it; is given its handle.
+    /// - Parameter makeObject: makes it, given its handle.
     /// - Returns: the object.
-    /// - Throws: what `makeObject` threw; the table is as it was then.
+    /// - Throws: what `makeObject` threw; the table is then unchanged.
     @discardableResult
     package func insert<Failure: Error>(
         _ makeObject: (SocketHandle) throws(Failure) -> Object
@@ -67,7 +68,7 @@ package final class HandleTable<Object: AnyObject> {
         }
     }
 
-    /// Takes an object out; its handle finds nothing from now on.
+    /// Removes an object; its handle finds nothing from then on.
     @discardableResult
     package func remove(_ handle: SocketHandle) -> Object? {
         guard let object = unsafe reference(handle) else { return nil }
@@ -77,14 +78,14 @@ package final class HandleTable<Object: AnyObject> {
         return unsafe object.takeRetainedValue()
     }
 
-    /// The object that a handle means.
+    /// The object that a handle names.
     package subscript(handle: SocketHandle) -> Object? {
         unsafe reference(handle)?.takeUnretainedValue()
     }
 
-    /// Calls `body` with the object that a handle means, without counting a reference.
+    /// Calls `body` with the object that a handle names, without counting a reference.
     ///
-    /// `body` may take the object out only as its last act.
+    /// `body` may remove the object only as its last action.
     ///
     /// - Returns: what `body` returned; `nil` if the handle is stale.
     @inlinable
@@ -108,7 +109,7 @@ package final class HandleTable<Object: AnyObject> {
 
     /// Calls `body` with each object, in the order of their places.
     ///
-    /// `body` may take objects out and put some in.
+    /// `body` may remove and insert objects.
     package func visit(_ body: (Object) -> Void) {
         var index = 0
         while unsafe index < state.pointee.used {
@@ -149,7 +150,7 @@ package final class HandleTable<Object: AnyObject> {
         unsafe state.pointee.firstFree = slot
     }
 
-    // By half, so that little lies idle where many connections are.
+    // Grows by half, so that little is wasted with many connections.
     private func grow() {
         let (used, capacity) = unsafe (state.pointee.used, state.pointee.capacity)
         let larger = max(8, capacity + capacity / 2)

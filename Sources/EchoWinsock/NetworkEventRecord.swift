@@ -1,6 +1,6 @@
 package import EchoSockets
 
-/// What has happened to a socket since the last look: the `WSANETWORKEVENTS` of Winsock.
+/// What has happened to a socket since the last enumeration: Winsock's `WSANETWORKEVENTS`.
 package struct NetworkEventRecord: Hashable, Sendable {
     /// The events; only ones that were selected.
     package let events: NetworkEvents

@@ -39,7 +39,7 @@ package struct NetworkEvents: OptionSet, Hashable, Sendable {
     @inlinable package static var qos: NetworkEvents { NetworkEvents(rawValue: 0x40) }
     /// `FD_GROUP_QOS`: reserved by Winsock.
     ///
-    /// Never raised, neither there nor here.
+    /// Never raised, there or here.
     @inlinable package static var groupQoS: NetworkEvents { NetworkEvents(rawValue: 0x80) }
     /// `FD_ROUTING_INTERFACE_CHANGE`: routes have changed.
     ///

@@ -1,7 +1,6 @@
-/// First in, first out, in a ring of memory that grows as needed and never shrinks.
+/// A first-in, first-out queue in a ring of memory that grows as needed and never shrinks.
 ///
-/// Costs a few instructions for each element, and no allocation in a steady state. Noncopyable; a
-/// value of its owner's.
+/// Costs a few instructions for each element, and no allocation in a steady state. Noncopyable.
 @safe
 package struct Ring<Element>: ~Copyable {
     // A power of two.
@@ -35,7 +34,7 @@ package struct Ring<Element>: ~Copyable {
     @inlinable
     package var isEmpty: Bool { length == 0 }
 
-    /// Puts an element at the end.
+    /// Appends an element.
     @inlinable
     package mutating func append(_ element: Element) {
         if length == capacity { grow() }
@@ -43,7 +42,7 @@ package struct Ring<Element>: ~Copyable {
         length += 1
     }
 
-    /// Takes the first element.
+    /// Removes the first element.
     @inlinable
     package mutating func popFirst() -> Element? {
         guard length > 0 else { return nil }

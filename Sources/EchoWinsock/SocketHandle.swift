@@ -1,8 +1,8 @@
-/// A socket as a program names it: a slot of a table, and which of that slot's successive sockets is
-/// meant.
+/// A program's name for a socket: a slot of a table, and which of that slot's successive sockets it
+/// is.
 ///
-/// Never a descriptor's number. Once the socket is closed its handle names nothing for ever: each use
-/// fails with `ENOTSOCK` (CO-1, PF-9). The corresponding Winsock type is `SOCKET`.
+/// It is never a descriptor's number. Once the socket is closed, its handle never names anything
+/// again: each use fails with `ENOTSOCK` (CO-1, PF-9). The corresponding Winsock type is `SOCKET`.
 package struct SocketHandle: Hashable, Sendable {
     /// The slot.
     package let slot: UInt32

@@ -3,7 +3,7 @@ import EchoSockets
 import EchoWinsock
 import Glibc
 
-/// A thread whose sockets tell of network events, by message or by event object.
+/// A thread whose sockets report network events, by message or by event object.
 class NetworkWorker {
     let loop: EventLoop
     final let core: WorkerCore<NetworkConnection>
@@ -17,7 +17,7 @@ class NetworkWorker {
     ///
     /// - Parameters:
     ///   - arrival: the connection.
-    ///   - select: selects events of the socket.
+    ///   - select: selects the socket's events.
     /// - Returns: whether it is served.
     @discardableResult
     final func begin(
@@ -45,17 +45,17 @@ class NetworkWorker {
         }
     }
 
-    /// Lets a connection go that has closed.
+    /// Releases a closed connection.
     func leave(_ connection: NetworkConnection) {
         core.remove(connection)
     }
 }
 
-/// A connection of a ``NetworkWorker``: what it does when its socket tells of an event.
+/// A connection of a ``NetworkWorker``: its reactions to its socket's events.
 final class NetworkConnection: Connection {
     /// The socket.
     let socket: NetworkSocket
-    // Both keep each other alive as long as the connection is open.
+    // They keep each other alive while the connection is open.
     private let worker: NetworkWorker
 
     init(_ peer: Peer, _ socket: NetworkSocket, _ worker: NetworkWorker) {
@@ -64,13 +64,13 @@ final class NetworkConnection: Connection {
         super.init(peer: peer, at: .coarse)
     }
 
-    /// Whether it has closed: its worker is to let it go.
+    /// Whether it has closed, so that its worker releases it.
     var isClosed: Bool { demand == .close }
 
     /// Bytes can be received (`FD_READ`).
     ///
-    /// Above the high-water mark they stay where they are. The event is not told again until they
-    /// are received, when there is room again (AS-4).
+    /// Above the high-water mark they stay where they are. The event is not reported again until
+    /// they are received, when there is room again (AS-4).
     func readable() {
         guard demand.contains(.receive) else { return }
         worker.core.state.refreshTime()
@@ -107,7 +107,7 @@ final class NetworkConnection: Connection {
         demand = wanted.subtracting(.shutdownSend)
         if wanted.contains(.close) { return close() }
         if wanted.contains(.shutdownSend) { socket.shutdown(.sending) }
-        // Receiving re-enables the event that was told meanwhile and ignored (AS-4).
+        // Receiving re-enables the event that was reported meanwhile and ignored (AS-4).
         if wanted.contains(.receive), !before.contains(.receive) { readable() }
     }
 

@@ -13,12 +13,12 @@ import EchoReactor
 import EchoSockets
 import EchoWinsock
 
-/// The async-select model (`WSAAsyncSelect`): readiness becomes messages in a queue, and one
-/// thread takes them out one by one and hands them to one procedure.
+/// The async-select model (`WSAAsyncSelect`): readiness becomes messages in a queue, and one thread
+/// takes them one by one and passes them to one procedure.
 ///
-/// As in Winsock, a message says which socket, which event and which error; the next message of a
-/// kind comes only after the call that re-enables it (AS-4). The procedure reads before it closes
-/// (SB-10), never closes the listener for a client's sake (SB-9), and finds nothing when a message
+/// As in Winsock, a message names the socket, the event and the error; the next message of a kind
+/// comes only after the call that re-enables it (AS-4). The procedure reads before it closes
+/// (SB-10), never closes the listener because of a client (SB-9), and finds nothing when a message
 /// comes too late (AS-2, SB-8).
 final class AsyncSelectModel: ServingModel {
     private let inbox: WorkerInbox
@@ -51,7 +51,7 @@ final class AsyncSelectModel: ServingModel {
 /// Winsock program.
 private final class AsyncSelectWindow: NetworkWorker {
     private let pump: MessagePump
-    // By the slot of the listener's handle.
+    // Indexed by the slot of the listener's handle.
     private var acceptors: [MessageAcceptor] = []
     private var timer: LoopTimer?
     private var isDraining = false
@@ -72,7 +72,7 @@ private final class AsyncSelectWindow: NetworkWorker {
                 try MessageAcceptor(socket, handle, context, pump) { [unowned self] in
                     begin($0)
                 } resumed: { [unowned self] in
-                    // The last thing a shutdown waits for may be that a queue is found empty.
+                    // A shutdown may still wait for a queue to be found empty.
                     keepHouse()
                 }
             )
@@ -121,8 +121,8 @@ private final class AsyncSelectWindow: NetworkWorker {
         core.settle()
     }
 
-    // What other threads have sent, the order to drain; or that a connection has ended, which may
-    // end a pause.
+    // Messages from other threads, the order to drain, or the end of a connection, which may end a
+    // pause.
     private func takeOrders() {
         _ = core.takeMessages()
         if core.isDraining, !isDraining {

@@ -3,7 +3,7 @@ import EchoSockets
 import EchoWinsock
 import Glibc
 
-/// Accepts connections of one listening socket on a message loop: once for each accept message, and
+/// Accepts connections of one listening socket on a message loop: one for each accept message, and
 /// again when a pause is over.
 ///
 /// Confined to the loop's thread.
@@ -18,12 +18,12 @@ final class MessageAcceptor {
     /// Takes over a listening socket.
     ///
     /// - Parameters:
-    ///   - socket: where connections come from.
-    ///   - handle: what its messages carry.
+    ///   - socket: the listening socket.
+    ///   - handle: its name in messages.
     ///   - context: limits, counts and log.
-    ///   - pump: gets the messages.
+    ///   - pump: receives the messages.
     ///   - serve: takes over an admitted connection.
-    ///   - resumed: told when it has gone on after a pause; it may have closed.
+    ///   - resumed: called when it has continued after a pause; it may have closed.
     /// - Throws: `SystemError`.
     init(
         _ socket: ListeningSocket,
@@ -49,7 +49,7 @@ final class MessageAcceptor {
     /// A connection is queued, or was when the message was posted.
     func accept() {
         guard !isPaused else { return }
-        // One for one message: accepting enables the next (AS-11).
+        // One connection per message: accepting enables the next (AS-11).
         repeat {
             switch source.next() {
             case .serve(let accepted): serve(accepted)
@@ -67,7 +67,7 @@ final class MessageAcceptor {
         try? retry?.schedule(after: max(moment - .now, .milliseconds(1)))
     }
 
-    // Without a watch there would be no message ever again.
+    // Without a watch there would never be another message.
     private func keepWatching() {
         guard !port.listener.isWatched else { return }
         pause(until: source.ranShort(Errno(rawValue: ENOMEM)))
@@ -87,8 +87,8 @@ final class MessageAcceptor {
         keepWatching()
     }
 
-    /// Asks for one message when the addresses of the host change, if the socket stands for all
-    /// of them (AS-13).
+    /// Requests one message when the host's addresses change, if the socket listens on all of them
+    /// (AS-13).
     func watchAddresses() {
         if port.address.isWildcard { try? port.listener.armAddressListChange() }
     }
@@ -122,7 +122,7 @@ private final class ListeningPort: ConnectionSource {
         listener = try NetworkListener(loop, adopting: taken, as: handle)
     }
 
-    /// A socket that stands for all addresses wants to know when those change.
+    /// A socket on all addresses needs to know when those change.
     var selection: NetworkEvents {
         address.isWildcard ? [.accept, .addressListChange] : .accept
     }

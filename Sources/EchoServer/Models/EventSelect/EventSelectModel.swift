@@ -15,10 +15,10 @@ import EchoWinsock
 import Glibc
 
 /// The event-select model (`WSAEventSelect`): every socket has an event object that its network
-/// events signal; groups of up to 64 are waited on together, by a worker each.
+/// events signal; a worker waits on each group of up to 64.
 ///
 /// As in Winsock, a wait takes at most 64 events (ES-8) and names the lowest that is signalled, so
-/// the worker looks at all the others before it waits again (ES-9, PF-15). An empty group waits
+/// the worker checks all the others before it waits again (ES-9, PF-15). An empty group waits
 /// without spinning (PF-14), and a connection that one event has closed is not closed again by the
 /// next (SB-8).
 final class EventSelectModel: ServingModel {
@@ -54,13 +54,12 @@ final class EventSelectModel: ServingModel {
     }
 }
 
-/// The thread of one group: an array of connections and an array of events, side by side, and a
-/// wait for any of them.
+/// The thread of one group: parallel arrays of connections and events, and a wait for any of them.
 private final class EventSelectWorker: NetworkWorker, GroupWorker {
     static let capacity = EventSet.capacity
 
     private let events = EventSet()
-    // By the index of the event.
+    // Indexed by the event's index.
     private var clients = [SocketHandle](repeating: .none, count: capacity)
 
     var inbox: WorkerInbox { core.inbox }
@@ -80,7 +79,7 @@ private final class EventSelectWorker: NetworkWorker, GroupWorker {
             switch loop.wait(for: events, timeout: core.wait, alertable: true) {
             case .signalled(let first): sweep(from: first)
             case .routinesRan, .timedOut: break
-            // An error at once, in Winsock as here: the textbook's loop spins on it (ES-8).
+            // Fails at once, in Winsock as here: the textbook's loop spins on it (ES-8).
             case .noEvents: loop.turn(waitingAtMost: core.wait)
             }
             core.housekeep()
@@ -100,7 +99,7 @@ private final class EventSelectWorker: NetworkWorker, GroupWorker {
         if !isServed { event.close() }
     }
 
-    // The wait names the lowest alone.
+    // The wait reports only the lowest one.
     private func sweep(from first: Int) {
         var next: Int? = first
         while let index = next {

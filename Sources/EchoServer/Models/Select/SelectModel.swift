@@ -8,17 +8,17 @@
 //         if FD_ISSET(client, &writable): send the rest
 //         if it has ended: FD_CLR(client, ...), closesocket(client)
 //
-// Here the set is kept between calls, and says itself which members are ready.
+// Here the set is kept between calls, and returns the members that are ready.
 
 import EchoReactor
 import EchoSockets
 import EchoWinsock
 
-/// The select model: one thread accepts, and one worker asks `select(2)` which of its sockets are
-/// ready, through libevent's `select` method.
+/// The select model: one thread accepts, and one worker calls `select(2)`, through libevent's
+/// `select` method, to find the sockets that are ready.
 ///
 /// As in the textbook, connections are accepted conditionally: an `fd_set` holds descriptors below
-/// `FD_SETSIZE`, and a socket beyond is reset before libevent sees it (PF-1). Unlike in the
+/// `FD_SETSIZE`, and a socket beyond that is reset before libevent sees it (PF-1). Unlike in the
 /// textbook, an empty set waits without spinning (SEL-2), the sockets are not in an array that two
 /// threads change (SB-6), and nothing is written past a buffer (SB-2, SB-3).
 final class SelectModel: ServingModel {
@@ -87,7 +87,7 @@ private final class SelectWorker {
             for arrival in core.takeMessages() { begin(arrival) }
         }
         while !core.isDone {
-            // Fails only if a member was closed (SEL-3): each leaves the set before it is.
+            // Fails only if a member was closed (SEL-3), and each leaves the set before that.
             _ = try? loop.select(set, timeout: core.wait)
             while let ready = set.nextReady() {
                 core.connections.with(ready.handle) { serve($0, ready) }
@@ -115,7 +115,7 @@ private final class SelectWorker {
 
 /// A socket in the worker's set.
 private final class SelectConnection: SocketConnection {
-    // Both keep each other alive as long as the connection is open.
+    // They keep each other alive while the connection is open.
     private let worker: SelectWorker
 
     init(_ peer: Peer, _ socket: consuming Socket, _ worker: SelectWorker) {
@@ -123,7 +123,7 @@ private final class SelectConnection: SocketConnection {
         super.init(peer, socket, at: .coarse)
     }
 
-    /// Has the set ask for what is demanded.
+    /// Makes the set wait for what is demanded.
     func joinSet() {
         do throws(SystemError) {
             try withSocket { (socket) throws(SystemError) in
@@ -150,7 +150,8 @@ private final class SelectConnection: SocketConnection {
         if demand != before { joinSet() }
     }
 
-    // Out of the set before the descriptor goes: its number may be another's at once (PF-9).
+    // Removed from the set before the descriptor is closed: its number may be reused at once
+    // (PF-9).
     private func close() {
         withSocket { worker.set.remove($0) }
         closeSocket()
