@@ -11,15 +11,15 @@ extension EchoServer {
     /// - Parameter limit: how long to wait for the answers; a year at most.
     /// - Returns: whether all answered in time; `false` if the server does not serve.
     public func isResponsive(within limit: Duration = .seconds(1)) async -> Bool {
-        guard let model = servingModel else { return false }
-        let outcome = FirstOutcome()
+        guard let model = run.model else { return false }
+        let outcome = Outcome<Bool>()
         let timer = Task {
             try? await Task.sleep(for: min(limit, .seconds(365 * 86_400)))
             outcome.settle(false)
         }
         defer { timer.cancel() }
         return await withCheckedContinuation { continuation in
-            outcome.await(continuation)
+            outcome.whenSettled { continuation.resume(returning: $0) }
             let heartbeat = Heartbeat { outcome.settle(true) }
             model.probe(heartbeat)
             heartbeat.answer()
@@ -35,7 +35,7 @@ extension EchoServer {
     ///   thread; never called if a loop hangs.
     /// - Returns: whether the server serves; if not, `completion` is not called.
     package func askLoops(completion: @escaping @Sendable () -> Void) -> Bool {
-        guard let model = servingModel else { return false }
+        guard let model = run.model else { return false }
         let heartbeat = Heartbeat(completion: completion)
         model.probe(heartbeat)
         heartbeat.answer()
@@ -50,7 +50,7 @@ extension EchoServer {
     ///
     /// - Returns: the names; `nil` if the server does not serve.
     package func hangingLoops(within limit: Duration) -> [String]? {
-        guard let model = servingModel else { return nil }
+        guard let model = run.model else { return nil }
         let answered = Gate()
         let heartbeat = Heartbeat { answered.open() }
         model.probe(heartbeat)
@@ -59,7 +59,7 @@ extension EchoServer {
     }
 
     /// How often a connection has been accepted, turned away or ended.
-    package var connectionChanges: UInt64 { context.admission.changes }
+    package var connectionChanges: UInt64 { run.context.admission.changes }
 
     /// Calls a body once when ``connectionChanges`` differs from a value; at once if it already
     /// does.
@@ -73,6 +73,6 @@ extension EchoServer {
         from changes: UInt64,
         _ body: @escaping @Sendable () -> Void
     ) {
-        context.admission.onChange(from: changes, body)
+        run.context.admission.onChange(from: changes, body)
     }
 }

@@ -15,7 +15,7 @@ extension EchoServer: Service {
     ///   already, and ``Failure/Code/alreadyShutDown`` after a shutdown.
     public func run() async throws(Failure) {
         let attempt = StartAttempt()
-        let starts = try lifecycle.withLock { lifecycle throws(Failure) in
+        let starts = try run.lifecycle.withLock { lifecycle throws(Failure) in
             try lifecycle.beginRun(attempt)
         }
         let failure = await withTaskCancellationHandler {
@@ -31,5 +31,29 @@ extension EchoServer: Service {
         }
         // A shutdown during the start is like any other.
         if let failure, failure.code != .alreadyShutDown { throw failure }
+    }
+    // Looking up names, and waiting for threads, blocks: a thread of its own does it.
+    private func startOnThread(_ attempt: StartAttempt) async -> Failure? {
+        let run = run
+        return await withCheckedContinuation { continuation in
+            do throws(SystemError) {
+                try Thread(name: "start") {
+                    do throws(Failure) {
+                        _ = try run.start(attempt)
+                        continuation.resume(returning: nil)
+                    } catch {
+                        continuation.resume(returning: error)
+                    }
+                }.detach()
+            } catch {
+                for waiter in run.lifecycle.withLock({ $0.startFailed() }) { waiter() }
+                let failure = Failure(
+                    .system,
+                    "cannot start the server: \(error)",
+                    errno: error.errno
+                )
+                continuation.resume(returning: failure)
+            }
+        }
     }
 }

@@ -17,7 +17,7 @@ extension EchoServer {
     ///   and then to drain for ``Configuration/drainTimeout``.
     public func shutdown(drainingFor timeout: Duration? = nil) async {
         await withCheckedContinuation { continuation in
-            beginShutdown(plan(timeout)) { continuation.resume() }
+            run.beginShutdown(plan(timeout)) { continuation.resume() }
         }
     }
 
@@ -31,7 +31,7 @@ extension EchoServer {
     @available(*, noasync, message: "use shutdown(drainingFor:) in a task")
     public func shutdownAndWait(drainingFor timeout: Duration? = nil) {
         let ended = Gate()
-        beginShutdown(plan(timeout)) { ended.open() }
+        run.beginShutdown(plan(timeout)) { ended.open() }
         ended.wait()
     }
 
@@ -46,70 +46,19 @@ extension EchoServer {
 
     /// Begins to shut down as configured.
     func beginShutdown() {
-        beginShutdown(plan(nil)) {}
+        run.beginShutdown(plan(nil))
     }
 
     /// Begins to drain as configured, without the delay.
     func beginDraining() {
-        beginShutdown(plan(configuration.drainTimeout)) {}
+        run.beginShutdown(plan(configuration.drainTimeout))
     }
 
     /// Waits until the server has ended for any reason; returns at once if it does not serve.
     func waitUntilStopped() async {
         await withCheckedContinuation { continuation in
-            let waits = lifecycle.withLock { $0.wait { continuation.resume() } }
+            let waits = run.lifecycle.withLock { $0.wait { continuation.resume() } }
             if !waits { continuation.resume() }
         }
-    }
-
-    /// Begins to shut down, or brings forward the end of a shutdown in progress.
-    ///
-    /// - Parameters:
-    ///   - plan: the steps and their times.
-    ///   - completion: called when everything is closed, on any thread.
-    private func beginShutdown(_ plan: ShutdownPlan, completion: @escaping @Sendable () -> Void) {
-        switch lifecycle.withLock({ $0.shutDown(plan, completion) }) {
-        case .complete: completion()
-        case .wait: break
-        case .abandon(let attempt): attempt.abandon()
-        case .endLeave(let gate): gate.open()
-        case .hasten(let model): model.drain(plan.drain)
-        case .drain(let model):
-            drain(model, plan.drain)
-            onThread { [self] in end(model) }
-        case .leave(let model, let gate):
-            let moment = plan.servesUntil ?? .now
-            context.log.leaving(statistics.active, delay: moment - .now)
-            onThread { [self] in
-                gate.wait(until: moment)
-                if let plan = lifecycle.withLock({ $0.endLeave() }) { drain(model, plan) }
-                end(model)
-            }
-        }
-    }
-
-    // Waiting blocks, so a separate thread does it; if none can be started, this one must.
-    private func onThread(_ body: @escaping @Sendable () -> Void) {
-        do {
-            try Thread(name: "shutdown", body).detach()
-        } catch {
-            body()
-        }
-    }
-
-    /// Makes the model drain, and logs it.
-    func drain(_ model: any ServingModel, _ plan: DrainPlan) {
-        context.log.draining(statistics.active, timeout: plan.timeout)
-        model.drain(plan)
-        // Another thread may have brought the end forward before that, without effect.
-        if let latest = lifecycle.withLock({ $0.drainPlan }), latest != plan { model.drain(latest) }
-    }
-
-    /// Waits until the model has ended; everything is closed then.
-    func end(_ model: any ServingModel) {
-        model.join()
-        reporter.withLock { $0.take() }?.stop()
-        context.log.stopped(context.statistics)
-        for waiter in lifecycle.withLock({ $0.finish() }) { waiter() }
     }
 }

@@ -1,61 +1,100 @@
+public import CoreMetrics
 import EchoSockets
-import Glibc
+public import Logging
 
 extension EchoServer {
-    /// Starts, with an attempt that the lifecycle has registered.
+    /// Creates a server; nothing is opened yet.
     ///
-    /// Nothing is locked meanwhile: all members of the server stay usable.
-    ///
-    /// - Throws: the reason why it does not serve; nothing stays open then.
-    func start(_ attempt: StartAttempt) throws(Failure) -> [Endpoint] {
-        let (model, sockets): (any ServingModel, [ListeningSocket])
-        do throws(Failure) {
-            try openLog()
-            let addresses = try attempt.addresses(of: configuration.listen.map(\.value))
-            let reporter = try makeReporter()
-            self.reporter.withLock { $0 = reporter }
-            (model, sockets) = try makeModel(addresses)
-        } catch {
-            reporter.withLock { $0.take() }?.stop()
-            for waiter in lifecycle.withLock({ $0.startFailed() }) { waiter() }
-            throw error
-        }
-        for socket in configuration.inherited { socket.handOver() }
-        for socket in sockets { context.log.started(socket, model: configuration.model) }
-        let addresses = sockets.map(\.address)
-        if let plan = lifecycle.withLock({ $0.started(model, addresses) }) {
-            // Clients may have connected meanwhile, and are served.
-            drain(model, plan)
-            end(model)
-            throw StartAttempt.abandoned
-        }
-        return addresses.map { Endpoint($0) }
+    /// - Parameters:
+    ///   - configuration: all settings.
+    ///   - logger: where the server logs what an operator should know. Without one it is silent.
+    ///     Its level is read here. Its handler is called on a separate thread, and may be slow: no
+    ///     thread that serves, accepts or shuts down waits for it. Lines that it does not take in
+    ///     time are dropped and counted, and ``shutdown(drainingFor:)`` gives it a second at the
+    ///     end.
+    ///   - metricsFactory: the metrics backend that receives every ``Metric`` while the server
+    ///     runs. By default, the current one of `MetricsSystem`.
+    /// - Throws: ``Failure`` if a setting is out of range.
+    public convenience init(
+        configuration: Configuration = Configuration(),
+        logger: Logger? = nil,
+        metricsFactory: (any MetricsFactory)? = nil
+    ) throws(Failure) {
+        try self.init(
+            configuration: configuration,
+            logger: logger,
+            metricsFactory: metricsFactory,
+            servedBy: configuration.model.implementation
+        )
     }
 
-    /// The same on a separate thread, for a task: looking up names and waiting for threads both
-    /// block.
+    /// Creates a server that serves with any implementation of a model, whatever model the
+    /// configuration names.
+    convenience init(
+        configuration: Configuration,
+        logger: Logger?,
+        metricsFactory: (any MetricsFactory)? = nil,
+        servedBy implementation: any ServingModel.Type
+    ) throws(Failure) {
+        try configuration.validate()
+        let logger = logger ?? Logger(label: "EchoServer") { _ in SwiftLogNoOpLogHandler() }
+        self.init(
+            runtime: ServerRun(
+                ServingContext(configuration, logger: logger),
+                servedBy: implementation,
+                metricsFactory ?? MetricsSystem.factory
+            )
+        )
+    }
+
+    /// What does the work.
+    var run: ServerRun {
+        // The initialiser above creates every server.
+        unsafe unsafeDowncast(runtime, to: ServerRun.self)
+    }
+
+    /// The settings that the server was created with.
+    public var configuration: Configuration { run.context.configuration }
+
+    /// Counts since the server was started.
     ///
-    /// - Returns: the reason why it does not serve; `nil` if it does.
-    func startOnThread(_ attempt: StartAttempt) async -> Failure? {
-        await withCheckedContinuation { continuation in
-            do throws(SystemError) {
-                try Thread(name: "start") { [self] in
-                    do throws(Failure) {
-                        _ = try start(attempt)
-                        continuation.resume(returning: nil)
-                    } catch {
-                        continuation.resume(returning: error)
-                    }
-                }.detach()
-            } catch {
-                for waiter in lifecycle.withLock({ $0.startFailed() }) { waiter() }
-                let failure = Failure(
-                    .system,
-                    "cannot start the server: \(error)",
-                    errno: error.errno
-                )
-                continuation.resume(returning: failure)
-            }
+    /// Holds a lock only briefly.
+    public var statistics: Statistics { run.context.statistics }
+
+    /// Opens the endpoints and begins to serve; returns once connections are accepted.
+    ///
+    /// Blocks while host names are looked up; ``run()`` does this on another thread. A shutdown
+    /// meanwhile ends the start.
+    ///
+    /// - Returns: the addresses that the server listens on, with ports resolved: the inherited
+    ///   ones, then the others in the order configured. An address that this machine does not have
+    ///   is skipped, with a line in the log, if its endpoint has others as well.
+    /// - Throws: ``Failure`` that names the endpoint and the reason; nothing stays open then, and
+    ///   the server can be started again. ``Failure/Code/alreadyStarted`` the second time;
+    ///   ``Failure/Code/alreadyShutDown`` after a shutdown, including one that came meanwhile.
+    @discardableResult
+    public func start() throws(Failure) -> [Endpoint] {
+        let attempt = StartAttempt()
+        try run.lifecycle.withLock { lifecycle throws(Failure) in
+            try lifecycle.beginStart(attempt)
+        }
+        return try run.start(attempt).map { Endpoint($0) }
+    }
+
+    /// The addresses that the server listens on, with ports resolved; empty before ``start()`` has
+    /// returned and once the server drains.
+    public var endpoints: [Endpoint] {
+        run.lifecycle.withLock { $0.addresses }.map { Endpoint($0) }
+    }
+
+    /// Whether the server wants new connections: from the start until it is asked to shut down.
+    ///
+    /// For a readiness probe. During ``Configuration/shutdownDelay`` it is `false` although
+    /// connections are still accepted: load balancers need time to notice.
+    public var isReady: Bool {
+        run.lifecycle.withLock { lifecycle in
+            guard case .running = lifecycle.phase else { return false }
+            return true
         }
     }
 
@@ -63,63 +102,14 @@ extension EchoServer {
     ///
     /// Returns at once.
     package func abandonStart() {
-        let attempt = lifecycle.withLock { lifecycle -> StartAttempt? in
-            switch lifecycle.phase {
-            case .initial, .starting:
-                let plan = ShutdownPlan(drainingFor: .zero)
-                guard case .abandon(let attempt) = lifecycle.shutDown(plan, {}) else { return nil }
-                return attempt
-            default: return nil
-            }
-        }
-        attempt?.abandon()
+        run.abandonStart()
     }
+}
 
-    private func openLog() throws(Failure) {
-        do throws(SystemError) {
-            try context.log.open()
-        } catch {
-            throw Failure(.system, "cannot start the log: \(error)", errno: error.errno)
-        }
-    }
-
-    private func makeReporter() throws(Failure) -> MetricsReporter? {
-        do throws(SystemError) {
-            return try MetricsReporter(metricsFactory, context)
-        } catch {
-            throw Failure(.system, "cannot report metrics: \(error)", errno: error.errno)
-        }
-    }
-
-    private func makeModel(
-        _ addresses: [[SocketAddress]]
-    ) throws(Failure) -> (any ServingModel, [ListeningSocket]) {
-        guard let type = configuration.model.implementation else {
-            let name = configuration.model.rawValue
-            throw Failure(.modelUnavailable, "the model \(name) is not available in this build")
-        }
-        let sockets = try ListenerSet.open(configuration, addresses, context.log)
-        do {
-            guard context.hasMemoryToStart else {
-                throw SystemError(call: "mmap", errno: Errno(rawValue: ENOMEM))
-            }
-            let model = try type.init(context, sockets)
-            do {
-                try model.start()
-            } catch {
-                model.drain(.immediate)
-                model.join()
-                throw error
-            }
-            return (model, sockets)
-        } catch {
-            for socket in sockets { socket.close() }
-            let name = configuration.model.rawValue
-            throw Failure(
-                .system,
-                "cannot start the model \(name): \(error)",
-                errno: (error as? SystemError)?.errno
-            )
-        }
+extension EchoServer: CustomStringConvertible {
+    /// The model, and where it listens, for example `EchoServer(select on 127.0.0.1:5150)`.
+    public var description: String {
+        let places = endpoints.map(\.description).joined(separator: ", ")
+        return "EchoServer(\(configuration.model)" + (places.isEmpty ? ")" : " on \(places))")
     }
 }

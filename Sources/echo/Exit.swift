@@ -48,7 +48,7 @@ enum Exit {
     private static func code(for code: EchoServer.Failure.Code) -> Int32 {
         switch code {
         case .invalidEndpoint, .invalidConfiguration: usage
-        case .addressInUse, .addressUnavailable, .unknownHost, .modelUnavailable, .unusableSocket:
+        case .addressInUse, .addressUnavailable, .unknownHost, .unusableSocket:
             unavailable
         case .permissionDenied: permission
         default: system

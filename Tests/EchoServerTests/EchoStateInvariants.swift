@@ -81,10 +81,10 @@ struct RulesCheck {
         }
     }
 
-    private var expectedCause: CloseCause {
+    private var expectedCause: EchoServer.CloseReason {
         if let ending = before.ending { return ending }
         switch event {
-        case .failed(let errno): return CloseCause(errno)
+        case .failed(let errno): return EchoServer.CloseReason(errno)
         case .abort: return .aborted
         case .tick, .drain: return .idleTimeout
         case .received, .sent, .endOfInput, .ready, .finish:

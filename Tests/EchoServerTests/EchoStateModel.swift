@@ -25,7 +25,7 @@ struct RulesNode {
     var hasInputEnded = false
     var isFinishing = false
     /// How it was when our end of stream was sent.
-    var ending: CloseCause?
+    var ending: EchoServer.CloseReason?
     var isClosed: Bool { demand == .close }
     var owed: Int { received - sent }
 
@@ -36,7 +36,7 @@ struct RulesNode {
     var key: [Int64] {
         var words = [
             Int64(received), Int64(sent), Int64(demand.rawValue), (now - progress).nanoseconds,
-            Int64(ending?.rawValue ?? 255),
+            Int64(ending.flatMap { EchoServer.CloseReason.allCases.firstIndex(of: $0) } ?? 255),
         ]
         for flag in [isPaused, isDraining, hasInputEnded, isFinishing] {
             words.append(flag ? 1 : 0)

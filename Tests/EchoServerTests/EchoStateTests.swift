@@ -142,13 +142,13 @@ struct EchoStateTests {
     @Test(
         arguments: RulesStation.allCases,
         [
-            (ECONNRESET, CloseCause.reset), (ECONNABORTED, .reset), (EPIPE, .reset),
+            (ECONNRESET, EchoServer.CloseReason.reset), (ECONNABORTED, .reset), (EPIPE, .reset),
             (ETIMEDOUT, .peerLost), (EHOSTUNREACH, .peerLost), (ENOBUFS, .failed),
         ]
     )
     func `rule 4: a failure closes, counted by cause; after our end of stream it is no failure`(
         _ station: RulesStation,
-        _ failure: (errno: CInt, cause: CloseCause)
+        _ failure: (errno: CInt, cause: EchoServer.CloseReason)
     ) {
         var probe = station.probe
         #expect(probe.feed(.failed(Errno(rawValue: failure.errno))) == .close)

@@ -148,7 +148,7 @@ func usesEndpoint() throws {
 func usesFailure(_ failure: EchoServer.Failure) {
     let codes: Set<EchoServer.Failure.Code> = [
         .invalidEndpoint, .invalidConfiguration, .unknownHost, .addressInUse, .addressUnavailable,
-        .permissionDenied, .modelUnavailable, .alreadyStarted, .alreadyShutDown, .system,
+        .permissionDenied, .alreadyStarted, .alreadyShutDown, .system,
     ]
     _ = codes.contains(failure.code)
     let number: Int32? = failure.errorNumber

@@ -144,10 +144,13 @@ struct ReadinessEchoTests {
         #expect(probe.state.resetsOnClose)
     }
 
-    @Test(arguments: 0...8, [(ETIMEDOUT, .peerLost), (EIO, .failed)] as [(CInt, CloseCause)])
+    @Test(
+        arguments: 0...8,
+        [(ETIMEDOUT, .peerLost), (EIO, .failed)] as [(CInt, EchoServer.CloseReason)]
+    )
     func `rule 4, SB-2: a receive that fails after so many bytes closes`(
         _ count: Int,
-        _ failure: (errno: CInt, cause: CloseCause)
+        _ failure: (errno: CInt, cause: EchoServer.CloseReason)
     ) {
         let errno = Errno(rawValue: failure.errno)
         let arrivals: [ScriptedStream.Arrival] = count > 0 ? [.bytes(payload(count))] : []

@@ -1,8 +1,16 @@
-import EchoServer
 import EchoSockets
 import EchoTestSupport
 import Logging
 import Testing
+
+@testable import EchoServer
+
+/// Lets the tests of all models run with one that the library does not have.
+enum ServedBy {
+    /// What servers of ``withServer(_:_:logger:sourceLocation:_:)`` serve with, in place of the model
+    /// they are asked for.
+    @TaskLocal static var implementation: (any ServingModel.Type)?
+}
 
 /// Runs a server on a free port of 127.0.0.1 while `body` runs, shuts it down, and checks what must
 /// hold of every server at its end.
@@ -28,7 +36,11 @@ func withServer<Result: Sendable>(
         listen: [.tcp("127.0.0.1", port: 0)]
     )
     configure(&configuration)
-    let server = try EchoServer(configuration: configuration, logger: logger)
+    let server = try EchoServer(
+        configuration: configuration,
+        logger: logger,
+        servedBy: ServedBy.implementation ?? model.implementation
+    )
     let endpoints = try server.start()
     let result: Swift.Result<Result, any Error>
     do {

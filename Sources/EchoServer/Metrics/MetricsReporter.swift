@@ -25,10 +25,10 @@ final class MetricsReporter: Sendable {
     /// - Parameters:
     ///   - factory: the backend.
     ///   - context: the server's context, with the counts.
-    /// - Throws: if no descriptor or thread is available.
+    /// - Throws: `EAGAIN` when the system allows no further thread.
     init?(_ factory: any MetricsFactory, _ context: ServingContext) throws(SystemError) {
         guard !(factory is NOOPMetricsHandler) else { return nil }
-        let (signal, flag) = (try ActivitySignal(), Flag())
+        let (signal, flag) = (ActivitySignal(), Flag())
         self.signal = signal
         isStopping = flag
         // Before any serving thread has its counters.

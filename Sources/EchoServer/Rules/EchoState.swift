@@ -76,7 +76,7 @@ struct EchoState: Sendable {
     /// Whether the high-water mark was reached and half of it is not yet fallen short of.
     private(set) var isPaused = false
     /// Why it closes or closed; meaningful once `.close` is demanded.
-    private(set) var closeCause = CloseCause.peerClosed
+    private(set) var closeCause = EchoServer.CloseReason.peerClosed
 
     /// A connection that begins now.
     init(at now: MonotonicTime) {
@@ -179,7 +179,7 @@ struct EchoState: Sendable {
 
     // A peer that resets after our end of stream has been given everything all the same.
     private mutating func close(failure errno: Errno) -> Demand {
-        close(phase == .lingering ? closeCause : CloseCause(errno))
+        close(phase == .lingering ? closeCause : EchoServer.CloseReason(errno))
     }
 
     private mutating func tick(_ now: MonotonicTime, _ rules: EchoRules) -> Demand {
@@ -221,7 +221,7 @@ struct EchoState: Sendable {
         return now >= deadline
     }
 
-    private mutating func finish(cause: CloseCause, _ now: MonotonicTime) -> Demand {
+    private mutating func finish(cause: EchoServer.CloseReason, _ now: MonotonicTime) -> Demand {
         guard phase == .open else { return demand }
         closeCause = cause
         phase = .finishing
@@ -234,7 +234,7 @@ struct EchoState: Sendable {
         return [.shutdownSend, .receive]
     }
 
-    private mutating func close(_ cause: CloseCause) -> Demand {
+    private mutating func close(_ cause: EchoServer.CloseReason) -> Demand {
         phase = .closed
         closeCause = cause
         return .close

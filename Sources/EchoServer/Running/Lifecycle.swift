@@ -146,6 +146,14 @@ struct Lifecycle: Sendable {
         return leave.drain
     }
 
+    /// Where it listens; nowhere before it serves and from the beginning of the drain.
+    var addresses: [SocketAddress] {
+        switch phase {
+        case .running(_, let addresses), .leaving(_, let addresses, _): addresses
+        case .initial, .starting, .startingInVain, .stopping, .stopped: []
+        }
+    }
+
     /// How it drains, while it does.
     var drainPlan: DrainPlan? {
         guard case .stopping(_, let plan) = phase else { return nil }

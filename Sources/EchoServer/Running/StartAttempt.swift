@@ -7,13 +7,7 @@ import EchoSockets
 final class StartAttempt: Sendable {
     private typealias Addresses = Result<[[SocketAddress]], EchoServer.Failure>
 
-    private struct State {
-        var found: Addresses?
-        var isAbandoned = false
-    }
-
-    private let state = Locked(State())
-    private let settled = Gate()
+    private let outcome = Outcome<Addresses>()
 
     /// The addresses of each endpoint.
     ///
@@ -24,16 +18,9 @@ final class StartAttempt: Sendable {
         if endpoints.contains(where: \.needsLookUp) {
             try lookUp(endpoints)
         } else {
-            settle(Self.resolve(endpoints))
+            outcome.settle(Self.resolve(endpoints))
         }
-        settled.wait()
-        try check()
-        return try state.withLock { $0.found ?? .success([]) }.get()
-    }
-
-    /// Checks that it has not been given up.
-    func check() throws(EchoServer.Failure) {
-        if state.withLock({ $0.isAbandoned }) { throw Self.abandoned }
+        return try outcome.wait().get()
     }
 
     /// Why a start that was given up came to nothing.
@@ -44,20 +31,14 @@ final class StartAttempt: Sendable {
 
     /// Gives it up: whoever waits for addresses goes on at once.
     func abandon() {
-        state.withLock { $0.isAbandoned = true }
-        settled.open()
-    }
-
-    private func settle(_ addresses: Addresses) {
-        state.withLock { $0.found = addresses }
-        settled.open()
+        outcome.settle(.failure(Self.abandoned))
     }
 
     private func lookUp(_ endpoints: [Endpoint]) throws(EchoServer.Failure) {
         do throws(SystemError) {
             // The resolver takes more stack than our own threads do.
-            try Thread(name: "look-up", stackSize: 2 << 20) { [self] in
-                settle(Self.resolve(endpoints))
+            try Thread(name: "look-up", stackSize: 2 << 20) { [outcome] in
+                outcome.settle(Self.resolve(endpoints))
             }.detach()
         } catch {
             throw EchoServer.Failure(

@@ -40,15 +40,14 @@ final class WorkerGroups<Worker: GroupWorker>: Sendable {
     }
 
     private let state = Locked(State())
-    private let threads: ThreadGroup
+    private let threads = ThreadGroup()
     private let context: ServingContext
     private let name: String
 
     /// No workers yet.
-    init(_ context: ServingContext, name: String) throws(SystemError) {
+    init(_ context: ServingContext, name: String) {
         self.context = context
         self.name = name
-        threads = try ThreadGroup()
     }
 
     /// Makes the first worker before there is a connection.
@@ -89,14 +88,9 @@ final class WorkerGroups<Worker: GroupWorker>: Sendable {
         }
         if let free { return free }
         let occupancy = Occupancy()
-        let made = MadeInbox()
-        try threads.start(name: name) { [context, weak self] in
+        let inbox = try threads.start(name: name) { [context, weak self] in
             let worker = try Worker(context) { self?.release($0, of: occupancy) }
-            made.inbox.withLock { $0 = worker.inbox }
-            return worker.run
-        }
-        guard let inbox = made.inbox.withLock({ $0 }) else {
-            throw SystemError(call: "pthread_create", errno: Errno(rawValue: EAGAIN))
+            return (worker.inbox, worker.run)
         }
         if let plan = state.plan { inbox.drain(plan) }
         state.groups.append(Group(occupancy: occupancy, inbox: inbox))
@@ -142,9 +136,4 @@ final class WorkerGroups<Worker: GroupWorker>: Sendable {
     func join() {
         threads.join()
     }
-}
-
-/// The inbox of a worker that was made on its own thread.
-private final class MadeInbox: Sendable {
-    let inbox = Locked<WorkerInbox?>(nil)
 }

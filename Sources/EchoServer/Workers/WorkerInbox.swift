@@ -74,12 +74,3 @@ final class WorkerInbox: Sendable {
         }.value
     }
 }
-
-/// A value that changes threads once, and is not used any more by the one it came from.
-struct HandedOver<Value>: @unchecked Sendable {
-    var value: Value
-
-    init(_ value: Value) {
-        self.value = value
-    }
-}

@@ -83,7 +83,8 @@ private final class DeliveryCore<Element: Sendable>: Sendable {
         var isRunning = false
         var isAsleep = false
         var isEnding = false
-        var flushes: [Gate] = []
+        /// Opened when all that was added has been delivered; if anybody waits for that.
+        var delivered: Latch?
     }
 
     private let countLimit: Int
@@ -141,14 +142,14 @@ private final class DeliveryCore<Element: Sendable>: Sendable {
     }
 
     func flush(within limit: Duration) -> Bool {
-        let delivered = Gate()
-        let isOver = state.withLock { state in
+        let (delivered, isEmpty) = state.withLock { state -> (Latch?, Bool) in
             let isEmpty = state.count == 0 && state.dropped == 0
-            if isEmpty || !state.isRunning { return isEmpty as Bool? }
-            state.flushes.append(delivered)
-            return nil
+            if isEmpty || !state.isRunning { return (nil, isEmpty) }
+            let delivered = state.delivered ?? Latch()
+            state.delivered = delivered
+            return (delivered, false)
         }
-        return isOver ?? delivered.wait(until: .now + limit)
+        return delivered?.wait(until: .now + limit) ?? isEmpty
     }
 
     func run() {
@@ -168,7 +169,7 @@ private final class DeliveryCore<Element: Sendable>: Sendable {
     }
 
     private func next() -> Next {
-        let (next, flushed) = state.withLock { state -> (Next, [Gate]) in
+        let (next, delivered) = state.withLock { state -> (Next, Latch?) in
             let dropped = state.dropped
             let elements = state.waiting.map(\.element)
             // Those before them have been delivered.
@@ -177,13 +178,12 @@ private final class DeliveryCore<Element: Sendable>: Sendable {
             state.waiting = []
             state.dropped = 0
             guard elements.isEmpty, dropped == 0 else {
-                return (.batch(.init(elements: elements, dropped: dropped)), [])
+                return (.batch(.init(elements: elements, dropped: dropped)), nil)
             }
-            defer { state.flushes = [] }
             state.isAsleep = !state.isEnding
-            return (state.isEnding ? .end : .nothing, state.flushes)
+            return (state.isEnding ? .end : .nothing, state.delivered.take())
         }
-        for flush in flushed { flush.open() }
+        delivered?.open()
         return next
     }
 }

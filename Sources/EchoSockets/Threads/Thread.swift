@@ -6,7 +6,17 @@ import Glibc
 /// Blocking in a task or on a shared dispatch queue would starve other work, so a server's loops
 /// and blocking calls have their own threads.
 package final class Thread: Sendable {
+    /// Bytes of stack, unless a thread wants another number.
+    package static var stackSize: Int { 512 * 1024 }
+
     private let handle: pthread_t
+
+    /// The calling thread.
+    package static var current: Thread { Thread(handle: pthread_self()) }
+
+    private init(handle: pthread_t) {
+        self.handle = handle
+    }
 
     /// Starts a thread.
     ///
@@ -20,7 +30,7 @@ package final class Thread: Sendable {
     /// - Throws: `EAGAIN` when the system allows no further thread.
     package init(
         name: String,
-        stackSize: Int = 512 * 1024,
+        stackSize: Int = Thread.stackSize,
         _ body: @escaping @Sendable () -> Void
     ) throws(SystemError) {
         var attributes = pthread_attr_t()

@@ -27,7 +27,7 @@ final class EventSelectModel: ServingModel {
 
     init(_ context: ServingContext, _ sockets: [ListeningSocket]) throws {
         acceptor = try AcceptorThread(context, sockets)
-        groups = try WorkerGroups(context, name: "event-select")
+        groups = WorkerGroups(context, name: "event-select")
     }
 
     func start() throws {

@@ -17,7 +17,7 @@ final class OverlappedModel: ServingModel {
 
     init(_ context: ServingContext, _ sockets: [ListeningSocket]) throws {
         acceptor = try AcceptorThread(context, sockets)
-        groups = try WorkerGroups(context, name: "overlapped")
+        groups = WorkerGroups(context, name: "overlapped")
     }
 
     func start() throws {

@@ -13,7 +13,7 @@ final class OverlappedRoutineModel: ServingModel {
 
     init(_ context: ServingContext, _ sockets: [ListeningSocket]) throws {
         acceptor = try AcceptorThread(context, sockets)
-        groups = try WorkerGroups(context, name: "routines")
+        groups = WorkerGroups(context, name: "routines")
     }
 
     func start() throws {

@@ -37,11 +37,9 @@ final class ClientThreads: Sendable {
     private let plan = Locked<DrainPlan?>(nil)
     private let version = Atomic<UInt32>(0)
     private let running = Locked<[ObjectIdentifier: Control]>([:])
-    private let isClosed = Atomic(false)
-    private let changed: Wakeup
+    private let threads = ThreadGroup()
 
-    init() throws(SystemError) {
-        changed = try Wakeup()
+    init() {
         _ = InterruptSignal.shared
     }
 
@@ -51,39 +49,30 @@ final class ClientThreads: Sendable {
     func start(_ body: @escaping @Sendable (Control) -> Void) throws(SystemError) {
         let control = Control(self)
         running.withLock { $0[ObjectIdentifier(control)] = control }
-        // Held while the thread is made, so that its handle is there before the thread can end;
-        // taken away under the same lock: whatever handle is found there is of a live thread.
-        let failure = control.thread.withLock { thread -> SystemError? in
-            do throws(SystemError) {
-                thread = try Thread(name: Self.name, stackSize: 256 * 1024) { [self] in
-                    InterruptSignal.shared?.unblock()
-                    body(control)
-                    control.thread.withLock { $0.take()?.detach() }
-                    leave(control)
-                }
-                return nil
-            } catch {
-                return error
+        do throws(SystemError) {
+            try threads.start(name: Self.name, stackSize: 256 * 1024) { [self] in
+                InterruptSignal.shared?.unblock()
+                control.thread.withLock { $0 = .current }
+                body(control)
+                // Under the same lock: whatever is found there is a live thread.
+                control.thread.withLock { $0 = nil }
+                leave(control)
             }
+        } catch {
+            leave(control)
+            throw error
         }
-        guard let failure else { return }
-        leave(control)
-        throw failure
     }
 
     private func leave(_ control: Control) {
-        let isLast = running.withLock { running in
-            running[ObjectIdentifier(control)] = nil
-            return running.isEmpty
-        }
-        if isLast { changed.signal() }
+        running.withLock { $0[ObjectIdentifier(control)] = nil }
     }
 
     /// Tells all threads, present and future.
     func drain(_ plan: DrainPlan) {
         self.plan.withLock { $0 = plan }
         version.wrappingAdd(1, ordering: .releasing)
-        changed.signal()
+        _ = interruptLate()
     }
 
     /// Has a heartbeat wait for the threads that are still there although the end of the plan has
@@ -99,8 +88,7 @@ final class ClientThreads: Sendable {
 
     /// Notes that no further thread will be started.
     func close() {
-        isClosed.store(true, ordering: .releasing)
-        changed.signal()
+        threads.close()
     }
 
     /// Waits until all threads have ended and none will be started.
@@ -109,14 +97,16 @@ final class ClientThreads: Sendable {
     /// block misses the first signal.
     func join() {
         while true {
-            let closed = isClosed.load(ordering: .acquiring)
-            let controls = running.withLock { Array($0.values) }
-            if controls.isEmpty, closed { return }
-            let version = version.load(ordering: .acquiring)
-            let late = controls.filter { !$0.hasAcknowledged(version) }
-            for control in late { control.interrupt() }
-            changed.wait(atMost: late.isEmpty ? .milliseconds(100) : .milliseconds(2))
-            changed.clear()
+            let pause: Duration = interruptLate() ? .milliseconds(2) : .milliseconds(20)
+            if threads.join(until: .now + pause) { return }
         }
+    }
+
+    // Interrupts those that have not acknowledged the latest plan.
+    private func interruptLate() -> Bool {
+        let version = version.load(ordering: .acquiring)
+        let late = running.withLock { $0.values.filter { !$0.hasAcknowledged(version) } }
+        for control in late { control.interrupt() }
+        return !late.isEmpty
     }
 }

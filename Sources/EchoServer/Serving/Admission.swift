@@ -10,7 +10,7 @@ final class Admission: Sendable {
     /// A connection that has ended.
     struct Departure {
         let peer: Peer
-        let cause: CloseCause
+        let cause: EchoServer.CloseReason
     }
 
     /// What becomes of a connection that could be accepted.
@@ -239,7 +239,7 @@ final class Admission: Sendable {
     }
 
     /// Counts a connection that has ended, and wakes whoever waits for a free place.
-    func leave(_ peer: Peer, cause: CloseCause) {
+    func leave(_ peer: Peer, cause: EchoServer.CloseReason) {
         leave(CollectionOfOne(Departure(peer: peer, cause: cause)))
     }
 
@@ -264,8 +264,7 @@ final class Admission: Sendable {
     ) -> [RetrySignal] {
         var waiting: [RetrySignal] = []
         for departure in departures {
-            let reason = EchoServer.CloseReason(departure.cause)
-            state.statistics.closed[reason, default: 0] += 1
+            state.statistics.closed[departure.cause, default: 0] += 1
             waiting += leave(departure.peer, &state)
         }
         return waiting

@@ -62,7 +62,7 @@ struct ServerLog: Sendable {
             Self.fields(
                 peer,
                 [
-                    Key.cause: "\(EchoServer.CloseReason(state.closeCause).rawValue)",
+                    Key.cause: "\(state.closeCause.rawValue)",
                     Key.duration: .number(beginning.age(at: .coarse).hundredths),
                     Key.received: .number(state.received),
                     Key.sent: .number(state.sent),
@@ -160,20 +160,29 @@ struct ServerLog: Sendable {
     }
 
     /// The server accepts connections.
-    func started(_ socket: ListeningSocket, model: EchoServer.IOModel) {
+    ///
+    /// - Parameters:
+    ///   - address: where.
+    ///   - name: what the service manager calls the socket, if it is inherited.
+    ///   - model: how it serves them.
+    func started(_ address: SocketAddress, _ name: String?, model: EchoServer.IOModel) {
         var metadata: Logger.Metadata = [
-            Key.endpoint: Self.text(socket.address), "model": "\(model.rawValue)",
+            Key.endpoint: Self.text(address), "model": "\(model.rawValue)",
             "version": "\(EchoServer.version)",
         ]
-        if let name = socket.name { metadata["socket"] = "\(name.escapedForLog)" }
+        if let name { metadata["socket"] = "\(name.escapedForLog)" }
         outlet.log(.info, "listening", metadata)
-        guard !socket.unavailableOptions.isEmpty else { return }
+    }
+
+    /// A listening socket does not know some options.
+    func unavailable(_ options: [String], on address: SocketAddress) {
+        guard !options.isEmpty else { return }
         outlet.log(
             .notice,
             "a listening socket does not know some options",
             [
-                Key.endpoint: "\(socket.address)",
-                "options": "\(socket.unavailableOptions.joined(separator: " "))",
+                Key.endpoint: Self.text(address),
+                "options": "\(options.joined(separator: " "))",
             ]
         )
     }

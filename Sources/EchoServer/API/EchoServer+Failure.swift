@@ -26,8 +26,6 @@ extension EchoServer {
             public static let permissionDenied = Code(description: "permissionDenied")
             /// An inherited descriptor is not a listening stream socket, or another server has it.
             public static let unusableSocket = Code(description: "unusableSocket")
-            /// The I/O model is not part of this build.
-            public static let modelUnavailable = Code(description: "modelUnavailable")
             /// The server was started before.
             public static let alreadyStarted = Code(description: "alreadyStarted")
             /// The server was shut down before; create another.

@@ -64,18 +64,5 @@ extension EchoServer {
         case drained
         /// The server shut down before everything was delivered.
         case aborted
-
-        init(_ cause: CloseCause) {
-            self =
-                switch cause {
-                case .peerClosed: .peerClosed
-                case .reset: .reset
-                case .peerLost: .peerLost
-                case .failed: .failed
-                case .idleTimeout: .idleTimeout
-                case .drained: .drained
-                case .aborted: .aborted
-                }
-        }
     }
 }

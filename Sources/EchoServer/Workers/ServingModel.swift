@@ -1,6 +1,6 @@
 import EchoSockets
 
-/// What an I/O model does: everything about one is in its file under `Models`.
+/// What an I/O model does: everything about one is in its folder under `Models`.
 ///
 /// All members may be called from any thread.
 protocol ServingModel: AnyObject, Sendable {
@@ -21,19 +21,4 @@ protocol ServingModel: AnyObject, Sendable {
 
     /// Waits until all threads have ended.
     func join()
-}
-
-extension EchoServer.IOModel {
-    /// The type that serves in this way.
-    var implementation: (any ServingModel.Type)? {
-        switch self {
-        case .threadPerClient: ThreadPerClientModel.self
-        case .select: SelectModel.self
-        case .asyncSelect: AsyncSelectModel.self
-        case .eventSelect: EventSelectModel.self
-        case .overlapped: OverlappedModel.self
-        case .overlappedRoutine: OverlappedRoutineModel.self
-        case .completionPort: CompletionPortModel.self
-        }
-    }
 }

@@ -80,3 +80,14 @@ final class ServingContext: Sendable {
         return statistics
     }
 }
+
+extension WorkerState {
+    /// The state of a new thread of a server.
+    convenience init(_ context: ServingContext) {
+        self.init(
+            context.rules,
+            context.counters.add(),
+            bufferSize: context.configuration.receiveBufferSize
+        )
+    }
+}

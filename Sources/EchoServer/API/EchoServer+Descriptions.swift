@@ -57,14 +57,6 @@ extension EchoServer.Statistics: CustomStringConvertible {
     public var description: String { fields(of: self) }
 }
 
-extension EchoServer: CustomStringConvertible {
-    /// The model, and where it listens, for example `EchoServer(select on 127.0.0.1:5150)`.
-    public var description: String {
-        let places = endpoints.map(\.description).joined(separator: ", ")
-        return "EchoServer(\(configuration.model)" + (places.isEmpty ? ")" : " on \(places))")
-    }
-}
-
 /// The names and values of what a value stores.
 private func fields(of value: Any) -> String {
     Mirror(reflecting: value).children.map { label, value in

@@ -17,11 +17,16 @@ final class WorkerState {
     /// Bytes in ``buffer``.
     let bufferSize: Int
 
-    /// The state of a new thread of a context.
-    init(_ context: ServingContext) {
-        rules = context.rules
-        counters = context.counters.add()
-        bufferSize = context.configuration.receiveBufferSize
+    /// The state of a new thread.
+    ///
+    /// - Parameters:
+    ///   - rules: those of the server.
+    ///   - counters: its share.
+    ///   - bufferSize: bytes of the receive buffer.
+    init(_ rules: EchoRules, _ counters: Counters, bufferSize: Int) {
+        self.rules = rules
+        self.counters = counters
+        self.bufferSize = bufferSize
         unsafe buffer = .allocate(byteCount: bufferSize, alignment: 64)
     }
 

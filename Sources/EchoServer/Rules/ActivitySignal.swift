@@ -6,18 +6,19 @@ import Synchronization
 /// Most of the time no thread sleeps, and then a signal costs one load.
 final class ActivitySignal: Sendable {
     private let isAwaited = Atomic<Bool>(false)
-    private let wakeup: Wakeup
-
-    init() throws(SystemError) {
-        wakeup = try Wakeup()
-    }
+    private let gate = Gate()
 
     /// Something has been counted.
     ///
     /// Any thread.
     @inline(__always)
     func tell() {
-        if isAwaited.load(ordering: .relaxed) { wake() }
+        if isAwaited.load(ordering: .relaxed) { told() }
+    }
+
+    // Only the first of those who tell at the same time wakes.
+    private func told() {
+        if isAwaited.exchange(false, ordering: .relaxed) { gate.open() }
     }
 
     /// Ends the sleep, or the next one.
@@ -25,7 +26,7 @@ final class ActivitySignal: Sendable {
     /// Any thread.
     func wake() {
         isAwaited.store(false, ordering: .relaxed)
-        wakeup.signal()
+        gate.open()
     }
 
     /// Asks to be woken by what is counted from now on.
@@ -38,7 +39,7 @@ final class ActivitySignal: Sendable {
 
     /// Sleeps until it is woken, or for a time; `nil` means without a limit.
     func sleep(atMost limit: Duration?) {
-        wakeup.wait(atMost: limit ?? .seconds(1 << 20))
-        wakeup.clear()
+        guard let limit else { return gate.wait() }
+        gate.wait(until: .now + limit)
     }
 }

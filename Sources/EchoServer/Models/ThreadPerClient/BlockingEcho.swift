@@ -1,0 +1,127 @@
+import EchoSockets
+import Glibc
+
+/// One client's thread: receives and sends back with calls that block, until the connection ends.
+struct BlockingEcho: ~Copyable {
+    private let peer: Peer
+    private let stream: BlockingSocket
+    private let context: ServingContext
+    private let control: ClientThreads.Control
+    private let worker: WorkerState
+    private let housekeeper: Housekeeper
+    private let beginning = Beginning(at: .coarse)
+    private var echo = ReadinessEcho(at: .coarse)
+    private var demand = EchoState.Demand.receive
+    // Whether the rules depend on time that no blocking call keeps.
+    private var polls = false
+
+    /// Takes over a blocking socket.
+    ///
+    /// - Parameters:
+    ///   - peer: who is at the other end.
+    ///   - socket: the socket.
+    ///   - context: rules, counts and log.
+    ///   - control: how the thread learns of a shutdown.
+    init(
+        _ peer: Peer,
+        _ socket: consuming Socket,
+        _ context: ServingContext,
+        _ control: ClientThreads.Control
+    ) {
+        self.peer = peer
+        stream = BlockingSocket(socket: socket)
+        self.context = context
+        self.control = control
+        worker = WorkerState(context)
+        housekeeper = Housekeeper(context.rules)
+        // A little longer than the rules say, so that they find the time has passed.
+        if let idle = context.rules.idleTimeout { bound(idle + .milliseconds(20)) }
+    }
+
+    // What may not block for ever, because the rules want to be asked: where the kernel bounds no
+    // call, it waits with `poll(2)` from here on.
+    private mutating func bound(_ timeout: Duration) {
+        guard (try? stream.socket.setBlockingTimeout(timeout)) == nil else { return }
+        stopBlocking()
+        housekeeper.consider(echo.state)
+    }
+
+    private mutating func stopBlocking() {
+        polls = true
+        try? stream.socket.descriptor.setNonBlocking(true)
+    }
+
+    /// Serves until the connection ends, and accounts for it.
+    consuming func run() {
+        while !demand.contains(.close) {
+            if let plan = control.acknowledge(), housekeeper.drain(plan) { stopBlocking() }
+            if polls { waitUntilReady() } else { transfer() }
+        }
+        let (peer, beginning, state) = (peer, beginning, echo.state)
+        let (context, worker) = (context, worker)
+        if state.resetsOnClose { stream.socket.setResetOnClose() }
+        _ = consume stream
+        context.ended(peer, since: beginning, state)
+        context.counters.retire(worker.counters)
+    }
+
+    // Blocks.
+    private mutating func transfer() {
+        worker.refreshTime()
+        let sends = demand.contains(.send)
+        apply(sends ? echo.writable(stream, worker) : echo.readable(stream, worker))
+        guard demand == .receive, context.rules.idleTimeout != nil || demand.contains(.shutdownSend)
+        else { return }
+        worker.refreshTime()
+        check(.tick)
+    }
+
+    private mutating func apply(_ demand: EchoState.Demand) {
+        self.demand = demand
+        if demand.contains(.shutdownSend) {
+            stream.socket.shutdown(.sending)
+            bound(context.rules.lingerTimeout + .milliseconds(20))
+        }
+    }
+
+    // Asks the rules what time has brought.
+    private mutating func check(_ event: EchoState.Event) {
+        let number = stream.socket.number
+        apply(echo.check(event, worker) { isReady(number, for: $0) })
+    }
+
+    // Draining, for example: wait for whatever comes first, the socket or the next moment of the rules.
+    private mutating func waitUntilReady() {
+        let rest = housekeeper.due.map { ($0 - .coarse).millisecondsRoundedUp } ?? -1
+        let ready = stream.socket.wait(for: demand.pollEvents, atMost: rest)
+        worker.refreshTime()
+        if ready & POLLOUT != 0 { apply(echo.writable(stream, worker)) }
+        if ready & ~POLLOUT != 0, !demand.contains(.close) { apply(echo.readable(stream, worker)) }
+        guard !demand.contains(.close) else { return }
+        check(housekeeper.event(worker.now))
+        housekeeper.schedule(
+            earliest: echo.state.deadline(context.rules),
+            isEmpty: false,
+            worker.now
+        )
+    }
+}
+
+/// A blocking socket whose calls end early when a signal arrives.
+private struct BlockingSocket: ~Copyable, ByteStream {
+    let socket: Socket
+
+    func receive(into buffer: UnsafeMutableRawBufferPointer) -> Transfer {
+        unsafe socket.receiveInterruptible(into: buffer)
+    }
+
+    func send(_ buffer: UnsafeRawBufferPointer) -> Transfer {
+        unsafe socket.sendInterruptible(buffer)
+    }
+}
+
+// By its number, for the rules ask while the echo itself is being changed.
+private func isReady(_ number: CInt, for demand: EchoState.Demand) -> Bool {
+    var entry = pollfd(fd: number, events: Int16(demand.pollEvents), revents: 0)
+    return unsafe poll(&entry, 1, 0) != 0
+}
