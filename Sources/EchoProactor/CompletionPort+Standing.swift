@@ -1,3 +1,5 @@
+import EchoWinsock
+
 /// What the workers of a port are at: for finding one that hangs.
 package struct Standing: Sendable {
     /// For each worker, how often it has begun or ended handling something: odd while it handles.
@@ -13,8 +15,27 @@ package struct Standing: Sendable {
 }
 
 extension CompletionPort {
+    /// Whether it has been closed.
+    var isClosed: Bool { monitor.withLock { guarded { $0.isClosed } } }
+
+    /// How many threads wait for a packet.
+    package var waitingCount: Int {
+        monitor.withLock { guarded { $0.polling + $0.parked.count } }
+    }
+
+    /// How many threads handle packets.
+    package var runningCount: Int { monitor.withLock { guarded { $0.running } } }
+
+    /// How many packets and turns are queued.
+    package var queuedCount: Int { monitor.withLock { guarded { $0.queue.count } } }
+
+    /// For each worker, how often it has begun or ended handling something: odd while it handles.
+    var turns: [UInt64] {
+        monitor.withLock { guarded { $0.seats.map { unsafe $0.memory.pointee.turns } } }
+    }
+
     /// What its workers are at now.
     ///
     /// Any thread.
-    package var standing: Standing { monitor.withLock { Standing(turns: turns) } }
+    package var standing: Standing { Standing(turns: turns) }
 }

@@ -1,4 +1,5 @@
 package import EchoSockets
+import EchoWinsock
 import Glibc
 
 /// Where the completions of many sockets queue, to be taken by a few threads (CP-1 to CP-10).
@@ -8,22 +9,39 @@ import Glibc
 /// kernel wakes the one that came last, so that no thread ever hands readiness to another. Threads
 /// above that value are parked, and released last in, first out.
 ///
-/// The port, and what its sockets owe, lives as long as somebody refers to it.
-package final class CompletionPort: SocketProactor, @unchecked Sendable {
+/// The port, and what its sockets owe, lives as long as somebody refers to it. Any thread.
+@safe
+package final class CompletionPort: @unchecked Sendable {
+    /// The most operations that may wait on one socket (OV-14).
+    package static var pendingLimit: Int { SocketState.pendingLimit }
+
     /// How many threads may handle packets at a time (CP-3).
     package let concurrency: Int
+    /// Bytes that one receive takes at most.
+    package let receiveBufferSize: Int
+    /// Closes sockets a few a turn, if they are many.
+    package let closing = ClosingQueue()
 
-    // All guarded by the monitor.
-    private var parked: [Worker] = []
-    /// Released from the parking place, and on their way.
-    private var arriving = 0
-    private var running = 0
-    private var polling = 0
-    private var isWakePending = false
-    private var takenSincePoll = 0
-    private(set) var isClosed = false
-    /// See ``Standing/turns``.
-    var turns: [UInt64] = []
+    let epoll: Epoll
+    let table = SocketTable()
+    let monitor = Monitor()
+    // Guarded by the monitor.
+    let memory: UnsafeMutablePointer<Memory>
+
+    /// What the monitor guards: memory of its own, so that using it needs no exclusivity check.
+    struct Memory: ~Copyable {
+        /// Completions, and sockets that wait for their turn.
+        var queue = Ring<Packet>()
+        var parked: [Seat] = []
+        var seats: [Seat] = []
+        /// Released from the parking place, and on their way.
+        var arriving = 0
+        var running = 0
+        var polling = 0
+        var isWakePending = false
+        var takenSincePoll = 0
+        var isClosed = false
+    }
 
     /// Opens a port.
     ///
@@ -32,14 +50,29 @@ package final class CompletionPort: SocketProactor, @unchecked Sendable {
     /// - Parameters:
     ///   - concurrency: how many threads may handle packets at a time; 0 for one for each
     ///     processor that the process may use.
-    ///   - receiveBufferSize: bytes of the buffers that receives without one borrow.
+    ///   - receiveBufferSize: bytes that one receive takes at most, at least 1.
     /// - Throws: what `epoll_create1` or `eventfd` gave.
     package init(
         concurrency: Int = 0,
         receiveBufferSize: Int = 64 * 1024
     ) throws(SystemError) {
         self.concurrency = concurrency > 0 ? concurrency : Processors.available
-        try super.init(receiveBufferSize: receiveBufferSize)
+        self.receiveBufferSize = max(1, receiveBufferSize)
+        epoll = try Epoll()
+        unsafe memory = .allocate(capacity: 1)
+        unsafe memory.initialize(to: Memory())
+    }
+
+    deinit {
+        for slot in table.slots { slot.withState { Self.discard(&$0) } }
+        unsafe memory.deinitialize(count: 1)
+        unsafe memory.deallocate()
+    }
+
+    /// Calls `body` with what the monitor guards; under the monitor.
+    @inline(__always)
+    func guarded<Result>(_ body: (inout Memory) -> Result) -> Result {
+        unsafe body(&memory.pointee)
     }
 
     // MARK: Putting packets in
@@ -50,41 +83,25 @@ package final class CompletionPort: SocketProactor, @unchecked Sendable {
     ///
     /// - Returns: whether the port was open.
     @discardableResult
-    package func post(key: UInt64, byteCount: Int = 0, operation: Operation? = nil) -> Bool {
-        let reference = unsafe operation.map { unsafe Unmanaged.passRetained($0) }
-        let packet = unsafe Packet(
-            key: key,
-            socket: .none,
-            kind: .posted,
-            byteCount: byteCount,
-            operation: reference,
-            lease: nil
-        )
+    package func post(key: UInt64, byteCount: Int = 0) -> Bool {
         monitor.lock()
-        guard !isClosed else {
+        guard unsafe !memory.pointee.isClosed else {
             monitor.unlock()
-            packet.release()
             return false
         }
-        queue.append(packet)
+        guarded { $0.queue.append(Packet(posted: key, byteCount: byteCount)) }
         unlockAndWake(releaseWaiter())
         return true
     }
 
-    override func deliver(_ packet: Packet) {
-        push(packet)
-    }
-
-    override func enqueueTurn(_ turn: Packet) {
-        push(turn)
-    }
-
-    // What a worker queues it is about to take itself: waking another would be a hop for nothing
-    // (PR-7). If more than that is queued, it wakes another when it takes the first.
-    private func push(_ packet: Packet) {
+    /// Queues a completion, or a socket's turn.
+    ///
+    /// What a worker queues it is about to take itself: waking another would be a hop for nothing
+    /// (PR-7). If more than that is queued, it wakes another when it takes the first.
+    func push(_ packet: Packet) {
         monitor.lock()
-        queue.append(packet)
-        unlockAndWake(!WorkerThread.belongs(to: self) && releaseWaiter())
+        guarded { $0.queue.append(packet) }
+        unlockAndWake(!PortMembership.belongs(to: self) && releaseWaiter())
     }
 
     private func unlockAndWake(_ wakes: Bool) {
@@ -96,21 +113,24 @@ package final class CompletionPort: SocketProactor, @unchecked Sendable {
     ///
     /// - Returns: whether epoll must be told, after the monitor has been left.
     private func releaseWaiter() -> Bool {
-        guard running < concurrency else { return false }
-        if polling > 0 {
-            guard !isWakePending else { return false }
-            isWakePending = true
-            return true
+        guarded { memory in
+            guard memory.running < concurrency else { return false }
+            if memory.polling > 0 {
+                guard !memory.isWakePending else { return false }
+                memory.isWakePending = true
+                return true
+            }
+            // Who is on the way will look at the queue before anybody else is disturbed.
+            if memory.arriving == 0 { Self.unpark(&memory) }
+            return false
         }
-        // Who is on the way will look at the queue before anybody else is disturbed.
-        if arriving == 0 { unpark() }
-        return false
     }
 
-    private func unpark() {
-        guard let worker = parked.popLast() else { return }
-        arriving += 1
-        worker.release()
+    private static func unpark(_ memory: inout Memory) {
+        guard let seat = memory.parked.popLast() else { return }
+        memory.arriving += 1
+        seat.unpark()
+        seat.condition.signal()
     }
 
     // MARK: Taking packets out
@@ -122,34 +142,43 @@ package final class CompletionPort: SocketProactor, @unchecked Sendable {
     }
 
     /// The next packet; carries out transfers, and waits, as needed.
-    func take(_ worker: Worker, until deadline: Deadline) -> Taken {
+    ///
+    /// - Parameters:
+    ///   - seat: the worker's.
+    ///   - buffer: where a receive puts its data.
+    ///   - deadline: how long to wait.
+    func take(
+        _ seat: Seat,
+        _ buffer: UnsafeMutableRawPointer,
+        until deadline: Deadline
+    ) -> Taken {
         monitor.lock()
-        stopRunning(worker)
+        stopRunning(seat)
         while true {
-            if isClosed {
+            if unsafe memory.pointee.isClosed {
                 // One waking wakes one thread; each passes it on.
-                unlockAndWake(polling > 0)
+                unlockAndWake(unsafe memory.pointee.polling > 0)
                 closing.closeAll()
                 return .abandoned
             }
-            if running < concurrency {
-                if takenSincePoll >= EdgeBuffer.capacity, polling == 0, !queue.isEmpty {
-                    poll(worker, until: .now)
+            if unsafe memory.pointee.running < concurrency {
+                if isPollDue {
+                    poll(seat, until: .now)
                     // Meanwhile another may have begun to handle a packet.
                     continue
                 }
-                if let packet = queue.removeFirst() {
-                    if let packet = begin(packet, worker) { return .packet(packet) }
+                if let packet = unsafe memory.pointee.queue.popFirst() {
+                    if let packet = unsafe begin(packet, seat, buffer) { return .packet(packet) }
                     continue
                 }
-                if running + polling + arriving < concurrency {
-                    poll(worker, until: deadline)
-                    if !queue.isEmpty || isClosed { continue }
-                    if deadline.hasPassed { return timeOut(worker) }
+                if mayPoll {
+                    poll(seat, until: deadline)
+                    if unsafe !memory.pointee.queue.isEmpty || memory.pointee.isClosed { continue }
+                    if deadline.hasPassed { return timeOut(seat) }
                     continue
                 }
             }
-            if deadline.hasPassed { return timeOut(worker) }
+            if deadline.hasPassed { return timeOut(seat) }
             if closing.isBehind {
                 // Nobody else may come to it.
                 monitor.unlock()
@@ -157,118 +186,133 @@ package final class CompletionPort: SocketProactor, @unchecked Sendable {
                 monitor.lock()
                 continue
             }
-            park(worker, until: deadline)
+            park(seat, until: deadline)
         }
+    }
+
+    private var isPollDue: Bool {
+        guarded {
+            $0.takenSincePoll >= EdgeBuffer.capacity && $0.polling == 0 && !$0.queue.isEmpty
+        }
+    }
+
+    private var mayPoll: Bool {
+        guarded { $0.running + $0.polling + $0.arriving < concurrency }
     }
 
     /// Starts handling a packet, or gives a socket its turn.
     ///
     /// Leaves the monitor if that gave a packet.
-    private func begin(_ entry: Packet, _ worker: Worker) -> Packet? {
-        takenSincePoll += 1
-        startRunning(worker)
-        unlockAndWake(!queue.isEmpty && releaseWaiter())
+    private func begin(
+        _ entry: Packet,
+        _ seat: Seat,
+        _ buffer: UnsafeMutableRawPointer
+    ) -> Packet? {
+        startRunning(seat)
+        let wakes = guarded { memory in
+            memory.takenSincePoll += 1
+            return !memory.queue.isEmpty
+        }
+        unlockAndWake(wakes && releaseWaiter())
         guard entry.isTurn else { return entry }
-        var turn = unsafe Turn(buffer: worker.buffer)
-        serve(entry, &turn)
-        if let packet = turn.packet { return packet }
+        if let packet = unsafe serve(entry, buffer) { return packet }
         monitor.lock()
-        stopRunning(worker)
+        stopRunning(seat)
         return nil
     }
 
     /// Waits for edges, and queues a turn for each.
     ///
     /// Leaves the monitor meanwhile.
-    private func poll(_ worker: Worker, until deadline: Deadline) {
-        polling += 1
+    private func poll(_ seat: Seat, until deadline: Deadline) {
+        guarded { $0.polling += 1 }
         monitor.unlock()
         let isBehind = closing.beginTurn()
-        let count = epoll.wait(worker.edges, milliseconds: isBehind ? 0 : deadline.milliseconds)
+        let count = epoll.wait(seat.edges, milliseconds: isBehind ? 0 : deadline.milliseconds)
         monitor.lock()
-        polling -= 1
-        takenSincePoll = 0
-        for index in 0..<count {
-            let (word, readiness) = worker.edges[index]
-            if word == Epoll.wakeWord {
-                isWakePending = false
-            } else {
-                queue.append(Packet(turnOf: SocketHandle(word: word), readiness: readiness))
+        guarded { memory in
+            memory.polling -= 1
+            memory.takenSincePoll = 0
+            for index in 0..<count {
+                let (word, readiness) = seat.edges[index]
+                if word == Epoll.wakeWord {
+                    memory.isWakePending = false
+                } else {
+                    let socket = SocketHandle(word: word)
+                    memory.queue.append(Packet(turnOf: socket, readiness: readiness))
+                }
             }
         }
     }
 
-    private func park(_ worker: Worker, until deadline: Deadline) {
-        worker.isParked = true
-        parked.append(worker)
-        while worker.isParked {
-            worker.condition.wait(monitor, until: deadline)
-            if worker.isParked, deadline.hasPassed {
-                worker.isParked = false
-                parked.removeAll { $0 === worker }
+    private func park(_ seat: Seat, until deadline: Deadline) {
+        seat.park()
+        guarded { $0.parked.append(seat) }
+        while seat.isParked {
+            seat.condition.wait(monitor, until: deadline)
+            if seat.isParked, deadline.hasPassed {
+                seat.unpark()
+                guarded { $0.parked.removeAll { $0 === seat } }
                 return
             }
         }
-        arriving -= 1
+        guarded { $0.arriving -= 1 }
     }
 
-    private func timeOut(_ worker: Worker) -> Taken {
-        startRunning(worker)
+    private func timeOut(_ seat: Seat) -> Taken {
+        startRunning(seat)
         monitor.unlock()
         return .timedOut
     }
 
     // MARK: Counting running threads (CP-3)
 
-    private func startRunning(_ worker: Worker) {
-        worker.isRunning = true
-        turns[worker.place] &+= 1
-        running += 1
+    private func startRunning(_ seat: Seat) {
+        seat.startRunning()
+        unsafe memory.pointee.running += 1
     }
 
-    private func stopRunning(_ worker: Worker) {
-        guard worker.isRunning else { return }
-        worker.isRunning = false
-        turns[worker.place] &+= 1
-        running -= 1
+    private func stopRunning(_ seat: Seat) {
+        if seat.stopRunning() { unsafe memory.pointee.running -= 1 }
     }
 
-    /// A worker blocks or leaves: another may run in its place.
-    func suspend(_ worker: Worker) {
+    /// A worker comes.
+    func join(_ seat: Seat) {
+        monitor.withLock { guarded { $0.seats.append(seat) } }
+    }
+
+    /// A worker leaves.
+    func leave(_ seat: Seat) {
+        suspend(seat)
+        monitor.withLock { guarded { $0.seats.removeAll { $0 === seat } } }
+    }
+
+    /// A worker blocks: another may run in its place.
+    func suspend(_ seat: Seat) {
         monitor.lock()
-        stopRunning(worker)
-        if !queue.isEmpty {
-            unlockAndWake(releaseWaiter())
-            return
-        }
-        if running + polling + arriving < concurrency { unpark() }
+        stopRunning(seat)
+        if unsafe !memory.pointee.queue.isEmpty { return unlockAndWake(releaseWaiter()) }
+        if mayPoll { guarded { Self.unpark(&$0) } }
         monitor.unlock()
     }
 
-    /// A worker runs again; there may be more than the concurrency value for a while.
-    func resume(_ worker: Worker) {
-        monitor.withLock { startRunning(worker) }
+    /// A worker goes on; for a while there may be more than the limit.
+    func resume(_ seat: Seat) {
+        monitor.withLock { startRunning(seat) }
     }
 
-    /// Closes the port: every thread that waits on it, or will, is told ``Dequeued/abandoned``.
+    // MARK: Closing
+
+    /// Closes the port: every thread that waits for a packet, now or later, is told so (CP-4).
     ///
     /// Sockets stay open until they are closed or the port goes away; to lose no packet, close them
     /// and dequeue what is left first (CP-9). The corresponding Winsock function is `CloseHandle`.
     package func close() {
         monitor.lock()
-        isClosed = true
-        while !parked.isEmpty { unpark() }
-        unlockAndWake(polling > 0)
+        guarded { memory in
+            memory.isClosed = true
+            while !memory.parked.isEmpty { Self.unpark(&memory) }
+        }
+        unlockAndWake(unsafe memory.pointee.polling > 0)
     }
-
-    // MARK: Looking at it
-
-    /// How many threads wait for a packet.
-    package var waitingCount: Int { monitor.withLock { polling + parked.count } }
-
-    /// How many threads handle packets.
-    package var runningCount: Int { monitor.withLock { running } }
-
-    /// How many packets and turns are queued.
-    package var queuedCount: Int { monitor.withLock { queue.count } }
 }

@@ -1,171 +1,245 @@
 package import EchoSockets
-import Glibc
-import Synchronization
+package import EchoWinsock
 
 /// One operation under way: the counterpart of `OVERLAPPED`, and of what a program appends to it.
 ///
 /// Used again and again, but for one operation at a time; posting one that is under way is refused
-/// with `EBUSY` (OV-6). While it is under way it and its buffer belong to the proactor, which holds
-/// a reference; touch it only when it is not.
-@safe package final class Operation: @unchecked Sendable {
-    /// For the user: a number, or the address of what the operation is about (CP-8).
-    package var context: UInt64 = 0
-    /// For the user: what is to live as long as the operation does (CP-8).
-    ///
-    /// Must not use the proactor in its `deinit`.
-    package var owner: AnyObject?
-    /// The event that its completion sets, if it is used with an ``EventProactor``.
-    package var event: OverlappedEvent?
-    /// Runs after its completion, if it is used with an ``AlertableThread``.
-    package var routine: CompletionRoutine?
-    /// For the user: the most bytes that a receive into a borrowed buffer takes, at least 1.
-    package var receiveLimit = Int.max
-    /// The socket it was last posted on.
-    package internal(set) var socket = SocketHandle.none
-    /// What it was last posted as.
-    package internal(set) var kind = OperationKind.receive
+/// with `EBUSY` (OV-6). While it is under way it and its buffer belong to the engine, which holds a
+/// reference. For the thread of its loop.
+@safe
+@usableFromInline
+package final class Operation {
+    // Its own references, so that a use counts none; internal, so that no access is checked.
+    private var ownerReference: Unmanaged<AnyObject>?
+    private var events: Unmanaged<EventSet>?
+    private var whatRuns: CompletionRoutine?
 
-    /// Made by the proactor for a user who gave no object; never shown.
-    var isAnonymous = false
+    /// The one behind it in its queue.
     var next: Unmanaged<Operation>?
-    private let phase = Atomic<UInt8>(0)
+    /// Its own buffer, or one that it has borrowed.
+    private(set) var memory: UnsafeMutableRawPointer?
+    // What is still to be sent.
+    private var unsentStart: UnsafeRawPointer?
+    private var unsentCount = 0
+    private var moved = 0
     private var number: CInt = 0
-    private var count = 0
+    private var limit = UInt32.max
+    /// Bytes of its own buffer; 0 if it borrows one when data is there.
+    private let capacity: UInt32
+    private var eventIndex: UInt8 = 0
+    private var phase = Phase.idle
+    private var lastKind = OperationKind.receive
 
-    /// Its own buffer; empty if it borrows one of the proactor's when data is there.
-    let buffer: UnsafeMutableRawBufferPointer
-    private let ownsBuffer: Bool
-    /// A buffer of the proactor's that holds what was received.
-    var lease: UnsafeMutableRawPointer?
-
-    // What is still to be sent, and how much has been. The copy is made only of what the kernel
-    // did not take at once, and only of bytes that are not in a buffer of the operation.
-    var unsent = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
-    private var copy: UnsafeMutableRawPointer?
-    var sent = 0
-
-    private var acceptedNumber: CInt = -1
-    /// Who the accepted connection is from.
-    package private(set) var peer: SocketAddress?
+    private enum Phase: UInt8 {
+        case idle
+        case pending
+        case finished
+    }
 
     /// An operation without a buffer: a receive is given one when data is there, until the
     /// operation is posted again or its buffer is returned.
     package init() {
-        unsafe buffer = UnsafeMutableRawBufferPointer(start: nil, count: 0)
-        ownsBuffer = false
+        capacity = 0
     }
 
     /// An operation with a buffer of its own.
     ///
     /// - Parameter capacity: bytes, at least 1.
     package init(capacity: Int) {
-        unsafe buffer = .allocate(byteCount: max(1, capacity), alignment: 16)
-        ownsBuffer = true
-    }
-
-    /// An operation that receives into memory of the caller's, which must stay valid and untouched
-    /// while it is under way (OV-6).
-    package init(borrowing buffer: UnsafeMutableRawBufferPointer) {
-        unsafe self.buffer = buffer
-        ownsBuffer = false
+        self.capacity = UInt32(clamping: max(1, capacity))
+        unsafe memory = .allocate(byteCount: Int(self.capacity), alignment: 16)
     }
 
     deinit {
-        if ownsBuffer { unsafe buffer.deallocate() }
-        unsafe lease?.deallocate()
-        unsafe copy?.deallocate()
-        if acceptedNumber >= 0 { _ = Descriptor(adopting: acceptedNumber) }
+        unsafe memory?.deallocate()
+        unsafe events?.release()
+        unsafe ownerReference?.release()
+    }
+
+    /// What it was last posted as.
+    package var kind: OperationKind { lastKind }
+
+    /// What it is about: the program's own object, which it keeps alive.
+    package var owner: AnyObject? {
+        get { unsafe ownerReference?.takeUnretainedValue() }
+        set {
+            let former = unsafe ownerReference
+            unsafe ownerReference = newValue.map { unsafe .passRetained($0) }
+            unsafe former?.release()
+        }
+    }
+
+    /// What runs after its completion, in an alertable wait (CR-1); if there is none, its event is
+    /// signalled.
+    package var routine: CompletionRoutine? {
+        get { whatRuns }
+        set { whatRuns = newValue }
+    }
+
+    /// The event that its completion signals, and that posting it resets (OV-2).
+    package var event: EventObject? {
+        get {
+            unsafe events.flatMap { unsafe $0.takeUnretainedValue().event(at: Int(eventIndex)) }
+        }
+        set {
+            unsafe events?.release()
+            unsafe events = newValue.map { unsafe .passRetained($0.events) }
+            eventIndex = UInt8(newValue?.index ?? 0)
+        }
+    }
+
+    /// The most bytes that a receive into a borrowed buffer takes, at least 1.
+    package var receiveLimit: Int {
+        get { Int(limit) }
+        set { limit = UInt32(clamping: max(1, newValue)) }
     }
 
     /// Whether it is under way.
-    package var isPending: Bool { phase.load(ordering: .acquiring) == 1 }
+    package var isPending: Bool { phase == .pending }
 
     /// How it stands, or how it ended.
     ///
-    /// From any thread.
+    /// The corresponding Winsock function is `WSAGetOverlappedResult`.
     package var result: OperationResult {
-        guard phase.load(ordering: .acquiring) == 2 else { return .incomplete }
-        return number == 0 ? .success(bytes: count) : .failure(Errno(rawValue: number))
+        guard phase == .finished else { return .incomplete }
+        return number == 0 ? .success(bytes: moved) : .failure(Errno(rawValue: number))
     }
 
     /// What the last receive brought, valid until the operation is posted again.
     package var bytes: UnsafeRawBufferPointer {
-        guard kind == .receive, case .success(let count) = result else {
+        guard lastKind == .receive, phase == .finished, number == 0, let start = unsafe memory
+        else {
             return unsafe UnsafeRawBufferPointer(start: nil, count: 0)
         }
-        return unsafe UnsafeRawBufferPointer(start: lease ?? buffer.baseAddress, count: count)
+        return unsafe UnsafeRawBufferPointer(start: start, count: moved)
     }
 
-    /// Takes the connection that an accept brought.
+    /// How many bytes of a send the kernel has taken so far.
+    package var sentCount: Int { lastKind == .send ? moved : 0 }
+
+    /// Calls `body` with its owner, without counting a reference.
     ///
-    /// The first call has it, later ones give `nil`; a connection never taken is closed.
-    package func takeAccepted() -> Socket? {
-        guard acceptedNumber >= 0 else { return nil }
-        let number = acceptedNumber
-        acceptedNumber = -1
-        return Socket(Descriptor(adopting: number))
+    /// - Returns: what `body` returned; `nil` if the owner is not of that very class.
+    @inlinable
+    @inline(__always)
+    package func withOwner<Owner: AnyObject, Result>(
+        _: Owner.Type,
+        _ body: (Owner) -> Result
+    ) -> Result? {
+        guard let owner = unsafe borrowedOwner else { return nil }
+        return unsafe OwnerReference(owner).with(Owner.self, body)
+    }
+
+    @usableFromInline
+    var borrowedOwner: Unmanaged<AnyObject>? {
+        unsafe ownerReference
     }
 }
 
+@available(*, unavailable)
+extension Operation: Sendable {}
+
 extension Operation {
     /// Starts it, unless it is under way.
-    func begin(_ kind: OperationKind, on socket: SocketHandle) -> Bool {
-        guard phase.load(ordering: .acquiring) != 1 else { return false }
-        guard phase.exchange(1, ordering: .acquiringAndReleasing) != 1 else { return false }
-        self.kind = kind
-        self.socket = socket
+    func begin(_ kind: OperationKind) -> Bool {
+        guard phase != .pending else { return false }
+        phase = .pending
+        lastKind = kind
+        if let events = unsafe events {
+            unsafe events._withUnsafeGuaranteedRef { $0.reset(Int(eventIndex)) }
+        }
         return true
     }
 
     /// Takes a start back: nothing was posted.
     func withdraw() {
-        phase.store(0, ordering: .releasing)
+        phase = .idle
     }
 
-    /// Ends it.
-    ///
-    /// The last thing that is done to it before its completion is indicated (PR-9).
+    /// Ends it; its completion is indicated next.
     func finish(number: CInt, count: Int) {
-        if let copy = unsafe copy {
-            unsafe copy.deallocate()
-            unsafe self.copy = nil
-        }
-        unsafe unsent = UnsafeRawBufferPointer(start: nil, count: 0)
+        unsafe unsentStart = nil
         self.number = number
-        self.count = count
-        phase.store(2, ordering: .releasing)
+        moved = count
+        phase = .finished
+    }
+
+    /// Why it failed; 0 if it did not.
+    var errorNumber: CInt { number }
+
+    /// Signals its event, if it has one.
+    func signal() {
+        if let events = unsafe events {
+            unsafe events._withUnsafeGuaranteedRef { $0.signal(Int(eventIndex)) }
+        }
+    }
+
+    /// Whether a routine is to run, rather than an event be signalled.
+    var hasRoutine: Bool { whatRuns != nil }
+
+    /// Runs its routine.
+    func runRoutine() {
+        whatRuns?(number == 0 ? nil : Errno(rawValue: number), number == 0 ? moved : 0, self)
+    }
+
+    // MARK: Buffers
+
+    /// Whether it must be lent a buffer to receive.
+    var borrows: Bool { capacity == 0 }
+
+    /// How many bytes it may receive into a buffer of so many.
+    func room(in lent: Int) -> Int {
+        borrows ? min(lent, Int(limit)) : Int(capacity)
+    }
+
+    func borrow(_ buffer: UnsafeMutableRawPointer) {
+        unsafe memory = buffer
+    }
+
+    /// Gives up the buffer that it has borrowed.
+    func giveBack() -> UnsafeMutableRawPointer? {
+        guard borrows else { return nil }
+        defer { unsafe memory = nil }
+        return unsafe memory
+    }
+
+    // MARK: Sending
+
+    /// What is still to be sent.
+    var unsent: UnsafeRawBufferPointer {
+        unsafe UnsafeRawBufferPointer(start: unsentStart, count: unsentCount)
     }
 
     /// Keeps what the kernel did not take, of which so much has been sent before.
     func keepUnsent(_ rest: UnsafeRawBufferPointer, sent: Int) {
-        self.sent = sent
-        guard unsafe !holds(rest) else {
-            unsafe unsent = rest
-            return
-        }
-        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: rest.count, alignment: 16)
-        unsafe memory.copyMemory(from: rest)
-        unsafe copy = memory.baseAddress
-        unsafe unsent = UnsafeRawBufferPointer(memory)
+        unsafe unsentStart = rest.baseAddress
+        unsentCount = rest.count
+        moved = sent
     }
 
-    private func holds(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        guard let start = bytes.baseAddress else { return true }
-        if let lease = unsafe lease, unsafe start >= UnsafeRawPointer(lease) {
-            // Only the operation's own leased bytes are ever sent from there.
-            return unsafe start < UnsafeRawPointer(lease) + leaseExtent
-        }
-        guard let own = unsafe buffer.baseAddress else { return false }
-        return unsafe start >= UnsafeRawPointer(own)
-            && start < UnsafeRawPointer(own) + buffer.count
-    }
-
-    private var leaseExtent: Int { max(1, count) }
-
-    /// Stores an accepted connection, in place of one that nobody took.
-    func storeAccepted(_ number: CInt, peer: SocketAddress) {
-        _ = takeAccepted()
-        acceptedNumber = number
-        self.peer = peer
+    /// Notes that so much more has been sent.
+    ///
+    /// - Returns: whether nothing is left.
+    func noteSent(_ count: Int) -> Bool {
+        unsafe unsentStart = unsentStart.map { unsafe $0 + count }
+        unsentCount -= count
+        moved += count
+        return unsentCount == 0
     }
 }
+
+/// What runs when an operation has completed.
+///
+/// The corresponding Winsock type is `LPWSAOVERLAPPED_COMPLETION_ROUTINE`.
+///
+/// Runs on the thread of its ``OverlappedLoop``, in an alertable wait only (CR-1). It may post
+/// further operations, this one too (CR-5). A function, or a closure that captures nothing, costs
+/// no reference counting: the operation's owner is whom it works for.
+///
+/// - Parameters:
+///   - error: why the operation failed; `nil` if it succeeded.
+///   - byteCount: the bytes moved; 0 on error (CR-2).
+///   - operation: the operation.
+package typealias CompletionRoutine = (
+    _ error: Errno?, _ byteCount: Int, _ operation: Operation
+) -> Void

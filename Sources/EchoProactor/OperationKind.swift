@@ -28,19 +28,37 @@ package enum Submission: Hashable, Sendable {
 
     static var staleSocket: Submission { .refused(Errno(rawValue: ENOTSOCK)) }
     static var busy: Submission { .refused(Errno(rawValue: EBUSY)) }
-    static var invalid: Submission { .refused(Errno(rawValue: EINVAL)) }
+    static var shutDown: Submission { .refused(Errno(rawValue: ESHUTDOWN)) }
     static var tooMany: Submission { .refused(Errno(rawValue: ENOBUFS)) }
 }
 
-/// How an operation stands: what `WSAGetOverlappedResult` tells (OV-3).
+/// How an operation stands: what `WSAGetOverlappedResult` gives (OV-3).
 package enum OperationResult: Hashable, Sendable {
     /// Not finished (`WSA_IO_INCOMPLETE`), or never posted.
     case incomplete
     /// Finished, with so many bytes; a receive of 0 bytes is the peer's graceful end (OV-4).
     case success(bytes: Int)
-    /// Failed; `ECANCELED` if it was cancelled or its socket was closed
-    /// (`WSA_OPERATION_ABORTED`).
+    /// Failed; `ECANCELED` if its socket was closed (`WSA_OPERATION_ABORTED`).
     case failure(Errno)
-    /// The question is not allowed: waiting for an operation that has a completion routine.
-    case invalid
+}
+
+/// How a socket is treated; given when it is adopted.
+package struct AdoptionOptions: OptionSet, Sendable {
+    /// The bits.
+    package let rawValue: UInt8
+
+    /// A set from its bits.
+    package init(rawValue: UInt8) {
+        self.rawValue = rawValue
+    }
+
+    /// An operation that succeeds at once gives no packet (CP-7).
+    ///
+    /// The corresponding Winsock flag is `FILE_SKIP_COMPLETION_PORT_ON_SUCCESS`.
+    package static let skipsPacketOnSuccess = AdoptionOptions(rawValue: 1)
+    /// Receives until the kernel says that there is no more, instead of taking a short receive for
+    /// a sign of it (PR-3).
+    ///
+    /// For Unix sockets over which peers pass descriptors.
+    package static let receivesUntilWouldBlock = AdoptionOptions(rawValue: 2)
 }

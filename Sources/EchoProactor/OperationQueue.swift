@@ -9,18 +9,18 @@
 
     var isEmpty: Bool { unsafe last == nil }
 
-    /// The operation whose turn it is.
-    var first: Operation? {
-        guard let last = unsafe last else { return nil }
-        return unsafe last.takeUnretainedValue().next?.takeUnretainedValue()
+    /// The operation whose turn it is; the reference stays the queue's.
+    var first: Unmanaged<Operation>? {
+        unsafe last.flatMap { unsafe $0._withUnsafeGuaranteedRef { unsafe $0.next } }
     }
 
     mutating func append(_ operation: Operation) {
         let added = unsafe Unmanaged.passRetained(operation)
         if let last = unsafe last {
-            let tail = unsafe last.takeUnretainedValue()
-            unsafe operation.next = tail.next
-            unsafe tail.next = added
+            unsafe last._withUnsafeGuaranteedRef { tail in
+                unsafe operation.next = tail.next
+                unsafe tail.next = added
+            }
         } else {
             unsafe operation.next = added
         }
@@ -29,30 +29,14 @@
 
     /// Takes the first out; the reference passes to the caller.
     mutating func removeFirst() -> Unmanaged<Operation>? {
-        guard let last = unsafe last else { return nil }
-        let tail = unsafe last.takeUnretainedValue()
-        guard let first = unsafe tail.next else { return nil }
+        guard let last = unsafe last, let first = unsafe first else { return nil }
         if unsafe first.toOpaque() == last.toOpaque() {
             unsafe self.last = nil
         } else {
-            unsafe tail.next = first.takeUnretainedValue().next
+            let next = unsafe first._withUnsafeGuaranteedRef { unsafe $0.next }
+            unsafe last._withUnsafeGuaranteedRef { unsafe $0.next = next }
         }
-        unsafe first.takeUnretainedValue().next = nil
+        unsafe first._withUnsafeGuaranteedRef { unsafe $0.next = nil }
         return unsafe first
-    }
-
-    /// Takes a certain one out, wherever it stands; the reference passes to the caller.
-    mutating func remove(_ operation: Operation) -> Unmanaged<Operation>? {
-        var kept = OperationQueue()
-        var found: Unmanaged<Operation>?
-        while let next = unsafe removeFirst() {
-            if unsafe next.takeUnretainedValue() === operation {
-                unsafe found = next
-            } else {
-                kept.append(unsafe next.takeRetainedValue())
-            }
-        }
-        self = kept
-        return unsafe found
     }
 }

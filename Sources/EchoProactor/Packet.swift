@@ -1,75 +1,70 @@
 package import EchoSockets
-import Glibc
+package import EchoWinsock
 
 /// A completion: which operation on which socket ended, and how.
 ///
-/// The counterpart of `OVERLAPPED_ENTRY`. A plain value: copying it keeps nothing alive. What it
-/// refers to, an operation or received bytes, is valid until its ``CompletionPort/Worker`` dequeues
-/// again.
-@safe package struct Packet {
-    /// What the socket was associated with, or what was posted (CP-1, CP-6).
-    package let key: UInt64
+/// The counterpart of `OVERLAPPED_ENTRY`. A plain value: copying it keeps nothing alive. Its socket's
+/// owner, and the received bytes, are valid until its ``CompletionPort/Worker`` dequeues again.
+@safe
+@usableFromInline
+package struct Packet {
     /// The socket; stale if it has been closed since.
     package let socket: SocketHandle
-    /// What ended.
-    package let kind: OperationKind
+    /// What was posted; 0 for the packet of an operation (CP-6).
+    package let key: UInt64
     /// The bytes moved.
     ///
     /// A successful receive of 0 bytes is the peer's graceful end.
     package let byteCount: Int
     let number: CInt
+    /// What ended.
+    package let kind: OperationKind
+    /// Not a completion but a socket's place in the queue, with what the kernel said of it.
     let isTurn: Bool
-    private let reference: Unmanaged<Operation>?
     let lease: UnsafeMutableRawPointer?
+    @usableFromInline let owner: Unmanaged<AnyObject>?
 
+    /// A completion of an operation of a socket.
     init(
-        key: UInt64,
-        socket: SocketHandle,
-        kind: OperationKind,
+        of kind: OperationKind,
+        on socket: SocketHandle,
+        _ owner: Unmanaged<AnyObject>?,
         byteCount: Int = 0,
         number: CInt = 0,
-        operation: Unmanaged<Operation>?,
-        lease: UnsafeMutableRawPointer?
+        lease: UnsafeMutableRawPointer? = nil
     ) {
-        self.key = key
         self.socket = socket
-        self.kind = kind
+        key = 0
         self.byteCount = byteCount
         self.number = number
+        self.kind = kind
         isTurn = false
-        unsafe reference = operation
         unsafe self.lease = lease
+        unsafe self.owner = owner
     }
 
-    /// A completion without an object or bytes.
-    init(
-        key: UInt64,
-        socket: SocketHandle,
-        kind: OperationKind,
-        byteCount: Int = 0,
-        number: CInt = 0
-    ) {
-        unsafe self.init(
-            key: key,
-            socket: socket,
-            kind: kind,
-            byteCount: byteCount,
-            number: number,
-            operation: nil,
-            lease: nil
-        )
-    }
-
-    /// Not a completion: a socket's place in the queue, with what the kernel said of it.
-    init(turnOf socket: SocketHandle, readiness: Readiness = []) {
-        key = 0
-        self.socket = socket
+    /// A packet that was posted by hand.
+    init(posted key: UInt64, byteCount: Int) {
+        socket = .none
+        self.key = key
+        self.byteCount = byteCount
+        number = 0
         kind = .posted
+        isTurn = false
+        unsafe lease = nil
+        unsafe owner = nil
+    }
+
+    /// A socket's turn.
+    init(turnOf socket: SocketHandle, readiness: Readiness = []) {
+        self.socket = socket
+        key = 0
         byteCount = Int(readiness.rawValue)
         number = 0
+        kind = .posted
         isTurn = true
-        unsafe reference = nil
         unsafe lease = nil
+        unsafe owner = nil
     }
 
     /// Why it failed; `ECANCELED` if it was cancelled or its socket was closed (OV-8).
@@ -78,73 +73,26 @@ import Glibc
     /// Whether it is the peer's graceful end.
     package var isEndOfStream: Bool { kind == .receive && number == 0 && byteCount == 0 }
 
-    /// The operation, if it had an object; `nil` otherwise.
-    ///
-    /// The corresponding value is `lpOverlapped`.
-    package var operation: Operation? {
-        guard let operation = unsafe reference?.takeUnretainedValue() else { return nil }
-        return operation.isAnonymous ? nil : operation
-    }
-
-    var hasReference: Bool { unsafe reference != nil }
-
-    /// What was received into a buffer of the worker's.
+    /// What was received, in a buffer of the worker's.
     package var bytes: UnsafeRawBufferPointer {
         unsafe UnsafeRawBufferPointer(start: lease, count: lease == nil ? 0 : byteCount)
     }
 
-    var readiness: Readiness { Readiness(rawValue: UInt32(truncatingIfNeeded: byteCount)) }
-
-    /// Gives up the reference that a packet under way holds on its operation.
-    func release() {
-        unsafe reference?.release()
+    /// Calls `body` with the owner of its socket, without counting a reference (CP-8).
+    ///
+    /// - Returns: what `body` returned; `nil` if the owner is not of that very class.
+    @inlinable
+    @inline(__always)
+    package func withOwner<Owner: AnyObject, Result>(
+        _: Owner.Type,
+        _ body: (Owner) -> Result
+    ) -> Result? {
+        guard let owner = unsafe owner else { return nil }
+        return unsafe OwnerReference(owner).with(Owner.self, body)
     }
+
+    var readiness: Readiness { Readiness(rawValue: UInt32(truncatingIfNeeded: byteCount)) }
 }
 
 @available(*, unavailable)
 extension Packet: Sendable {}
-
-/// A queue of packets: strict first in, first out (CP-2).
-///
-/// Grows as needed, never shrinks.
-@safe struct PacketQueue: ~Copyable {
-    private var storage: UnsafeMutablePointer<Packet>
-    private var capacity = 64
-    private var head = 0
-    private(set) var count = 0
-
-    init() {
-        unsafe storage = .allocate(capacity: capacity)
-    }
-
-    deinit {
-        unsafe storage.deallocate()
-    }
-
-    var isEmpty: Bool { count == 0 }
-
-    mutating func append(_ packet: Packet) {
-        if count == capacity { grow() }
-        unsafe (storage + ((head + count) & (capacity - 1))).initialize(to: packet)
-        count += 1
-    }
-
-    mutating func removeFirst() -> Packet? {
-        guard count > 0 else { return nil }
-        let packet = unsafe storage[head]
-        head = (head + 1) & (capacity - 1)
-        count -= 1
-        return packet
-    }
-
-    private mutating func grow() {
-        let larger = UnsafeMutablePointer<Packet>.allocate(capacity: capacity * 2)
-        for index in 0..<count {
-            unsafe (larger + index).initialize(to: storage[(head + index) & (capacity - 1)])
-        }
-        unsafe storage.deallocate()
-        unsafe storage = larger
-        capacity *= 2
-        head = 0
-    }
-}

@@ -1,67 +1,95 @@
 import EchoSockets
 
-/// What a proactor knows of a socket: 56 bytes in a table, and nothing on the heap until an
-/// operation needs more.
+/// What an engine knows of a socket, and the transfers that it carries out for it: a value, with
+/// nothing on the heap until an operation needs more.
 ///
-/// Guarded by its slot's lock.
-struct SocketState {
+/// An ``OverlappedLoop`` reaches it directly, a ``CompletionPort`` through its slot's lock.
+@safe struct SocketState {
     struct Flags: OptionSet {
         let rawValue: UInt8
-        static var open: Flags { Flags(rawValue: 1) }
         /// The number is the caller's to close.
-        static var borrowed: Flags { Flags(rawValue: 2) }
-        static var skipsPacket: Flags { Flags(rawValue: 4) }
-        static var distrustsShortReceive: Flags { Flags(rawValue: 8) }
-        static var receiveReady: Flags { Flags(rawValue: 16) }
-        static var sendReady: Flags { Flags(rawValue: 32) }
+        static var borrowed: Flags { Flags(rawValue: 1) }
+        static var skipsPacket: Flags { Flags(rawValue: 2) }
+        static var distrustsShortReceive: Flags { Flags(rawValue: 4) }
+        static var receiveReady: Flags { Flags(rawValue: 8) }
+        static var sendReady: Flags { Flags(rawValue: 16) }
         /// A turn of the socket is queued.
-        static var queued: Flags { Flags(rawValue: 64) }
+        static var queued: Flags { Flags(rawValue: 32) }
+        /// No further receive is taken on (OV-13).
+        static var receivingEnded: Flags { Flags(rawValue: 64) }
     }
 
-    /// A pending operation without an object of its own.
+    /// A pending operation of a completion port, which has no object.
     enum Armed: UInt8 {
         case nothing
         case receive
         case readable
+        case accept
     }
 
+    /// The most operations that may wait on one socket (OV-14).
+    static var pendingLimit: Int { 1024 }
     /// The most operations and bytes a socket may have in one turn (PR-5).
     static var turnOperationLimit: Int { 16 }
     static var turnByteLimit: Int { 64 * 1024 }
 
-    var generation: UInt32 = 0
-    var number: CInt = -1
-    var flags: Flags = []
+    private(set) var number: CInt
+    var flags: Flags
     private var concealing: UInt8 = 0
     var armed = Armed.nothing
     private var turnOperations: UInt8 = 0
     private var turnBytes: UInt32 = 0
-    var key: UInt64 = 0
+    /// The most bytes that the armed receive takes.
+    var armedLimit: UInt32 = 0
     var receives = OperationQueue()
     var sends = OperationQueue()
-    var listener: ListenerReference?
     var pendingCount: UInt16 = 0
-    /// The most bytes that the receive without an object takes.
-    var armedLimit: UInt32 = 0
+    /// Packets that have not been dealt with.
+    var packets: UInt16 = 0
+    /// Why every further transfer fails.
+    private var failure: UInt8 = 0
+    /// What the program gave it, and the listener if it listens; the state's own references.
+    var owner: Unmanaged<AnyObject>?
+    var listener: Unmanaged<AdoptedListener>?
 
-    init() {}
-
-    /// Starts a new life of the slot.
-    mutating func open(_ number: CInt, key: UInt64, flags: Flags) {
+    init(_ number: CInt, _ flags: Flags = []) {
         self.number = number
-        self.key = key
-        self.flags = flags.union([.open, .sendReady])
-        concealing = 0
-        armed = .nothing
-        turnOperations = 0
-        turnBytes = 0
-        pendingCount = 0
-        listener = nil
+        self.flags = flags.union(.sendReady)
+        unsafe owner = nil
+        unsafe listener = nil
+    }
+
+    /// Whether it is the state of an open socket.
+    var isOpen: Bool { number >= 0 }
+
+    /// Ends its life.
+    mutating func end() {
+        number = -1
     }
 
     var isReceiveReady: Bool { flags.contains(.receiveReady) }
     var isSendReady: Bool { flags.contains(.sendReady) }
     var hasPendingReceive: Bool { armed != .nothing || !receives.isEmpty }
+
+    // MARK: The socket itself
+
+    /// Runs a body with the socket.
+    func withSocket<Result>(_ body: (borrowing Socket) -> Result) -> Result {
+        let socket = Socket(Descriptor(adopting: number))
+        let result = body(socket)
+        _ = socket.release()
+        return result
+    }
+
+    /// Shuts down a direction; what is pending goes on.
+    ///
+    /// The kernel is not told that receiving ends: it would end the pending receives (OV-13).
+    mutating func shutdown(_ direction: Socket.Direction) {
+        if direction != .sending { flags.insert(.receivingEnded) }
+        if direction != .receiving { withSocket { $0.shutdown(.sending) } }
+    }
+
+    // MARK: Readiness
 
     /// Takes an edge to heart.
     ///
@@ -74,7 +102,7 @@ struct SocketState {
     }
 
     /// Draws the conclusion from a receive that filled so much of so much room.
-    mutating func noteReceived(_ count: Int, of room: Int) {
+    private mutating func noteReceived(_ count: Int, of room: Int) {
         if count < room, count > 0, concealing == 0, !flags.contains(.distrustsShortReceive) {
             flags.remove(.receiveReady)
         }
@@ -86,7 +114,10 @@ struct SocketState {
         concealing &= ~UInt8(truncatingIfNeeded: Readiness.urgent.rawValue)
     }
 
-    mutating func beginTurn() {
+    // MARK: Fairness
+
+    mutating func beginTurn(_ readiness: Readiness) {
+        note(readiness)
         turnOperations = 0
         turnBytes = 0
     }
@@ -99,5 +130,58 @@ struct SocketState {
     /// Whether others must have their turn first.
     var isTurnSpent: Bool {
         turnOperations >= Self.turnOperationLimit || turnBytes >= Self.turnByteLimit
+    }
+
+    /// Whether something could be carried out now, if it were its turn.
+    var hasWork: Bool {
+        isReceiveReady && hasPendingReceive || isSendReady && !sends.isEmpty
+    }
+
+    // MARK: Transfers
+
+    /// One `recv`, and what follows from it for the socket's readiness.
+    ///
+    /// - Returns: the bytes received, or a negated error.
+    mutating func receive(_ start: UnsafeMutableRawPointer, _ room: Int) -> Int {
+        guard failure == 0 else { return fail() }
+        let number = number
+        let count = transferCall { unsafe receiveNow(from: number, start, room) }
+        if count >= 0 {
+            noteReceived(count, of: room)
+            spend(count)
+        } else if count == -TransferError.wouldBlock {
+            noteReceiveWouldBlock()
+        } else {
+            noteFailure(-count)
+        }
+        return count
+    }
+
+    /// One `send`, and what follows from it for the socket's readiness: after a short one the
+    /// kernel gives an edge when there is room again (PR-3).
+    ///
+    /// - Returns: the bytes sent, or a negated error.
+    mutating func send(_ bytes: UnsafeRawBufferPointer) -> Int {
+        guard failure == 0 else { return fail() }
+        let number = number
+        let count = transferCall { unsafe sendBytes(to: number, bytes) }
+        if count < bytes.count {
+            if count >= 0 || count == -TransferError.wouldBlock {
+                flags.remove(.sendReady)
+            } else {
+                noteFailure(-count)
+            }
+        }
+        return count
+    }
+
+    // The kernel speaks of a reset once, and then as if the stream had ended well.
+    private mutating func noteFailure(_ number: Int) {
+        if TransferError.endsConnection(number) { failure = UInt8(truncatingIfNeeded: number) }
+    }
+
+    private mutating func fail() -> Int {
+        spend(0)
+        return -Int(failure)
     }
 }

@@ -1,14 +1,13 @@
-import EchoSockets
+import EchoWinsock
 import Synchronization
 
-/// A socket's place: its lock, and behind it what the lock guards.
+/// A socket's place in a completion port's table: its lock, and behind it what the lock guards.
 ///
-/// 64 bytes.
-///
-/// Two pointers' worth of arithmetic rather than one structure: changing the state must not count
-/// as changing the lock, which other threads look at meanwhile.
+/// 64 bytes. Arithmetic rather than one structure: changing the state must not count as changing
+/// the lock, which other threads look at meanwhile.
 @safe struct SocketSlot {
-    private static var stateOffset: Int { MemoryLayout<SocketState>.alignment }
+    private static var generationOffset: Int { MemoryLayout<SlotLock>.size }
+    private static var stateOffset: Int { 2 * generationOffset }
     static var stride: Int { stateOffset + MemoryLayout<SocketState>.stride }
 
     private let start: UnsafeMutableRawPointer
@@ -19,7 +18,18 @@ import Synchronization
 
     func initialize() {
         unsafe start.initializeMemory(as: SlotLock.self, to: SlotLock())
-        unsafe (start + Self.stateOffset).initializeMemory(as: SocketState.self, to: SocketState())
+        unsafe (start + Self.generationOffset).initializeMemory(as: UInt32.self, to: 0)
+        unsafe (start + Self.stateOffset)
+            .initializeMemory(as: SocketState.self, to: SocketState(-1))
+    }
+
+    /// Which of the place's successive sockets lives there; under the lock.
+    @inline(__always)
+    var generation: UInt32 {
+        get { unsafe (start + Self.generationOffset).load(as: UInt32.self) }
+        nonmutating set {
+            unsafe (start + Self.generationOffset).storeBytes(of: newValue, as: UInt32.self)
+        }
     }
 
     /// Runs a body under the lock.
@@ -33,7 +43,7 @@ import Synchronization
     }
 }
 
-/// All sockets of a proactor, at places that never move.
+/// All sockets of a completion port, at places that never move: several threads use them.
 ///
 /// Buckets that double in size, so that a place is found without a lock while others are added.
 /// Places are used again, with another generation; memory is kept until the table goes.
@@ -64,8 +74,7 @@ import Synchronization
 
     private static func place(_ index: UInt32) -> (bucket: Int, offset: Int) {
         let position = UInt64(index) + firstBucketSize
-        let bucket = position.leadingZeroBitCount
-        let exponent = 63 - bucket
+        let exponent = 63 - position.leadingZeroBitCount
         return (exponent - 6, Int(position - (1 << UInt64(exponent))))
     }
 
@@ -79,35 +88,53 @@ import Synchronization
     }
 
     /// Runs a body under a socket's lock, unless the handle is stale.
+    @discardableResult
     @inline(__always)
     func withState<Result>(
         _ handle: SocketHandle,
         _ body: (inout SocketState) -> Result
     ) -> Result? {
-        slot(handle.address.index)?.withState { state in
-            state.generation == handle.address.generation ? body(&state) : nil
+        guard let slot = slot(handle.slot) else { return nil }
+        return slot.withState { state in
+            slot.generation == handle.generation ? body(&state) : nil
         }
     }
 
-    /// How many places have ever been used.
-    var usedCount: UInt32 { used.load(ordering: .acquiring) }
+    /// Every place that has ever been used.
+    var slots: some Sequence<SocketSlot> {
+        (0..<used.load(ordering: .acquiring)).lazy.compactMap { self.slot($0) }
+    }
 
     /// Takes a free place and starts a life there.
-    func insert(_ start: (inout SocketState) -> Void) -> SocketHandle? {
+    func insert(_ newState: SocketState) -> SocketHandle? {
         lock.lock()
         let index = free.popLast() ?? grow()
         lock.unlock()
-        guard let index else { return nil }
-        return slot(index)?.withState { state in
-            start(&state)
-            return SocketHandle(SlotAddress(index: index, generation: state.generation))
+        guard let index, let slot = slot(index) else { return nil }
+        return slot.withState { state in
+            state = newState
+            return SocketHandle(slot: index, generation: slot.generation)
         }
     }
 
-    /// Gives a place back whose life has ended; its generation has been advanced.
-    func release(_ handle: SocketHandle) {
+    /// Makes a handle stale, so that nobody finds the socket any more.
+    ///
+    /// - Parameters:
+    ///   - handle: the socket.
+    ///   - body: ends it, under its lock; not called if the handle is stale.
+    func end(_ handle: SocketHandle, _ body: (inout SocketState) -> Void) {
+        guard let slot = slot(handle.slot) else { return }
+        slot.withState { state in
+            guard slot.generation == handle.generation else { return }
+            slot.generation &+= 1
+            body(&state)
+        }
+    }
+
+    /// Gives a place back whose life has ended.
+    func release(_ index: UInt32) {
         lock.lock()
-        free.append(handle.address.index)
+        free.append(index)
         lock.unlock()
     }
 

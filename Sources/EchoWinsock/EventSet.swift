@@ -5,6 +5,7 @@
 /// number. An event keeps its index until it is closed; a new event takes the lowest free index.
 /// Confined to one thread, like the loop that waits; not Sendable. No system calls.
 @safe
+@usableFromInline
 package final class EventSet {
     @usableFromInline
     @unsafe
@@ -53,6 +54,12 @@ package final class EventSet {
     @inlinable
     package subscript(index: Int) -> EventObject { EventObject(events: self, index: index) }
 
+    /// The event of an index; `nil` if there is none.
+    package func event(at index: Int) -> EventObject? {
+        unsafe state.pointee.open & (1 << UInt64(index)) == 0
+            ? nil : EventObject(events: self, index: index)
+    }
+
     /// The lowest index from a given one on whose event is signalled: for the sweep that is
     /// necessary after a wait reports the lowest (ES-9, PF-15).
     @inlinable
@@ -68,8 +75,9 @@ package final class EventSet {
         unsafe state.pointee.signalled |= (1 << UInt64(index)) & state.pointee.open
     }
 
+    /// Resets the event of this index; for a holder that counts no references.
     @inlinable
-    func reset(_ index: Int) {
+    package func reset(_ index: Int) {
         unsafe state.pointee.signalled &= ~(1 << UInt64(index))
     }
 
@@ -86,11 +94,12 @@ extension EventSet: Sendable {}
 ///
 /// For the thread of its set. Do not use it after ``close()``: its index may belong to another
 /// event. The corresponding Winsock type is `WSAEVENT`.
+@usableFromInline
 package struct EventObject {
     /// Its set.
-    package let events: EventSet
+    @usableFromInline package let events: EventSet
     /// Its index in the set, which a wait returns.
-    package let index: Int
+    @usableFromInline package let index: Int
 
     @inlinable
     init(events: EventSet, index: Int) {
@@ -125,6 +134,12 @@ package struct EventObject {
         events.close(index)
     }
 }
+
+@available(*, unavailable)
+extension EventSet.State: Sendable {}
+
+@available(*, unavailable)
+extension EventObject: Sendable {}
 
 /// The result of a wait: what `WSAWaitForMultipleEvents` returns.
 package enum WaitResult: Hashable, Sendable {

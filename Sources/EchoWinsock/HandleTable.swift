@@ -3,6 +3,7 @@
 ///
 /// Keeps its objects alive. Confined to one thread; not Sendable.
 @safe
+@usableFromInline
 package final class HandleTable<Object: AnyObject> {
     @usableFromInline
     @unsafe
@@ -164,3 +165,9 @@ package final class HandleTable<Object: AnyObject> {
 
 @available(*, unavailable)
 extension HandleTable: Sendable {}
+
+@available(*, unavailable)
+extension HandleTable.State: Sendable {}
+
+@available(*, unavailable)
+extension HandleTable.Place: Sendable {}

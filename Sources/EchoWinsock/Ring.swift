@@ -2,6 +2,7 @@
 ///
 /// Costs a few instructions for each element, and no allocation in a steady state. Noncopyable.
 @safe
+@usableFromInline
 package struct Ring<Element>: ~Copyable {
     // A power of two.
     @usableFromInline var capacity: Int
@@ -64,3 +65,6 @@ package struct Ring<Element>: ~Copyable {
         head = 0
     }
 }
+
+@available(*, unavailable)
+extension Ring: Sendable {}

@@ -3,11 +3,12 @@
 ///
 /// It is never a descriptor's number. Once the socket is closed, its handle never names anything
 /// again: each use fails with `ENOTSOCK` (CO-1, PF-9). The corresponding Winsock type is `SOCKET`.
+@usableFromInline
 package struct SocketHandle: Hashable, Sendable {
     /// The slot.
-    package let slot: UInt32
+    @usableFromInline package let slot: UInt32
     /// Which of the slot's successive sockets, modulo 2³².
-    package let generation: UInt32
+    @usableFromInline package let generation: UInt32
 
     /// A handle from its parts.
     @inlinable

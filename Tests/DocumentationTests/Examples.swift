@@ -124,6 +124,10 @@ enum Examples {
         // end
     }
 
+    private static func kept(_ rest: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+        unsafe rest
+    }
+
     static func completionPort() throws {
         // example
         let port = try CompletionPort(concurrency: 2)
@@ -134,10 +138,14 @@ enum Examples {
                 case .success(let packet) where packet.isEndOfStream:
                     port.close(packet.socket)
                 case .success(let packet) where packet.kind == .receive:
-                    // Sent at once, without a packet: the socket skips those. Otherwise one will come.
-                    if case .completed = unsafe port.send(packet.bytes, on: packet.socket) {
-                        port.receive(on: packet.socket)
-                    }
+                    // The worker's buffer is used again: what is not sent at once must lie elsewhere.
+                    let submission = unsafe port.send(
+                        packet.bytes,
+                        on: packet.socket,
+                        keeping: kept
+                    )
+                    // Done without a packet: the socket skips those. Otherwise one will come.
+                    if case .completed = submission { port.receive(on: packet.socket) }
                 case .success(let packet) where packet.kind == .send:
                     port.receive(on: packet.socket)
                 case .success, .timedOut:

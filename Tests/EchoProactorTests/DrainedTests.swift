@@ -1,6 +1,7 @@
 import EchoProactor
 import EchoSockets
 import EchoTestSupport
+import EchoWinsock
 import Glibc
 import Testing
 
@@ -10,7 +11,7 @@ struct DrainedTests {
     @Test func `PR-3: data and FIN in one edge give the data, then the end`() throws {
         let port = try CompletionPort()
         let worker = CompletionPort.Worker(of: port)
-        let (handle, peer) = try associatedConnection(with: port)
+        let (handle, peer) = try adoptedConnection(by: port)
         peer.send("last words")
         peer.shutdown()
         let isThere = port.withSocket(handle) { socket in
@@ -28,7 +29,7 @@ struct DrainedTests {
     {
         let port = try CompletionPort()
         let worker = CompletionPort.Worker(of: port)
-        let (handle, peer) = try associatedConnection(with: port)
+        let (handle, peer) = try adoptedConnection(by: port)
         port.withSocket(handle) { try? $0.setUrgentInline() }
         peer.send("ab")
         peer.send("!", flags: CInt(MSG_OOB))
@@ -49,7 +50,7 @@ struct DrainedTests {
     @Test func `PR-3: after urgent data is dealt with, short receives are trusted again`() throws {
         let port = try CompletionPort()
         let worker = CompletionPort.Worker(of: port)
-        let (handle, peer) = try associatedConnection(with: port)
+        let (handle, peer) = try adoptedConnection(by: port)
         port.withSocket(handle) { try? $0.setUrgentInline() }
         peer.send("!", flags: CInt(MSG_OOB))
         port.receive(on: handle)
@@ -64,7 +65,7 @@ struct DrainedTests {
     @Test func `PR-3: a full buffer says nothing about the rest`() throws {
         let port = try CompletionPort(receiveBufferSize: 4)
         let worker = CompletionPort.Worker(of: port)
-        let (handle, peer) = try associatedPair(with: port)
+        let (handle, peer) = try adoptedPair(by: port)
         peer.send("12345678")
         for text in ["1234", "5678"] {
             port.receive(on: handle)
@@ -79,7 +80,7 @@ struct DrainedTests {
     @Test func `PR-4: data that comes while nothing is posted is not forgotten`() throws {
         let port = try CompletionPort()
         let worker = CompletionPort.Worker(of: port)
-        let (handle, peer) = try associatedPair(with: port)
+        let (handle, peer) = try adoptedPair(by: port)
         peer.send("early")
         #expect(worker.rest().isEmpty)
         port.receive(on: handle)
@@ -89,7 +90,7 @@ struct DrainedTests {
     @Test func `a reset is an error, and the bytes before it are not lost to it`() throws {
         let port = try CompletionPort()
         let worker = CompletionPort.Worker(of: port)
-        let (handle, peer) = try associatedConnection(with: port)
+        let (handle, peer) = try adoptedConnection(by: port)
         port.receive(on: handle)
         peer.reset()
         #expect(worker.next()?.error?.rawValue == ECONNRESET)
@@ -98,8 +99,8 @@ struct DrainedTests {
     @Test func `PR-5: a busy socket has at most 16 receives before another has its turn`() throws {
         let port = try CompletionPort(receiveBufferSize: 1024)
         let worker = CompletionPort.Worker(of: port)
-        let (busy, busyPeer) = try associatedPair(with: port, key: 1)
-        let (quiet, quietPeer) = try associatedPair(with: port, key: 2)
+        let (busy, busyPeer) = try adoptedPair(by: port, key: 1)
+        let (quiet, quietPeer) = try adoptedPair(by: port, key: 2)
         for _ in 0..<100 { busyPeer.send(String(repeating: "x", count: 1024)) }
         port.receive(on: busy)
         port.receive(on: quiet)
@@ -112,32 +113,6 @@ struct DrainedTests {
         }
         #expect(before <= 80, "64 turns may pass before epoll is asked again")
         #expect(before < 100, "the quiet socket came before the busy one was empty")
-    }
-
-    @Test func `PR-5: receives posted ahead have 16 a turn`() throws {
-        let port = try CompletionPort()
-        let worker = CompletionPort.Worker(of: port)
-        let (handle, peer) = try associatedPair(with: port)
-        let operations = (0..<40).map { _ in Operation(capacity: 1) }
-        for operation in operations { _ = port.receive(operation, on: handle) }
-        peer.send(String(repeating: "x", count: 40))
-        #expect(worker.next() != nil)
-        #expect(port.queuedCount == 16, "15 packets, and the socket's next turn")
-        #expect(worker.rest().count == 39)
-    }
-
-    @Test func `PR-5: receives that complete at once are 16 a turn as well`() throws {
-        let port = try CompletionPort()
-        let worker = CompletionPort.Worker(of: port)
-        let (handle, peer) = try associatedPair(with: port, options: .skipsPacketOnSuccess)
-        let operation = Operation(capacity: 1)
-        #expect(port.receive(operation, on: handle) == .pending)
-        peer.send(String(repeating: "x", count: 100))
-        #expect(worker.rest().count == 1)
-        var atOnce = 0
-        while port.receive(operation, on: handle) == .completed(bytes: 1) { atOnce += 1 }
-        #expect(atOnce == 15)
-        #expect(worker.rest().count == 1, "and the next turn brings the one that had to wait")
     }
 }
 

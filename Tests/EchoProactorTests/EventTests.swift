@@ -1,217 +1,176 @@
 import EchoProactor
 import EchoSockets
 import EchoTestSupport
+import EchoWinsock
 import Glibc
 import Synchronization
 import Testing
 
 @Suite(.timeLimit(.minutes(5)))
 struct EventTests {
+    private let loop: OverlappedLoop
+    private let events = EventSet()
+
+    init() throws {
+        loop = try OverlappedLoop()
+    }
+
+    private func makeEvent(isSignalled: Bool = false) throws -> EventObject {
+        let event = try #require(events.makeEvent())
+        if isSignalled { event.signal() }
+        return event
+    }
+
+    private func makeOperation(capacity: Int) throws -> Operation {
+        let operation = Operation(capacity: capacity)
+        operation.event = try makeEvent()
+        return operation
+    }
+
     @Test func `OV-2: posting resets the event, completion sets it`() throws {
-        let proactor = try EventProactor()
-        let (handle, peer) = try associatedPair(with: proactor)
+        let (handle, peer) = try adoptedPair(by: loop)
         let operation = Operation(capacity: 16)
-        let event = proactor.makeEvent(isSignalled: true)
+        let event = try makeEvent(isSignalled: true)
         operation.event = event
-        #expect(proactor.receive(operation, on: handle) == .pending)
-        #expect(!proactor.isSignalled(event))
-        #expect(proactor.wait(for: [event], timeout: .zero) == .timedOut)
+        #expect(loop.receive(operation, on: handle) == .pending)
+        #expect(!event.isSignalled)
+        #expect(loop.wait(for: events, timeout: .zero) == .timedOut)
         peer.send("done")
-        #expect(proactor.wait(for: [event], timeout: patience) == .signalled(0))
-        #expect(proactor.isSignalled(event), "a manual event stays signalled")
-        #expect(proactor.result(of: operation) == .success(bytes: 4))
+        #expect(loop.wait(for: events, timeout: patience) == .signalled(0))
+        #expect(event.isSignalled, "it stays signalled")
+        #expect(operation.result == .success(bytes: 4))
         #expect(operation.text == "done")
     }
 
     @Test func `OV-1: what completes at once sets the event too; what is refused does not`() throws
     {
-        let proactor = try EventProactor()
-        let (handle, peer) = try associatedPair(with: proactor)
-        let operation = Operation(capacity: 4)
-        let event = proactor.makeEvent()
-        operation.event = event
-        #expect(proactor.receive(operation, on: handle) == .pending)
+        let (handle, peer) = try adoptedPair(by: loop)
+        let operation = try makeOperation(capacity: 4)
+        #expect(loop.receive(operation, on: handle) == .pending)
         peer.send("12345678")
-        #expect(proactor.wait(for: [event], timeout: patience) == .signalled(0))
-        #expect(proactor.receive(operation, on: handle) == .completed(bytes: 4))
-        #expect(proactor.isSignalled(event))
-        proactor.close(handle)
-        proactor.reset(event)
-        #expect(proactor.receive(operation, on: handle) == .refused(Errno(rawValue: ENOTSOCK)))
-        #expect(proactor.wait(for: [event], timeout: .zero) == .timedOut)
+        #expect(loop.wait(for: events, timeout: patience) == .signalled(0))
+        #expect(loop.receive(operation, on: handle) == .completed(bytes: 4))
+        #expect(operation.event?.isSignalled == true)
+        loop.close(handle)
+        operation.event?.reset()
+        #expect(loop.receive(operation, on: handle) == .refused(Errno(rawValue: ENOTSOCK)))
+        #expect(loop.wait(for: events, timeout: .zero) == .timedOut)
     }
 
-    @Test
-    func `OV-3: the result is incomplete, then success; waiting for it works without an event`()
-        throws
-    {
-        let proactor = try EventProactor()
-        let (handle, peer) = try associatedPair(with: proactor)
+    @Test func `OV-3: the result is incomplete, then success; it needs no event`() throws {
+        let (handle, peer) = try adoptedPair(by: loop)
         let operation = Operation(capacity: 4)
-        #expect(proactor.receive(operation, on: handle) == .pending)
-        #expect(proactor.result(of: operation) == .incomplete)
+        #expect(loop.receive(operation, on: handle) == .pending)
+        #expect(operation.result == .incomplete)
         peer.send("ab")
-        #expect(proactor.result(of: operation, waiting: true) == .success(bytes: 2))
+        #expect(loop.end(of: operation) == .success(bytes: 2))
     }
 
     @Test func `OV-3: a failed operation's result is its own error, not a count of zero`() throws {
-        let proactor = try EventProactor()
-        let (handle, peer) = try associatedConnection(with: proactor)
+        let (handle, peer) = try adoptedConnection(by: loop)
         let operation = Operation(capacity: 4)
-        #expect(proactor.receive(operation, on: handle) == .pending)
+        #expect(loop.receive(operation, on: handle) == .pending)
         peer.reset()
-        let reset = Errno(rawValue: ECONNRESET)
-        #expect(proactor.result(of: operation, waiting: true) == .failure(reset))
+        #expect(loop.end(of: operation) == .failure(Errno(rawValue: ECONNRESET)))
     }
 
     @Test func `OV-8: closing sets the event of each pending operation`() throws {
-        let proactor = try EventProactor()
-        let (handle, peer) = try associatedPair(with: proactor)
-        let operations = (0..<5).map { _ in Operation(capacity: 4) }
+        let (handle, peer) = try adoptedPair(by: loop)
+        let operations = try (0..<5).map { _ in try makeOperation(capacity: 4) }
         for operation in operations {
-            operation.event = proactor.makeEvent()
-            #expect(proactor.receive(operation, on: handle) == .pending)
+            #expect(loop.receive(operation, on: handle) == .pending)
         }
-        proactor.close(handle)
-        let events = operations.compactMap(\.event)
-        #expect(proactor.wait(for: events, all: true, timeout: .zero) == .signalled(0))
+        loop.close(handle)
+        #expect(operations.allSatisfy { $0.event?.isSignalled == true })
         #expect(operations.allSatisfy { $0.result == .failure(cancelled) })
         peer.close()
     }
 
-    @Test func `ES-8: a wait takes 1 to 64 events`() throws {
-        let proactor = try EventProactor()
-        let events = (0..<65).map { _ in proactor.makeEvent() }
-        #expect(proactor.wait(for: [], timeout: .zero) == .invalidParameter)
-        #expect(proactor.wait(for: events, timeout: .zero) == .invalidParameter)
-        proactor.set(events[63])
-        #expect(proactor.wait(for: Array(events[..<64]), timeout: .zero) == .signalled(63))
+    @Test func `ES-8: waiting for no event is an error at once`() {
+        #expect(loop.wait(for: events, timeout: patience) == .noEvents)
     }
 
-    @Test func `ES-8: an event twice is illegal only if all are awaited`() throws {
-        let proactor = try EventProactor()
-        let event = proactor.makeEvent(isSignalled: true)
-        #expect(proactor.wait(for: [event, event], timeout: .zero) == .signalled(0))
-        #expect(proactor.wait(for: [event, event], all: true, timeout: .zero) == .invalidParameter)
+    @Test func `ES-9: the lowest signalled index wins, and starves the rest`() throws {
+        let made = try (0..<8).map { _ in try makeEvent() }
+        made[6].signal()
+        made[2].signal()
+        #expect(loop.wait(for: events, timeout: .zero) == .signalled(2))
+        #expect(loop.wait(for: events, timeout: .zero) == .signalled(2))
+        #expect(events.firstSignalled(from: 3) == 6)
     }
 
-    @Test func `ES-9: the lowest signalled index wins`() throws {
-        let proactor = try EventProactor()
-        let events = (0..<8).map { _ in proactor.makeEvent() }
-        proactor.set(events[6])
-        proactor.set(events[2])
-        #expect(proactor.wait(for: events, timeout: .zero) == .signalled(2))
-        #expect(proactor.wait(for: events, timeout: .zero) == .signalled(2), "and starves the rest")
-        #expect(proactor.wait(for: Array(events[3...]), timeout: .zero) == .signalled(3))
-    }
-
-    @Test func `ES-10: waiting for all changes nothing until all are signalled`() throws {
-        let proactor = try EventProactor()
-        let events = (0..<3).map { _ in proactor.makeEvent(isAutomatic: true) }
-        proactor.set(events[0])
-        proactor.set(events[2])
-        #expect(proactor.wait(for: events, all: true, timeout: .zero) == .timedOut)
-        #expect(proactor.isSignalled(events[0]) && proactor.isSignalled(events[2]))
-        proactor.set(events[1])
-        #expect(proactor.wait(for: events, all: true, timeout: .zero) == .signalled(0))
-        #expect(
-            !events.contains { proactor.isSignalled($0) },
-            "ES-2: automatic events are consumed"
-        )
-    }
-
-    @Test func `ES-11: closing an event ends a wait for it, and its handle names nothing`()
-        async throws
-    {
-        let proactor = try EventProactor()
-        let event = proactor.makeEvent()
-        async let outcome = onThread { proactor.wait(for: [event], timeout: patience) }
-        #expect(await eventually { proactor.waitingCount == 1 })
-        proactor.close(event)
-        #expect(try await outcome == .invalidHandle)
-        let next = proactor.makeEvent()
-        #expect(next != event && !proactor.set(event) && !proactor.isSignalled(next))
-    }
-
-    @Test func `an event set by another thread ends a wait`() async throws {
-        let proactor = try EventProactor()
-        for round in 0..<100 {
-            let event = proactor.makeEvent()
-            async let outcome = onThread { proactor.wait(for: [event], timeout: patience) }
-            if round % 2 == 0 { #expect(await eventually { proactor.waitingCount == 1 }) }
-            proactor.set(event)
-            #expect(try await outcome == .signalled(0))
-            proactor.close(event)
-        }
-    }
-
-    @Test func `threads that wait on one proactor all learn of their own events`() async throws {
-        let proactor = try EventProactor()
-        let pairs = try (0..<4).map { try associatedPair(with: proactor, key: UInt64($0)) }
-        let operations = pairs.map { _ in Operation(capacity: 4) }
-        for (operation, pair) in zip(operations, pairs) {
-            operation.event = proactor.makeEvent()
-            #expect(proactor.receive(operation, on: pair.handle) == .pending)
-        }
-        async let outcomes = onThreads(4) { number -> EventWaitOutcome in
-            guard let event = operations[number].event else { return .invalidHandle }
-            return proactor.wait(for: [event], timeout: patience)
-        }
-        // In the order least kind to the thread that drives.
-        #expect(await eventually { proactor.waitingCount == 4 })
-        for pair in pairs.reversed() { pair.peer.send("x") }
-        #expect(try await outcomes == Array(repeating: .signalled(0), count: 4))
-    }
-
-    @Test func `a thread that stops driving leaves it to one that waits on`() async throws {
-        let proactor = try EventProactor()
-        let (handle, peer) = try associatedPair(with: proactor)
-        let operation = Operation(capacity: 4)
-        let event = proactor.makeEvent()
-        operation.event = event
-        #expect(proactor.receive(operation, on: handle) == .pending)
-        let other = proactor.makeEvent()
-        async let first = onThread { proactor.wait(for: [other], timeout: .seconds(2)) }
-        #expect(await eventually { proactor.waitingCount == 1 })
-        async let second = onThread { proactor.wait(for: [event], timeout: patience) }
-        #expect(try await first == .timedOut)
-        peer.send("x")
-        #expect(try await second == .signalled(0))
+    @Test func `a wait is not cut short`() throws {
+        _ = try makeEvent()
+        let start = MonotonicTime.now
+        #expect(loop.wait(for: events, timeout: .milliseconds(20)) == .timedOut)
+        #expect(MonotonicTime.now - start >= .milliseconds(20))
     }
 
     @Test func `an operation that borrows its buffer echoes from it`() throws {
-        let proactor = try EventProactor()
-        let (handle, peer) = try associatedPair(with: proactor)
+        let (handle, peer) = try adoptedPair(by: loop)
         let operation = Operation()
-        operation.event = proactor.makeEvent()
+        operation.event = try makeEvent()
         for round in 0..<3 {
-            #expect(proactor.receive(operation, on: handle) == .pending)
+            #expect(loop.receive(operation, on: handle) == .pending)
             peer.send("round \(round)")
-            #expect(proactor.result(of: operation, waiting: true) == .success(bytes: 7))
-            let submission = unsafe proactor.send(operation.bytes, with: operation, on: handle)
+            #expect(loop.end(of: operation) == .success(bytes: 7))
+            let submission = unsafe loop.send(operation.bytes, with: operation, on: handle)
             #expect(submission == .completed(bytes: 7))
             #expect(peer.receive() == Array("round \(round)".utf8))
         }
     }
 
     @Test func `PR-5: sockets that are ready together all get their turn`() throws {
-        let proactor = try EventProactor()
-        let pairs = try (0..<64).map { try associatedPair(with: proactor, key: UInt64($0)) }
-        let operations = pairs.map { _ in Operation(capacity: 4) }
-        for (operation, pair) in zip(operations, pairs) {
-            operation.event = proactor.makeEvent()
-            #expect(proactor.receive(operation, on: pair.handle) == .pending)
+        let pairs = try (0..<64).map { try adoptedPair(by: loop, key: UInt64($0)) }
+        for pair in pairs {
+            let operation = try makeOperation(capacity: 4)
+            #expect(loop.receive(operation, on: pair.handle) == .pending)
             pair.peer.send("x")
         }
-        let events = operations.compactMap(\.event)
         var served: Set<Int> = []
-        while served.count < 64 {
-            guard case .signalled(let index) = proactor.wait(for: events, timeout: .zero) else {
-                break
-            }
+        while served.count < 64,
+            case .signalled(let index) = loop.wait(for: events, timeout: .zero)
+        {
             served.insert(index)
-            proactor.reset(events[index])
+            events.reset(index)
         }
         #expect(served.count == 64)
+    }
+
+    @Test func `OV-10: a thread that ends cancels what it has started`() async throws {
+        let started = Mutex<[OperationResult]>([])
+        _ = try await onThread { () -> Bool in
+            let operations = (0..<3).map { _ in Operation(capacity: 4) }
+            do {
+                guard let loop = try? OverlappedLoop(), let pair = try? adoptedPair(by: loop) else {
+                    return false
+                }
+                for operation in operations { _ = loop.receive(operation, on: pair.handle) }
+                guard operations.allSatisfy(\.isPending) else { return false }
+                withExtendedLifetime(loop) {}
+            }
+            started.withLock { $0 = operations.map(\.result) }
+            return true
+        }
+        #expect(started.withLock { $0 } == Array(repeating: .failure(cancelled), count: 3))
+    }
+
+    @Test func `OV-13: whether the socket blocks does not matter`() throws {
+        let (handle, peer) = try adoptedPair(by: loop)
+        try #require(loop.withSocket(handle) { try? $0.descriptor.setNonBlocking(false) } != nil)
+        let operations = (0..<2).map { _ in Operation(capacity: 4) }
+        for operation in operations {
+            #expect(loop.receive(operation, on: handle) == .pending)
+        }
+        peer.send("1234")
+        #expect(loop.end(of: operations[0]) == .success(bytes: 4))
+        #expect(operations[1].isPending)
+        let many = [UInt8](repeating: 1, count: 4_000_000)
+        let sending = Operation()
+        let submission = unsafe many.withUnsafeBytes {
+            unsafe loop.send($0, with: sending, on: handle)
+        }
+        #expect(submission == .pending)
+        loop.close(handle)
     }
 }

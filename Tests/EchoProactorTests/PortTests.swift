@@ -1,37 +1,19 @@
 import EchoProactor
 import EchoSockets
+import EchoTestSupport
+import EchoWinsock
 import Glibc
 import Testing
 
 @Suite(.timeLimit(.minutes(5)))
 struct PortTests {
-    @Test func `OV-1: pending is indicated once, immediate success once, refusal never`() throws {
-        let port = try CompletionPort()
-        let worker = CompletionPort.Worker(of: port)
-        let (handle, peer) = try associatedPair(with: port)
-        let operation = Operation(capacity: 4)
-        #expect(port.receive(operation, on: handle) == .pending)
-        peer.send("12345678")
-        #expect(worker.rest().count == 1)
-        #expect(port.receive(operation, on: handle) == .completed(bytes: 4))
-        #expect(operation.result == .success(bytes: 4))
-        #expect(worker.rest().count == 1)
-        port.close(handle)
-        #expect(port.receive(operation, on: handle) == .refused(Errno(rawValue: ENOTSOCK)))
-        #expect(operation.result == .incomplete)
-        #expect(worker.rest().isEmpty)
-    }
-
     @Test func `CP-7: with skip-on-success, what is done at once gives no packet`() throws {
         let port = try CompletionPort()
         let worker = CompletionPort.Worker(of: port)
-        let (handle, peer) = try associatedPair(with: port, options: .skipsPacketOnSuccess)
-        let operation = Operation(capacity: 4)
-        #expect(port.receive(operation, on: handle) == .pending)
-        peer.send("12345678")
+        let (handle, peer) = try adoptedPair(by: port, options: .skipsPacketOnSuccess)
+        #expect(port.receive(on: handle) == .pending)
+        peer.send("1234")
         #expect(worker.rest().count == 1, "what was pending is indicated all the same")
-        #expect(port.receive(operation, on: handle) == .completed(bytes: 4))
-        #expect(operation.text == "5678")
         #expect(port.send("x", on: handle) == .completed(bytes: 1))
         #expect(worker.rest().isEmpty)
     }
@@ -39,7 +21,7 @@ struct PortTests {
     @Test func `CP-7: without it, a send that is done at once gives a packet`() throws {
         let port = try CompletionPort()
         let worker = CompletionPort.Worker(of: port)
-        let (handle, peer) = try associatedPair(with: port, key: 3)
+        let (handle, peer) = try adoptedPair(by: port, key: 3)
         #expect(port.send("xyz", on: handle) == .completed(bytes: 3))
         let packets = worker.rest()
         #expect(packets.map(\.byteCount) == [3])
@@ -50,7 +32,7 @@ struct PortTests {
     @Test func `CP-4: success, failed operation, timeout and closed port are told apart`() throws {
         let port = try CompletionPort()
         let worker = CompletionPort.Worker(of: port)
-        let (handle, peer) = try associatedConnection(with: port, key: 4)
+        let (handle, peer) = try adoptedConnection(by: port, key: 4)
         port.receive(on: handle)
         guard case .timedOut = worker.dequeue(timeout: .zero) else {
             Issue.record("expected a timeout")
@@ -67,7 +49,7 @@ struct PortTests {
             Issue.record("expected a failure")
             return
         }
-        #expect(packet.key == 4 && packet.error?.rawValue == ECONNRESET)
+        #expect(Seen(packet).key == 4 && packet.error?.rawValue == ECONNRESET)
         port.close()
         guard case .abandoned = worker.dequeue() else {
             Issue.record("expected to be abandoned")
@@ -89,17 +71,14 @@ struct PortTests {
     @Test func `CP-6: posted packets are delivered verbatim, first in first out`() throws {
         let port = try CompletionPort()
         let worker = CompletionPort.Worker(of: port)
-        let operation = Operation()
-        for number in 0..<200 {
-            port.post(key: UInt64(number), byteCount: -number, operation: operation)
-        }
+        for number in 0..<200 { port.post(key: UInt64(number), byteCount: -number) }
         for number in 0..<200 {
             guard case .success(let packet) = worker.dequeue(timeout: .zero) else {
                 Issue.record("packet \(number) is missing")
                 return
             }
             #expect(packet.key == number && packet.byteCount == -number)
-            #expect(packet.kind == .posted && packet.operation === operation)
+            #expect(packet.kind == .posted && packet.error == nil)
         }
         #expect(worker.rest().isEmpty)
     }
@@ -107,49 +86,69 @@ struct PortTests {
     @Test func `CP-5: several packets are dequeued at once, with a status each`() throws {
         let port = try CompletionPort()
         let worker = CompletionPort.Worker(of: port)
-        let (first, firstPeer) = try associatedPair(with: port, key: 1)
-        let (second, secondPeer) = try associatedPair(with: port, key: 2)
-        port.receive(on: first)
-        port.receive(on: second)
+        let (first, firstPeer) = try adoptedPair(by: port, key: 1)
+        let (second, secondPeer) = try adoptedConnection(by: port, key: 2)
+        let (third, thirdPeer) = try adoptedPair(by: port, key: 3)
+        for handle in [first, second, third] { port.receive(on: handle) }
         firstPeer.send("one")
-        secondPeer.send("two")
-        port.post(key: 3)
+        secondPeer.reset()
+        port.close(third)
+        port.post(key: 4)
         var packets: [Packet] = []
         guard case .success = worker.dequeue(upTo: 8, timeout: patience, into: &packets) else {
             Issue.record("nothing came")
             return
         }
-        #expect(Set(packets.map { Seen($0).text }) == ["one", "two", ""])
-        #expect(Set(packets.map(\.key)) == [1, 2, 3])
+        let seen = Dictionary(uniqueKeysWithValues: packets.map { (Seen($0).key, Seen($0)) })
+        #expect(seen[1]?.text == "one" && seen[1]?.error == nil)
+        #expect(seen[2]?.error?.rawValue == ECONNRESET && seen[2]?.byteCount == 0)
+        #expect(seen[3]?.error == cancelled)
+        #expect(seen[4]?.kind == .posted && seen[4]?.error == nil)
         guard case .timedOut = worker.dequeue(upTo: 8, timeout: .zero, into: &packets) else {
             Issue.record("expected a timeout")
             return
         }
         #expect(packets.isEmpty)
+        thirdPeer.close()
     }
 
-    @Test func `CR-7: a port's sockets have no completion routines`() throws {
+    @Test func `CP-8: the owner lives until the last packet of its socket has been dealt with`()
+        throws
+    {
         let port = try CompletionPort()
-        let (handle, peer) = try associatedPair(with: port)
-        let operation = Operation(capacity: 1)
-        operation.routine = { _, _, _ in }
-        #expect(port.receive(operation, on: handle) == .refused(Errno(rawValue: EINVAL)))
+        let worker = CompletionPort.Worker(of: port)
+        weak var owner: Tag?
+        let pair = try Socket.pair()
+        let (handle, peer) = try pair.split { first, second in
+            let tag = Tag(5)
+            owner = tag
+            return (try port.adopt(first, owner: tag), Peer(second))
+        }
+        port.receive(on: handle)
+        port.close(handle)
+        #expect(owner != nil, "a packet is queued")
+        #expect(worker.next()?.key == 5)
+        #expect(owner != nil, "a packet is being handled")
+        #expect(worker.next(within: .zero) == nil)
+        #expect(owner == nil)
         peer.close()
     }
 
-    @Test func `CP-9: a packet still queued does not keep its operation from being freed`() throws {
-        weak var operation: Operation?
+    @Test func `CP-9: a packet still queued does not keep its owner from being freed`() throws {
+        weak var owner: Tag?
         do {
             let port = try CompletionPort()
-            let (handle, peer) = try associatedPair(with: port)
-            let made = Operation(capacity: 1)
-            operation = made
-            _ = port.receive(made, on: handle)
+            let pair = try Socket.pair()
+            let handle = try pair.split { first, _ in
+                let tag = Tag(5)
+                owner = tag
+                return try port.adopt(first, owner: tag)
+            }
+            port.receive(on: handle)
             port.close(handle)
-            peer.close()
             #expect(port.queuedCount == 1)
         }
-        #expect(operation == nil)
+        #expect(owner == nil)
     }
 
     @Test func `every descriptor is closed on exec and gone with the port`() async {
@@ -157,7 +156,7 @@ struct PortTests {
             let before = descriptors()
             for _ in 0..<50 {
                 let port = try CompletionPort()
-                let pair = try associatedPair(with: port)
+                let pair = try adoptedPair(by: port)
                 guard port.receive(on: pair.handle) == .pending else { exit(1) }
                 for number in CInt(3)..<64 where fcntl(number, F_GETFD) >= 0 {
                     guard before.contains(number) || fcntl(number, F_GETFD) & FD_CLOEXEC != 0 else {

@@ -1,6 +1,7 @@
 import EchoProactor
 import EchoSockets
 import EchoTestSupport
+import EchoWinsock
 import Glibc
 import Synchronization
 import Testing
@@ -8,24 +9,95 @@ import Testing
 /// Long enough for anything that happens at all; no test waits for it to pass.
 let patience = Duration.seconds(20)
 
-/// A pair of connected Unix sockets, one end associated with a proactor.
-func associatedPair(
-    with proactor: SocketProactor,
+/// An owner of a socket that is known by a number.
+final class Tag: Sendable {
+    let number: UInt64
+
+    init(_ number: UInt64) {
+        self.number = number
+    }
+}
+
+/// What a test's sockets are handed to.
+protocol SocketEngine {
+    func adopt(
+        _ socket: consuming Socket,
+        key: UInt64,
+        _ options: AdoptionOptions
+    )
+        throws(SystemError) -> SocketHandle
+}
+
+extension CompletionPort: SocketEngine {
+    func adopt(
+        _ socket: consuming Socket,
+        key: UInt64,
+        _ options: AdoptionOptions
+    )
+        throws(SystemError) -> SocketHandle
+    {
+        try adopt(socket, owner: Tag(key), options: options)
+    }
+
+    func adopt(_ listener: consuming Listener, key: UInt64) throws(SystemError) -> SocketHandle {
+        try adopt(listener, owner: Tag(key))
+    }
+
+    /// Whether the handle names an open socket.
+    func isOpen(_ handle: SocketHandle) -> Bool {
+        withSocket(handle) { _ in true } ?? false
+    }
+}
+
+extension OverlappedLoop: SocketEngine {
+    func adopt(
+        _ socket: consuming Socket,
+        key: UInt64,
+        _ options: AdoptionOptions
+    )
+        throws(SystemError) -> SocketHandle
+    {
+        try adopt(socket, options: options)
+    }
+
+    /// Carries out what is possible now.
+    func settle() {
+        _ = sleep(for: .zero, alertable: false)
+    }
+
+    /// How an operation ended, as soon as it has.
+    func end(of operation: Operation) -> OperationResult {
+        _ = eventuallyBlocking {
+            settle()
+            return !operation.isPending
+        }
+        return operation.result
+    }
+
+    func send(_ text: String, with operation: Operation, on handle: SocketHandle) -> Submission {
+        let bytes = Array(text.utf8)
+        return unsafe bytes.withUnsafeBytes { unsafe send($0, with: operation, on: handle) }
+    }
+}
+
+/// A pair of connected Unix sockets, one end adopted by an engine.
+func adoptedPair(
+    by engine: some SocketEngine,
     key: UInt64 = 7,
-    options: AssociationOptions = []
+    options: AdoptionOptions = []
 ) throws -> (handle: SocketHandle, peer: Peer) {
     let pair = try Socket.pair()
     return try pair.split { first, second in
-        let handle = try proactor.associate(first, key: key, options: options)
+        let handle = try engine.adopt(first, key: key, options)
         return (handle, Peer(second))
     }
 }
 
-/// A TCP connection over the loopback, the accepted end associated with a proactor.
-func associatedConnection(
-    with proactor: SocketProactor,
+/// A TCP connection over the loopback, the accepted end adopted by an engine.
+func adoptedConnection(
+    by engine: some SocketEngine,
     key: UInt64 = 7,
-    options: AssociationOptions = []
+    options: AdoptionOptions = []
 ) throws -> (handle: SocketHandle, peer: Peer) {
     let listener = try Listener(.loopback(port: 0))
     let client = try Socket(family: AF_INET, blocking: true)
@@ -33,7 +105,7 @@ func associatedConnection(
     guard case .accepted(let socket, _) = listener.accept() else {
         throw SystemError(call: "accept", errno: .current)
     }
-    let handle = try proactor.associate(socket, key: key, options: options)
+    let handle = try engine.adopt(socket, key: key, options)
     return (handle, Peer(client))
 }
 
@@ -96,17 +168,26 @@ extension Operation {
     var text: String { unsafe bytes.text }
 }
 
-extension SocketProactor {
-    func send(_ text: String, with operation: Operation, on handle: SocketHandle) -> Submission {
-        let bytes = Array(text.utf8)
-        return unsafe bytes.withUnsafeBytes { unsafe send($0, with: operation, on: handle) }
-    }
-}
-
 extension CompletionPort {
     func send(_ text: String, on handle: SocketHandle) -> Submission {
         let bytes = Array(text.utf8)
-        return unsafe bytes.withUnsafeBytes { unsafe send($0, on: handle) }
+        return unsafe bytes.withUnsafeBytes { unsafe send($0, on: handle) { unsafe $0 } }
+    }
+}
+
+/// Where bytes lie that a send has not taken at once.
+@safe final class Keeper {
+    private var kept: [UnsafeMutableRawBufferPointer] = unsafe []
+
+    deinit {
+        while let memory = unsafe kept.popLast() { unsafe memory.deallocate() }
+    }
+
+    func keep(_ rest: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: rest.count, alignment: 16)
+        unsafe memory.copyMemory(from: rest)
+        unsafe kept.append(memory)
+        return UnsafeRawBufferPointer(memory)
     }
 }
 
@@ -119,7 +200,7 @@ struct Seen: Hashable {
     var text: String
 
     init(_ packet: Packet) {
-        key = packet.key
+        key = packet.withOwner(Tag.self) { $0.number } ?? packet.key
         kind = packet.kind
         byteCount = packet.byteCount
         error = packet.error

@@ -1,6 +1,7 @@
 import EchoProactor
 import EchoSockets
 import EchoTestSupport
+import EchoWinsock
 import Glibc
 import Synchronization
 import Testing
@@ -174,7 +175,7 @@ struct WorkerTests {
 
     @Test func `a worker that waits with sockets and without work uses no CPU`() async throws {
         let port = try CompletionPort(concurrency: 2)
-        let pairs = try (0..<10).map { try associatedPair(with: port, key: UInt64($0)) }
+        let pairs = try (0..<10).map { try adoptedPair(by: port, key: UInt64($0)) }
         for pair in pairs { port.receive(on: pair.handle) }
         let used = try await onThreads(3) { _ -> Int in
             let worker = CompletionPort.Worker(of: port)

@@ -42,17 +42,12 @@ class Connection: ServedConnection {
         session = ReadinessEcho(at: now)
     }
 
-    /// The rules are about to be asked what time has brought: the moment to tell them of progress
-    /// that nobody has told them of.
-    func willBeChecked() {}
-
     /// Whether the socket is ready for what is demanded, or has been, and nobody has got to it.
     func isReady(for demand: EchoState.Demand) -> Bool { false }
 
     final var state: EchoState { session.state }
 
     final func check(_ event: EchoState.Event, _ worker: WorkerState) {
-        willBeChecked()
         apply(session.check(event, worker, isReady: isReady))
     }
 

@@ -2,8 +2,21 @@ import EchoProactor
 import EchoSockets
 import Glibc
 
-/// The completion-port model (`CreateIoCompletionPort`): operations of all sockets are posted
-/// ahead, and their completions drain from one port by a few workers.
+/// The completion-port model.
+///
+/// For each connection:
+///
+///     CreateIoCompletionPort(socket, port, key)  the connection goes with its packets (CP-8)
+///     WSARecv(socket, &perIO)                    its completion becomes a packet
+///
+/// and each of a few workers:
+///
+///     GetQueuedCompletionStatus(port, &bytes, &key, &perIO)
+///     if it failed, or no bytes came:            close (CP-4, PF-16)
+///     if it was a receive:                       WSASend(socket, what was received)
+///     if it was a send, or that is done:         WSARecv(socket, &perIO) again
+///
+/// and connections come from `AcceptEx`, an operation like the others.
 ///
 /// The worker that waits looks for readiness itself and carries the transfer out, so nothing is
 /// handed from thread to thread between a client's bytes and their echo; another worker is woken
@@ -82,14 +95,9 @@ private struct CompletionPortWorker {
 
     private func handle(_ packet: Packet) {
         state.refreshTime()
-        guard packet.key >= PortService.Key.firstObject,
-            let pointer = unsafe UnsafeRawPointer(bitPattern: UInt(packet.key))
-        else { return service.handle(packet, state) }
-        let connection = unsafe Unmanaged<PortConnection>.fromOpaque(pointer)
-        let isOver = unsafe connection._withUnsafeGuaranteedRef {
-            $0.completed(packet, service.port, state)
+        let isConnections: Void? = packet.withOwner(PortConnection.self) { connection in
+            if connection.completed(packet, service.port, state) { service.closed(connection) }
         }
-        // Only here a strong reference is needed: removing drops the service's.
-        if isOver { unsafe service.remove(connection.takeUnretainedValue()) }
+        if isConnections == nil { service.handle(packet, state) }
     }
 }

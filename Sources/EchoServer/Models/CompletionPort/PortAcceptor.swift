@@ -1,5 +1,6 @@
 import EchoProactor
 import EchoSockets
+import EchoWinsock
 import Glibc
 
 /// Accepts connections of one listening socket by operations posted ahead, one at a time
@@ -7,7 +8,7 @@ import Glibc
 ///
 /// Used by one thread at a time; does not wait.
 final class PortAcceptor {
-    private let listening: PostedListener
+    private let listener: PostedListener
     private let source: AcceptSource
     /// When it wants to be looked at again.
     private(set) var due: MonotonicTime?
@@ -17,32 +18,33 @@ final class PortAcceptor {
     /// - Parameters:
     ///   - socket: where connections come from.
     ///   - port: where its packets go.
-    ///   - key: what they carry (CP-10).
     ///   - context: limits, counts and log.
     ///   - retry: called when a pause may have come to an end early, on any thread.
     /// - Throws: why the socket cannot be watched.
     init(
         _ socket: ListeningSocket,
         _ port: CompletionPort,
-        key: UInt64,
         _ context: ServingContext,
         retry: @escaping @Sendable () -> Void
     ) throws(SystemError) {
-        listening = try PostedListener(socket, port, key: key)
-        source = AcceptSource(listening, context, retry: retry)
+        listener = try PostedListener(socket, port)
+        source = AcceptSource(listener, context, retry: retry)
     }
 
     /// Whether it still accepts, or has accepted what is not served yet.
-    var isOpen: Bool { source.isOpen || listening.isPosted }
+    var isOpen: Bool { source.isOpen || listener.isPosted }
 
     /// Posts the first operation.
     func begin() {
-        if due == nil { listening.post() }
+        if due == nil { listener.post() }
     }
 
+    /// Whether a packet is of its operation (CP-10).
+    func owns(_ packet: Packet) -> Bool { packet.socket == listener.handle }
+
     /// The operation has completed.
-    func completed(_ serve: (consuming AcceptedSocket) -> Void) {
-        switch listening.take() {
+    func completed(_ packet: Packet, _ serve: (consuming AcceptedSocket) -> Void) {
+        switch listener.take(packet) {
         case .some(let outcome): advance(source.next(outcome), serve)
         case .none: advance(source.next(), serve)
         }
@@ -65,13 +67,13 @@ final class PortAcceptor {
             switch consume step {
             case .serve(let accepted): serve(accepted)
             case .again: break
-            case .idle: return listening.post()
+            case .idle: return listener.post()
             case .pause(let moment):
                 due = moment
                 return
             case .closed: return
             }
-            guard source.seeksEnd else { return listening.post() }
+            guard source.seeksEnd else { return listener.post() }
             step = source.next()
         }
     }
@@ -86,7 +88,7 @@ final class PortAcceptor {
         source.drain()
         due = nil
         // An operation that waits is called back; its packet has the rest accepted.
-        if listening.isPosted { return listening.cancel() }
+        if listener.isPosted { return listener.cancel() }
         advance(source.next(), serve)
     }
 
@@ -97,61 +99,47 @@ final class PortAcceptor {
     }
 }
 
-/// A listening socket with an accept operation: what the operation brought is what a call to
-/// accept gives.
+/// A listening socket of a port: accepts by an operation, or at once.
 private final class PostedListener: ConnectionSource {
     let address: SocketAddress
     let isInherited: Bool
+    let handle: SocketHandle
     private let port: CompletionPort
-    private let handle: SocketHandle
-    private let operation = EchoProactor.Operation()
     private(set) var isOpen = true
     /// Whether the operation has been posted and what it brought has not been taken.
     private(set) var isPosted = false
 
-    init(
-        _ socket: ListeningSocket,
-        _ port: CompletionPort,
-        key: UInt64
-    ) throws(SystemError) {
+    init(_ socket: ListeningSocket, _ port: CompletionPort) throws(SystemError) {
         address = socket.address
         isInherited = socket.isInherited
         self.port = port
         guard let taken = socket.take() else {
-            throw SystemError(call: "listen", errno: Errno(rawValue: EBADF))
+            throw SystemError(call: "listen", errno: Errno(rawValue: ENOTSOCK))
         }
-        handle = try port.associate(taken, key: key)
+        handle = try port.adopt(taken, owner: socket)
     }
 
-    var hasQueue: Bool { port.hasQueue(handle) }
-
-    /// Takes what the operation has brought; `nil` if it was called back.
-    func take() -> AcceptOutcome? {
-        isPosted = false
-        switch operation.result {
-        case .success:
-            guard let socket = operation.takeAccepted() else { return nil }
-            return .accepted(socket, peer: operation.peer ?? .unix(""))
-        case .failure(let errno) where errno.rawValue != ECANCELED: return AcceptOutcome(errno)
-        default: return nil
-        }
-    }
+    var hasQueue: Bool { port.hasQueue(on: handle) }
 
     /// Posts the operation, unless it is under way.
     func post() {
-        guard isOpen, !operation.isPending else { return }
+        guard isOpen, !isPosted else { return }
         isPosted = true
-        if case .refused = port.accept(operation, on: handle) {
-            (isOpen, isPosted) = (false, false)
-        }
+        if case .refused = port.accept(on: handle) { (isOpen, isPosted) = (false, false) }
+    }
+
+    /// Takes what the operation has brought; `nil` if it was called back.
+    func take(_ packet: Packet) -> AcceptOutcome? {
+        isPosted = false
+        return packet.error?.rawValue == ECANCELED ? nil : accept(blocking: false)
     }
 
     /// Has the operation complete without a connection, if it waits for one.
     func cancel() {
-        port.cancel(operation, on: handle)
+        port.cancelAll(on: handle)
     }
 
-    func accept(blocking: Bool) -> AcceptOutcome { port.accept(on: handle) }
+    func accept(blocking: Bool) -> AcceptOutcome { port.nextConnection(on: handle) }
 
     func close() {
         isOpen = false

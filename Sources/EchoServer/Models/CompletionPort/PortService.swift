@@ -1,20 +1,16 @@
 import EchoProactor
 import EchoSockets
+import EchoWinsock
 import Synchronization
 
 /// What the workers of a completion port share: the port, the connections, the listening sockets
 /// and what depends on time.
 final class PortService: Sendable {
-    /// What packets carry that belong to no connection.
-    ///
-    /// No object lies at such an address.
-    enum Key {
+    /// What packets carry that are posted by hand.
+    private enum Key {
         static let orders: UInt64 = 1
         static let freePlace: UInt64 = 2
-        static let addresses: UInt64 = 3
-        static let roll: UInt64 = 4
-        static let firstListener: UInt64 = 16
-        static let firstObject: UInt64 = 4096
+        static let roll: UInt64 = 3
     }
 
     // Used by one thread at a time.
@@ -31,7 +27,7 @@ final class PortService: Sendable {
     let roll: PortRoll
     private let plan = Locked<DrainPlan?>(nil)
     private let reception: Locked<HandedOver<Reception>>
-    private let connections = Locked<[PortConnection]>([])
+    private let connectionCount = Atomic(0)
     // Apart from the connections, and only if it is to be logged: there is no room in them.
     private let beginnings = Locked<[ObjectIdentifier: Beginning]>([:])
     // The moment to keep house, in nanoseconds.
@@ -51,10 +47,11 @@ final class PortService: Sendable {
         roll = PortRoll(port)
         let monitor = AddressMonitor(sockets, context.log)
         var acceptors: [PortAcceptor] = []
-        for (index, socket) in sockets.enumerated() {
-            let key = Key.firstListener + UInt64(index)
+        for socket in sockets {
             acceptors.append(
-                try PortAcceptor(socket, port, key: key, context) { port.post(key: Key.freePlace) }
+                try PortAcceptor(socket, port, context) {
+                    port.post(key: Key.freePlace)
+                }
             )
         }
         var reception = Reception(
@@ -63,7 +60,7 @@ final class PortService: Sendable {
             housekeeper: Housekeeper(context.rules)
         )
         if let monitor {
-            reception.addresses = try port.associate(watching: monitor.number, key: Key.addresses)
+            reception.addresses = try port.adopt(watching: monitor.number, owner: monitor)
         }
         self.reception = Locked(HandedOver(reception))
     }
@@ -112,18 +109,17 @@ final class PortService: Sendable {
         // Not where another worker may be hanging.
         if packet.key == Key.roll { return roll.open() }
         reception.withLock { box in
-            let index = Int(packet.key) - Int(Key.firstListener)
-            switch packet.key {
-            case Key.orders: takeOrders(&box.value, worker)
-            case Key.freePlace:
-                for acceptor in box.value.acceptors { acceptor.resume { begin($0, worker) } }
-            case Key.addresses where packet.error == nil:
+            switch packet.kind {
+            case .accept:
+                let acceptor = box.value.acceptors.first { $0.owns(packet) }
+                acceptor?.completed(packet) { begin($0, worker) }
+            case .readable where packet.error == nil:
                 box.value.monitor?.report()
                 port.waitReadable(on: box.value.addresses)
-            default:
-                if box.value.acceptors.indices.contains(index) {
-                    box.value.acceptors[index].completed { begin($0, worker) }
-                }
+            case .posted where packet.key == Key.orders: takeOrders(&box.value, worker)
+            case .posted:
+                for acceptor in box.value.acceptors { acceptor.resume { begin($0, worker) } }
+            default: break
             }
             schedule(box.value)
             // It may have been the last that a shutdown waits for.
@@ -148,39 +144,30 @@ final class PortService: Sendable {
         // The accept condition may have taken long: that was not idle time of the connection.
         worker.refreshTime()
         let connection = PortConnection(peer: accepted.peer, at: worker.now)
-        var options: AssociationOptions = .skipsPacketOnSuccess
+        var options: AdoptionOptions = .skipsPacketOnSuccess
         // A receive of a Unix socket also ends early where somebody passed descriptors.
         if case .unix = accepted.peer.address { options.insert(.receivesUntilWouldBlock) }
         let handle: SocketHandle
         do throws(SystemError) {
-            handle = try port.associate(accepted.socket, key: connection.key, options: options)
+            handle = try port.adopt(accepted.socket, owner: connection, options: options)
         } catch {
             return context.refused(connection.peer, error.errno)
         }
-        connections.withLock { connections in
-            unsafe connection.index = UInt32(connections.count)
-            connections.append(connection)
-        }
+        connectionCount.add(1, ordering: .relaxed)
         if context.log.logsConnections {
             let beginning = Beginning(at: worker.now)
             beginnings.withLock { $0[ObjectIdentifier(connection)] = beginning }
         }
         let isDraining = plan.withLock { $0 != nil }
-        if connection.begin(handle, port, worker, isDraining: isDraining) { remove(connection) }
+        if connection.begin(handle, port, worker, isDraining: isDraining) { closed(connection) }
         if context.rules.idleTimeout != nil || isDraining {
             advance(due: isDraining ? .coarse : connection.echo.deadline(context.rules))
         }
     }
 
-    /// Forgets a connection that is over.
-    func remove(_ connection: PortConnection) {
-        let isLast = connections.withLock { connections in
-            let index = unsafe Int(connection.index)
-            connections.swapAt(index, connections.count - 1)
-            unsafe connections[index].index = UInt32(index)
-            connections.removeLast()
-            return connections.isEmpty
-        }
+    /// Accounts for a connection that has closed.
+    func closed(_ connection: PortConnection) {
+        let isLast = connectionCount.subtract(1, ordering: .acquiringAndReleasing).newValue == 0
         context.ended(connection.peer, since: takeBeginning(connection), connection.echo)
         if isLast { advance(due: .coarse) }
     }
@@ -190,6 +177,8 @@ final class PortService: Sendable {
         return beginnings.withLock { $0.removeValue(forKey: ObjectIdentifier(connection)) }
             ?? Beginning(at: .coarse)
     }
+
+    private var hasNoConnection: Bool { connectionCount.load(ordering: .acquiring) == 0 }
 
     // Brings the moment to keep house forward.
     private func advance(due moment: MonotonicTime?) {
@@ -223,7 +212,7 @@ final class PortService: Sendable {
             acceptor.check(worker.now) { begin($0, worker) }
             if housekeeper.isPastDeadline { acceptor.close() }
         }
-        let everyone = connections.withLock { $0 }
+        let everyone = port.owners.compactMap { $0 as? PortConnection }
         if let first = everyone.lazy.compactMap({ [context] in $0.echo.deadline(context.rules) })
             .min()
         {
@@ -231,7 +220,7 @@ final class PortService: Sendable {
         }
         if housekeeper.isDue(worker.now) { sweep(everyone, housekeeper, worker) }
         let isOver = housekeeper.isDraining && !reception.acceptors.contains(where: \.isOpen)
-        if isOver, connections.withLock({ $0.isEmpty }) { port.close() }
+        if isOver, hasNoConnection { port.close() }
     }
 
     private func sweep(
@@ -241,12 +230,12 @@ final class PortService: Sendable {
     ) {
         let event = housekeeper.event(worker.now)
         for connection in everyone where connection.check(event, port, worker) {
-            remove(connection)
+            closed(connection)
         }
         let deadlines = everyone.compactMap { $0.echo.deadline(worker.rules) }
         housekeeper.schedule(
             earliest: deadlines.min(),
-            isEmpty: connections.withLock { $0.isEmpty },
+            isEmpty: hasNoConnection,
             worker.now
         )
     }

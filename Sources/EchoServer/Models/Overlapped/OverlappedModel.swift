@@ -1,16 +1,24 @@
 import EchoProactor
 import EchoSockets
+import EchoWinsock
 
-/// The overlapped model with event notification (`WSARecv`, `WSAGetOverlappedResult`): every
-/// socket has an operation posted ahead, whose completion sets the operation's event; groups of up
-/// to 64 events are waited on together, by a worker each.
+/// The overlapped model with event notification (`WSARecv`, `WSAGetOverlappedResult`).
 ///
-/// While a send is under way a second operation of the same event receives on.
+/// For each connection:
 ///
-/// The result of an operation says whether it succeeded (OV-3, SB-11): the number of bytes alone
-/// does not. A wait names the lowest event that is signalled, so the worker looks at all the others
-/// before it waits again (ES-9). New connections come as routines for the alertable wait, so that
-/// nothing is polled.
+///     event[i] = WSACreateEvent()
+///     WSARecv(socket[i], &overlapped[i])         the completion signals event[i]
+///
+/// and in the thread of each group of up to 64:
+///
+///     first = WSAWaitForMultipleEvents(events)   any of them, the lowest first
+///     for each i from first on that is signalled (ES-9):
+///         WSAResetEvent(event[i])
+///         WSAGetOverlappedResult(overlapped[i])  bytes, the end, or an error (OV-3, SB-11)
+///         WSASend(socket[i])                     what was received
+///         WSARecv(socket[i], &overlapped[i])     again
+///
+/// New connections come as a routine for the alertable wait, so that nothing is polled.
 final class OverlappedModel: ServingModel {
     private let acceptor: AcceptorThread
     private let groups: WorkerGroups<OverlappedWorker>
@@ -44,24 +52,25 @@ final class OverlappedModel: ServingModel {
     }
 }
 
-/// The thread of one group: an array of connections and an array of their events, side by side,
-/// and a wait for any of them.
+/// The thread of one group: an array of connections and the set of their events, side by side, and
+/// a wait for any of them.
 private final class OverlappedWorker: GroupWorker {
-    static let capacity = 64
+    static let capacity = EventSet.capacity
 
-    private let thread: AlertableThread
+    private let loop: OverlappedLoop
     private let core: WorkerCore<OverlappedConnection>
-    private var connections: [OverlappedConnection] = []
-    private var events: [OverlappedEvent] = []
+    private let events = EventSet()
+    /// By the index of their event.
+    private var connections = [OverlappedConnection?](repeating: nil, count: EventSet.capacity)
 
     var inbox: WorkerInbox { core.inbox }
 
     init(_ context: ServingContext, ended: @escaping @Sendable (Int) -> Void) throws {
-        let thread = try AlertableThread(receiveBufferSize: context.operationBufferSize)
-        self.thread = thread
+        let loop = try OverlappedLoop(receiveBufferSize: context.operationBufferSize)
+        self.loop = loop
         core = WorkerCore(
             context,
-            WorkerInbox(of: "overlapped") { thread.queueRoutine {} },
+            WorkerInbox(of: "overlapped") { loop.queue {} },
             ended: ended
         )
     }
@@ -69,23 +78,20 @@ private final class OverlappedWorker: GroupWorker {
     func run() {
         takeMessages()
         while !core.isDone {
-            switch wait() {
-            case .signalled(let first): sweep(from: first)
-            case .routinesRan, .timedOut, .invalidParameter, .invalidHandle: break
-            }
+            if case .signalled(let first) = wait() { sweep(from: first) }
             // Events come before routines (CR-4): busy connections would keep new ones waiting.
             if core.hasMessages { takeMessages() }
             core.housekeep()
         }
-        thread.closing.closeAll()
+        loop.closing.closeAll()
         core.retire()
     }
 
     // Waiting for no event at all is an error at once (ES-8): an empty group only sleeps.
-    private func wait() -> EventWaitOutcome {
+    private func wait() -> WaitResult {
         events.isEmpty
-            ? thread.sleep(for: core.wait, alertable: true)
-            : thread.wait(for: events, timeout: core.wait, alertable: true)
+            ? loop.sleep(for: core.wait, alertable: true)
+            : loop.wait(for: events, timeout: core.wait, alertable: true)
     }
 
     private func takeMessages() {
@@ -93,42 +99,35 @@ private final class OverlappedWorker: GroupWorker {
     }
 
     private func begin(_ arrival: Arrival) {
-        guard let socket = arrival.take() else { return }
-        let connection = OverlappedConnection(arrival.peer, thread, core)
-        let event = thread.makeEvent()
-        connection.operation.event = event
+        guard let event = events.makeEvent() else { return core.refuse(arrival) }
+        guard let socket = arrival.take() else { return event.close() }
+        let connection = OverlappedConnection(arrival.peer, loop, core, .event(event))
         do throws(SystemError) {
             try connection.begin(socket)
+            core.add(connection)
+            connections[event.index] = connection
+            connection.finishIfOver()
         } catch {
-            thread.close(event)
-            return core.refuse(arrival)
+            event.close()
+            connection.abandon()
+            core.refuse(arrival)
         }
-        core.add(connection)
-        connections.append(connection)
-        events.append(event)
     }
 
-    // A connection that is over leaves its place to the last one, which is looked at in its turn.
+    // The next operation resets the event too, but there may be no next one.
     private func sweep(from first: Int) {
-        var index = first
-        while index < events.count {
-            if thread.isSignalled(events[index]) {
-                // The next operation resets it too, but there may be no next one.
-                thread.reset(events[index])
-                connections[index].completed()
-                if connections[index].isOver {
-                    remove(index)
-                    continue
-                }
-            }
-            index += 1
+        var signalled: Int? = first
+        while let index = signalled {
+            events.reset(index)
+            connections[index]?.completed()
+            if connections[index]?.isOver == true { remove(index) }
+            signalled = events.firstSignalled(from: index + 1)
         }
     }
 
     private func remove(_ index: Int) {
-        connections.swapAt(index, connections.count - 1)
-        events.swapAt(index, events.count - 1)
-        connections.removeLast()
-        thread.close(events.removeLast())
+        connections[index]?.leave()
+        connections[index] = nil
+        events.event(at: index)?.close()
     }
 }

@@ -1,10 +1,22 @@
 import EchoProactor
 import EchoSockets
 
-/// The overlapped model with completion routines: one thread accepts, and one serves all sockets
-/// by the routines that run in its alertable wait (`WSARecv` with a completion routine, `SleepEx`).
+/// The overlapped model with completion routines: one thread accepts, and one serves all sockets.
 ///
-/// A routine runs only on the thread that posted the operation, and only while that waits (CR-1).
+/// For each connection:
+///
+///     WSARecv(socket, &overlapped, routine)
+///
+/// and then the serving thread does nothing but wait:
+///
+///     SleepEx(INFINITE, TRUE)                runs the routines of what has completed (CR-1)
+///
+/// where the routine of a connection (CR-5) is
+///
+///     routine(error, count, overlapped):
+///         after a receive:  WSASend(socket, what was received, routine)
+///         after a send:     WSARecv(socket, &overlapped, routine)
+///
 /// Connections are handed over by a queued routine (`QueueUserAPC`), so that none is lost and
 /// nothing is polled.
 final class OverlappedRoutineModel: ServingModel {
@@ -50,17 +62,17 @@ final class OverlappedRoutineModel: ServingModel {
 private final class OverlappedRoutineWorker: GroupWorker {
     static let capacity = Int.max
 
-    private let thread: AlertableThread
+    private let loop: OverlappedLoop
     private let core: WorkerCore<OverlappedConnection>
 
     var inbox: WorkerInbox { core.inbox }
 
     init(_ context: ServingContext, ended: @escaping @Sendable (Int) -> Void) throws {
-        let thread = try AlertableThread(receiveBufferSize: context.operationBufferSize)
-        self.thread = thread
+        let loop = try OverlappedLoop(receiveBufferSize: context.operationBufferSize)
+        self.loop = loop
         core = WorkerCore(
             context,
-            WorkerInbox(of: "overlapped-routine") { thread.queueRoutine {} },
+            WorkerInbox(of: "overlapped-routine") { loop.queue {} },
             ended: ended
         )
     }
@@ -69,11 +81,11 @@ private final class OverlappedRoutineWorker: GroupWorker {
         takeMessages()
         while !core.isDone {
             // Everything happens in here.
-            _ = thread.sleep(for: core.wait, alertable: true)
+            _ = loop.sleep(for: core.wait, alertable: true)
             if core.hasMessages { takeMessages() }
             core.housekeep()
         }
-        thread.closing.closeAll()
+        loop.closing.closeAll()
         core.retire()
     }
 
@@ -83,12 +95,13 @@ private final class OverlappedRoutineWorker: GroupWorker {
 
     private func begin(_ arrival: Arrival) {
         guard let socket = arrival.take() else { return }
-        let connection = OverlappedConnection(arrival.peer, thread, core)
-        connection.operation.routine = operationCompleted
+        let connection = OverlappedConnection(arrival.peer, loop, core, .routine(routine))
         do throws(SystemError) {
             try connection.begin(socket)
             core.add(connection)
+            connection.finishIfOver()
         } catch {
+            connection.abandon()
             core.refuse(arrival)
         }
     }
@@ -97,6 +110,6 @@ private final class OverlappedRoutineWorker: GroupWorker {
 /// The completion routine of every operation.
 ///
 /// The operation says whose it is, and its result how it ended.
-private func operationCompleted(_: Errno?, _: Int, _ operation: EchoProactor.Operation) {
-    OverlappedConnection.owner(of: operation)?.completed(operation)
+private func routine(_: Errno?, _: Int, _ operation: EchoProactor.Operation) {
+    _ = operation.withOwner(OverlappedConnection.self) { $0.routineRan(operation) }
 }

@@ -1,0 +1,111 @@
+package import EchoSockets
+import EchoWinsock
+import Glibc
+
+/// Overlapped I/O of one thread: operations are posted ahead, and when they have ended they signal
+/// their event or queue their routine (OV-1 to OV-14, CR-1 to CR-9).
+///
+/// The thread waits for up to 64 events at once, and carries the transfers out itself while it
+/// waits: nothing lies between readiness and completion but the transfer. More sockets than a wait
+/// takes events need more threads, each with a loop of its own.
+///
+/// Belongs to the thread that makes it, and has no lock on its path; all that other threads may do
+/// is ``queue(_:)``.
+@safe
+package final class OverlappedLoop: @unchecked Sendable {
+    /// The most operations that may wait on one socket (OV-14).
+    package static var pendingLimit: Int { SocketState.pendingLimit }
+
+    /// Closes sockets a few a turn, if they are many.
+    package let closing = ClosingQueue()
+    let epoll: Epoll
+    let edges = EdgeBuffer()
+    let sockets = HandleTable<AdoptedSocket>()
+    let mail = RoutineMail()
+    /// The thread that it belongs to.
+    let thread = pthread_self()
+    private let memory: UnsafeMutablePointer<Memory>
+
+    /// What the loop keeps between turns: memory of its own, so that using it needs no exclusivity
+    /// check.
+    @safe struct Memory: ~Copyable {
+        /// Sockets that wait for their turn (PR-5).
+        var turns = Ring<SocketHandle>()
+        /// Operations whose routine is to run, in the order of their completion; with a reference
+        /// to each.
+        var routines = unsafe Ring<Unmanaged<Operation>>()
+        var buffers: ReceiveBuffers
+        var servedSincePoll = 0
+    }
+
+    /// Opens a loop.
+    ///
+    /// - Parameter receiveBufferSize: bytes of the buffers that receives without one borrow.
+    /// - Throws: what `epoll_create1` or `eventfd` gave.
+    package init(receiveBufferSize: Int = 64 * 1024) throws(SystemError) {
+        epoll = try Epoll()
+        unsafe memory = .allocate(capacity: 1)
+        let buffers = ReceiveBuffers(size: receiveBufferSize)
+        unsafe memory.initialize(to: Memory(buffers: buffers))
+    }
+
+    // What the thread has started ends with it (OV-10): nobody is left to be told.
+    deinit {
+        for socket in sockets.objects {
+            while let operation = unsafe socket.state.pointee.nextAborted() {
+                unsafe operation.release()
+            }
+            _ = Descriptor(adopting: unsafe socket.state.pointee.number)
+        }
+        while let operation = unsafe memory.pointee.routines.popFirst() {
+            unsafe operation.release()
+        }
+        unsafe memory.deinitialize(count: 1)
+        unsafe memory.deallocate()
+    }
+
+    /// Calls `body` with what the loop keeps between turns.
+    @inline(__always)
+    func withMemory<Result>(_ body: (inout Memory) -> Result) -> Result {
+        unsafe body(&memory.pointee)
+    }
+
+    // MARK: Indicating
+
+    /// Indicates that an operation has ended, whose reference passes to it.
+    @inline(__always)
+    func indicate(_ operation: Unmanaged<Operation>) {
+        let hasRoutine = unsafe operation._withUnsafeGuaranteedRef { operation -> Bool in
+            if operation.hasRoutine { return true }
+            operation.signal()
+            return false
+        }
+        if hasRoutine {
+            unsafe memory.pointee.routines.append(operation)
+        } else {
+            unsafe operation.release()
+        }
+    }
+
+    /// Gives a socket its turn: carries out what is pending and possible, within bounds (PR-5).
+    func serve(_ handle: SocketHandle, _ readiness: Readiness, isQueued: Bool) {
+        sockets.with(handle) { socket in
+            let state = unsafe socket.state
+            if isQueued { unsafe state.pointee.flags.remove(.queued) }
+            unsafe state.pointee.beginTurn(readiness)
+            while let ended = unsafe state.pointee.nextReceive(&memory.pointee.buffers) {
+                unsafe indicate(ended)
+            }
+            while let ended = unsafe state.pointee.nextSend() { unsafe indicate(ended) }
+            if unsafe state.pointee.isTurnSpent { unsafe requeue(state, handle) }
+        }
+    }
+
+    /// Lets the others go first.
+    func requeue(_ state: UnsafeMutablePointer<SocketState>, _ handle: SocketHandle) {
+        guard unsafe state.pointee.hasWork else { return }
+        if unsafe state.pointee.flags.insert(.queued).inserted {
+            unsafe memory.pointee.turns.append(handle)
+        }
+    }
+}
