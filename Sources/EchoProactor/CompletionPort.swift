@@ -104,7 +104,7 @@ package final class CompletionPort: @unchecked Sendable {
         unlockAndWake(!PortMembership.belongs(to: self) && releaseWaiter())
     }
 
-    private func unlockAndWake(_ wakes: Bool) {
+    func unlockAndWake(_ wakes: Bool) {
         monitor.unlock()
         if wakes { epoll.wake() }
     }
@@ -126,7 +126,7 @@ package final class CompletionPort: @unchecked Sendable {
         }
     }
 
-    private static func unpark(_ memory: inout Memory) {
+    static func unpark(_ memory: inout Memory) {
         guard let seat = memory.parked.popLast() else { return }
         memory.arriving += 1
         seat.unpark()
@@ -147,6 +147,7 @@ package final class CompletionPort: @unchecked Sendable {
     ///   - seat: the worker's.
     ///   - buffer: where a receive puts its data.
     ///   - deadline: how long to wait.
+    /// - Returns: the packet, or why there is none.
     func take(
         _ seat: Seat,
         _ buffer: UnsafeMutableRawPointer,
@@ -276,17 +277,6 @@ package final class CompletionPort: @unchecked Sendable {
         if seat.stopRunning() { unsafe memory.pointee.running -= 1 }
     }
 
-    /// A worker comes.
-    func join(_ seat: Seat) {
-        monitor.withLock { guarded { $0.seats.append(seat) } }
-    }
-
-    /// A worker leaves.
-    func leave(_ seat: Seat) {
-        suspend(seat)
-        monitor.withLock { guarded { $0.seats.removeAll { $0 === seat } } }
-    }
-
     /// A worker blocks: another may run in its place.
     func suspend(_ seat: Seat) {
         monitor.lock()
@@ -299,20 +289,5 @@ package final class CompletionPort: @unchecked Sendable {
     /// A worker goes on; for a while there may be more than the limit.
     func resume(_ seat: Seat) {
         monitor.withLock { startRunning(seat) }
-    }
-
-    // MARK: Closing
-
-    /// Closes the port: every thread that waits for a packet, now or later, is told so (CP-4).
-    ///
-    /// Sockets stay open until they are closed or the port goes away; to lose no packet, close them
-    /// and dequeue what is left first (CP-9). The corresponding Winsock function is `CloseHandle`.
-    package func close() {
-        monitor.lock()
-        guarded { memory in
-            memory.isClosed = true
-            while !memory.parked.isEmpty { Self.unpark(&memory) }
-        }
-        unlockAndWake(unsafe memory.pointee.polling > 0)
     }
 }

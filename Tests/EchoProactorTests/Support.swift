@@ -62,7 +62,9 @@ extension OverlappedLoop: SocketEngine {
 
     /// Carries out what is possible now.
     func settle() {
-        _ = sleep(for: .zero, alertable: false)
+        let events = EventSet()
+        _ = events.makeEvent()
+        _ = wait(for: events, timeout: .zero)
     }
 
     /// How an operation ended, as soon as it has.
