@@ -37,6 +37,32 @@ struct ContractTests {
     }
 
     @Test
+    func `Code or a test cites every statement; of experiments, another statement may`() throws {
+        let statements = try Self.statements()
+        var cited = Set(try Self.code.flatMap { Self.citations(try Project.text($0)) })
+        cited.formUnion(
+            statements.flatMap { Self.citations($0.text) }.filter { $0.hasPrefix("E" + "-") }
+        )
+        for statement in statements where !cited.contains(statement.number) {
+            Issue.record("nothing cites \(statement.number)")
+        }
+    }
+
+    @Test
+    func `The errors that the engines' pages name have their Winsock values`() throws {
+        let rows = try Document("Sources/EchoWinsock/EchoWinsock.docc/Promises.md").tableRows
+        let known = Set(rows.compactMap(\.first))
+        #expect(known.count > 10)
+        for path in Project.files(in: "Sources", ending: ".md")
+        where path.contains("EchoReactor") || path.contains("EchoProactor") {
+            for error in try Project.text(path).matches(of: /`(E[A-Z]{3,})`/)
+            where error.1 != "EBUSY" {
+                #expect(known.contains("`\(error.1)`"), "\(path): \(error.1)")
+            }
+        }
+    }
+
+    @Test
     func `Ranges and lists of numbers are read as what they stand for`() {
         // Put together here, because this file is read as well.
         let text =
