@@ -2,7 +2,7 @@ import CEchoLinux
 import EchoSockets
 import Glibc
 
-/// What the kernel has said about a descriptor: the event bits of epoll_ctl(2).
+/// What the kernel has reported for a descriptor: the event bits of epoll_ctl(2) (PR-11).
 struct Readiness: OptionSet {
     let rawValue: UInt32
 
@@ -25,7 +25,7 @@ struct Readiness: OptionSet {
 ///
 /// Each descriptor is added once, for everything, edge-triggered (PR-1), under a word of the
 /// caller's that is never a descriptor number (PF-9). Any number of threads may wait at once: the
-/// kernel gives each edge to one of them, the one that came last (E-l).
+/// kernel gives each edge to one of them, the one that came last (PR-6, PF-25, E-l).
 struct Epoll: ~Copyable, Sendable {
     /// The word under which ``wake()`` arrives.
     static var wakeWord: UInt64 { .max }

@@ -2,22 +2,22 @@ import EchoSockets
 import Glibc
 
 /// Accepts from one listening socket by the rules of admission: limits, the accept condition,
-/// holding back, what to do when descriptors run out, and how a shutdown ends it.
+/// deferral, shortages of descriptors, and shutdown.
 ///
-/// All that acceptors decide is decided here; what drives one only waits as it is told. Confined to
+/// All of an acceptor's decisions are made here; its driver only waits as instructed. Confined to
 /// one thread; does not wait.
 final class AcceptSource {
     /// What to do next.
     enum Step: ~Copyable {
-        /// Serve this connection, then go on.
+        /// Serve this connection, then continue.
         case serve(AcceptedSocket)
-        /// Nothing to serve from this one; go on.
+        /// This connection needs no service; continue.
         case again
-        /// No connection is queued: wait until the socket says that one is.
+        /// No connection is queued: wait until the socket reports one.
         case idle
-        /// Not now: go on at that moment, or earlier if the retry signal comes.
+        /// Not now: continue at that moment, or earlier if the retry signal comes.
         case pause(until: MonotonicTime)
-        /// Nothing will be accepted any more.
+        /// No more connections will be accepted.
         case closed
     }
 
@@ -26,24 +26,24 @@ final class AcceptSource {
     private let retry: RetrySignal
     private let blocking: Bool
     private let canServe: @Sendable (CInt) -> Bool
-    /// Accepted and held back: first in line.
+    /// Accepted and deferred: first in line.
     private var held: AcceptedSocket?
-    // Whether the log has been told that the one that is held was opened.
+    // Whether the log already has the beginning of the deferred connection.
     private var isHeldTold = false
-    /// What an engine has accepted and nobody has decided about.
+    /// Connections that an engine has accepted and that await a decision.
     private var brought: AcceptOutcome?
     private var isDraining = false
     private var shortage = Shortage()
     private var losses = 0
-    /// Connections lost in a row before it is not taken for their fault any more.
+    /// How many connections may be lost in a row before the fault is no longer taken to be theirs.
     private static let lossLimit = 64
 
     /// - Parameters:
     ///   - listening: the socket.
     ///   - context: limits, counts and log.
-    ///   - blocking: whether the model wants blocking sockets.
+    ///   - blocking: whether the model needs blocking sockets.
     ///   - canServe: whether the model can serve a socket with that descriptor.
-    ///   - retry: called when a pause may have come to an end early, on any thread.
+    ///   - retry: called when a pause may have ended early, on any thread.
     init(
         _ listening: any ConnectionSource,
         _ context: ServingContext,
@@ -58,11 +58,11 @@ final class AcceptSource {
         self.retry = RetrySignal(retry)
     }
 
-    /// Whether a connection may still come of it.
+    /// Whether it may still produce a connection.
     var isOpen: Bool { listening.isOpen || isHolding || hasBrought }
 
-    /// Whether to go on until no connection is queued, rather than to wait after each: a drain and
-    /// a shortage are over when the queue was found empty, of which the socket says nothing.
+    /// Whether to continue until no connection is queued, rather than wait after each: a drain and
+    /// a shortage end when the queue was found empty, which the socket does not report.
     var seeksEnd: Bool { isDraining || shortage.isOngoing }
 
     private var isHolding: Bool {
@@ -82,11 +82,11 @@ final class AcceptSource {
     /// Accepts one connection, if there is one and the rules allow it.
     func next() -> Step {
         if let held = held.take() { return offer(held, again: true) }
-        // What is queued on an inherited socket is for whoever has the socket next; what has left
-        // the queue is not.
+        // Connections queued on an inherited socket are for its next owner; those that have left
+        // the queue are not.
         if isDraining, listening.isInherited { listening.close() }
         guard isOpen else { return .closed }
-        // Full: leave it queued, it is served in its turn when a place is free.
+        // Full: leave it queued; it is served in its turn when a place is free.
         if context.admission.isFull(notifying: retry) { return .pause(until: .now + .seconds(60)) }
         if !context.hasMemoryForOneMore, hasBrought || listening.hasQueue {
             return .pause(until: ranShort(Errno(rawValue: ENOMEM)))
@@ -94,9 +94,9 @@ final class AcceptSource {
         return judge(brought.take() ?? listening.accept(blocking: blocking))
     }
 
-    /// Takes what an engine has accepted, and says what becomes of it.
+    /// Takes what an engine has accepted, and decides what to do with it.
     func next(_ outcome: consuming AcceptOutcome) -> Step {
-        // Closed meanwhile: so is what has come too late.
+        // Closed meanwhile: close what has come too late as well.
         guard isOpen else { return .closed }
         brought = consume outcome
         return next()
@@ -122,22 +122,22 @@ final class AcceptSource {
         }
     }
 
-    /// Has what is queued be served, and the socket closed then; an inherited one keeps its queue for
-    /// the next owner.
+    /// Serves what is queued, then closes the socket; an inherited one keeps its queue for the next
+    /// owner.
     ///
     /// A pause is over.
     func drain() {
         isDraining = true
     }
 
-    /// Closes the socket, and gives up what has not been served.
+    /// Closes the socket, and drops what has not been served.
     func close() {
         listening.close()
         held = nil
         brought = nil
     }
 
-    // Whose a Unix socket is costs a system call: only if somebody wants to know.
+    // Finding the user of a Unix socket costs a system call: only if it is needed.
     private func identify(_ socket: borrowing Socket, _ address: SocketAddress) -> Peer {
         guard case .unix = address, context.admission.tracksPeers || context.log.logsConnections,
             let credentials = socket.peerCredentials
@@ -149,8 +149,8 @@ final class AcceptSource {
         )
     }
 
-    // A call that fails each time, because a security policy or a filter forbids it for example,
-    // leaves the connection queued: trying at once for ever would use all of the processor (PF-3).
+    // A call that always fails, for example because a security policy or a filter forbids it,
+    // leaves the connection queued: retrying at once would use all of the processor (PF-3).
     private func lost(_ errno: Errno) -> Step {
         losses += 1
         guard losses >= Self.lossLimit else {
@@ -179,19 +179,19 @@ final class AcceptSource {
             return .again
         case .defer:
             // Keeps its place: nothing behind it is accepted before it (SEL-10, SEL-12). A peer
-            // that has gone meanwhile must not hold up the others.
+            // that is gone meanwhile must not delay the others.
             if accepted.socket.hasFailed {
                 context.admission.acceptFailed()
                 return .again
             }
             held = consume accepted
-            // One that ended while the question was asked would be missed otherwise.
+            // Otherwise one that ended during the call would be missed.
             let isStale = context.admission.notifyWhenOneEnds(retry, since: departures)
             return .pause(until: isStale ? .now : .now + .milliseconds(100))
         }
     }
 
-    // Once, even if it is taken back and accepted again.
+    // Logged once, even if it is taken back and accepted again.
     private func tellOpened(_ accepted: borrowing AcceptedSocket) {
         defer { isHeldTold = false }
         guard context.log.logsConnections, !isHeldTold else { return }
@@ -199,9 +199,9 @@ final class AcceptSource {
         context.log.opened(accepted.peer, to: local)
     }
 
-    /// Notes that something needed to serve a connection is lacking, and says when to try again.
+    /// Records a shortage of something needed to serve a connection, and returns when to retry.
     ///
-    /// Logs once an episode.
+    /// Logs once per episode.
     func ranShort(_ errno: Errno) -> MonotonicTime {
         context.admission.acceptFailed()
         if shortage.failed(at: .now) { context.log.exhausted(listening.address, errno) }
@@ -209,7 +209,7 @@ final class AcceptSource {
         return .now + shortage.pause
     }
 
-    /// Takes back a connection that cannot be served for now, and says when to try again: it stays
+    /// Takes back a connection that cannot be served for now, and returns when to retry: it stays
     /// first in line, as if it had not been accepted (SEL-10).
     func takeBack(_ accepted: consuming AcceptedSocket, _ errno: Errno) -> MonotonicTime {
         context.admission.revoke(accepted.peer)
@@ -218,7 +218,7 @@ final class AcceptSource {
         return ranShort(errno)
     }
 
-    // The queue was found empty: what was lacking is there again.
+    // The queue was found empty: the shortage is over.
     private func endShortage() {
         guard let ended = shortage.end(at: .now) else { return }
         context.log.recovered(listening.address, after: ended.span, failures: ended.failures)

@@ -6,10 +6,10 @@ struct AcceptedSocket: ~Copyable {
     let peer: Peer
 }
 
-/// What became of an admitted connection that was handed to a model.
+/// The result of handing an admitted connection to a model.
 enum HandOver: ~Copyable {
     /// The model serves it.
     case served
-    /// Something is lacking for now, a thread for example: here it is again.
+    /// Something is lacking for now, such as a thread: the connection is returned.
     case lacking(Errno, AcceptedSocket)
 }

@@ -1,8 +1,8 @@
 import EchoSockets
 import Glibc
 
-/// The thread that accepts connections for the models that have one: it waits until a listening
-/// socket has a connection, admits it and hands it over.
+/// The thread that accepts connections, for models that have one: it waits until a listening socket
+/// has a connection, admits it and hands it over.
 final class AcceptorThread: Sendable {
     private static let name = "acceptor"
 
@@ -13,7 +13,7 @@ final class AcceptorThread: Sendable {
     private let pulse = Pulse(of: name)
     private let thread = Locked<Thread?>(nil)
 
-    /// Accepts for nobody yet: see ``start(blocking:canServe:serve:ended:)``.
+    /// Does not accept yet: see ``start(blocking:canServe:serve:ended:)``.
     init(_ context: ServingContext, _ sockets: [ListeningSocket]) throws(SystemError) {
         self.context = context
         self.sockets = sockets
@@ -23,9 +23,9 @@ final class AcceptorThread: Sendable {
     /// Starts the thread.
     ///
     /// - Parameters:
-    ///   - blocking: whether accepted sockets are to block.
+    ///   - blocking: whether accepted sockets block.
     ///   - canServe: whether the model can serve a socket with that descriptor.
-    ///   - serve: takes over an admitted connection, or gives it back.
+    ///   - serve: takes over an admitted connection, or returns it.
     ///   - ended: called last, when no further connection will be handed over; also if this throws.
     /// - Throws: `EAGAIN` when the system allows no further thread.
     func start(
@@ -51,7 +51,7 @@ final class AcceptorThread: Sendable {
         thread.withLock { $0 = started }
     }
 
-    // Who waits for the end would wait for ever if there were no thread to tell it.
+    // Waiting for the end would never return if there were no thread to report it.
     private static func thread(
         orElse ended: () -> Void,
         _ body: @escaping @Sendable () -> Void
@@ -72,7 +72,7 @@ final class AcceptorThread: Sendable {
         wakeup.signal()
     }
 
-    /// Has the thread answer a heartbeat.
+    /// Makes the thread answer a heartbeat.
     ///
     /// Any thread.
     func probe(_ heartbeat: Heartbeat) {
@@ -131,7 +131,7 @@ private struct AcceptLoop {
         wakeup.signal()
     }
 
-    // A burst, so that one busy socket does not keep the others waiting for ever.
+    // The size of a burst, so that one busy socket does not starve the others.
     private mutating func accept(
         _ index: Int,
         _ serve: (consuming AcceptedSocket) -> HandOver
@@ -159,7 +159,7 @@ private struct AcceptLoop {
         if source.seeksEnd { wakeup.signal() }
     }
 
-    /// Waits for connections, a wake-up or the end of a pause; gives the entries to look at.
+    /// Waits for connections, a wake-up or the end of a pause; returns the entries to check.
     private mutating func wait() -> Set<Int> {
         let now = MonotonicTime.now
         var polled = [pollfd(fd: wakeup.number, events: Int16(POLLIN), revents: 0)]

@@ -1,12 +1,12 @@
 import EchoSockets
 
-/// Tells the log when the addresses of the host change, while the server listens on all of them:
-/// who can reach it may have changed with them.
+/// Logs when the host's addresses change while the server listens on all of them: clients that can
+/// reach it may have changed as well.
 final class AddressMonitor {
     private let routes: RouteSocket
     private let log: ServerLog
 
-    /// A monitor, if one of the sockets listens on all addresses and the kernel gives news.
+    /// A monitor, if one of the sockets listens on all addresses and the kernel reports changes.
     init?(_ sockets: [ListeningSocket], _ log: ServerLog) {
         guard sockets.contains(where: { $0.address.isWildcard }), let routes = try? RouteSocket()
         else { return nil }
@@ -14,10 +14,10 @@ final class AddressMonitor {
         self.log = log
     }
 
-    /// The descriptor that becomes readable when there is news.
+    /// The descriptor that becomes readable when there are changes.
     var number: CInt { routes.number }
 
-    /// Takes the news.
+    /// Takes the changes.
     func report() {
         if routes.takeChanges().contains(.addresses) { log.addressesChanged() }
     }

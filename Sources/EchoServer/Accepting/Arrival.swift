@@ -2,7 +2,7 @@ import EchoSockets
 
 /// An admitted connection on its way to the worker that will serve it.
 final class Arrival {
-    /// Who is at the other end.
+    /// The peer.
     let peer: Peer
     private var socket: Socket?
 
@@ -12,12 +12,12 @@ final class Arrival {
         socket = consume accepted.socket
     }
 
-    /// Gives the socket to whoever serves it; once.
+    /// Hands the socket to its server; once.
     func take() -> Socket? {
         socket.take()
     }
 
-    /// Gives it back as it came; `nil` if the socket has been taken.
+    /// Returns it as it came; `nil` if the socket has been taken.
     func giveBack() -> AcceptedSocket? {
         guard let socket = socket.take() else { return nil }
         return AcceptedSocket(socket: socket, peer: peer)
@@ -26,8 +26,8 @@ final class Arrival {
     /// Resets the connection: it cannot be served after all.
     ///
     /// - Parameters:
-    ///   - context: keeps the account.
-    ///   - error: what was lacking, if that is known.
+    ///   - context: does the accounting.
+    ///   - error: what was lacking, if known.
     ///   - isTold: see ``ServingContext/refused(_:_:isTold:)``.
     func refuse(_ context: ServingContext, _ error: Errno?, isTold: Bool = false) {
         switch socket {

@@ -2,12 +2,12 @@ import EchoSockets
 
 /// Opens the listening sockets of a configuration: all of them or, with an error, none.
 enum ListenerSet {
-    /// Takes the inherited sockets, and binds every address that the endpoints stand for.
+    /// Takes over the inherited sockets, and binds every address of the endpoints.
     ///
     /// - Parameters:
     ///   - configuration: the inherited sockets, the endpoints and their backlog.
     ///   - addresses: those of each endpoint.
-    ///   - log: told of addresses that this machine does not have.
+    ///   - log: receives addresses that this machine does not have.
     /// - Returns: the sockets, the inherited ones first.
     /// - Throws: `EchoServer.Failure` that names the endpoint.
     static func open(

@@ -1,10 +1,10 @@
 import EchoSockets
 
-/// What connections are accepted from.
+/// A source of connections.
 protocol ConnectionSource: AnyObject {
     /// Where it is bound.
     var address: SocketAddress { get }
-    /// Whether it came from outside: connections still queued are left to whoever has it next.
+    /// Whether it was inherited: connections still queued are left to its next owner.
     var isInherited: Bool { get }
     /// Whether ``close()`` has not been called yet.
     var isOpen: Bool { get }
@@ -27,7 +27,7 @@ final class ListeningSocket: ConnectionSource, Sendable {
     let isInherited: Bool
     /// What the service manager calls it, if it is inherited.
     let name: String?
-    /// The names of the options that its connections go without.
+    /// The names of the options that its connections lack.
     let unavailableOptions: [String]
     /// The descriptor, for waiting on it until ``close()``.
     let number: CInt
@@ -70,7 +70,7 @@ final class ListeningSocket: ConnectionSource, Sendable {
         }
     }
 
-    /// Gives the listener away, to a model that has its own place for it.
+    /// Releases the listener to a model that stores it elsewhere.
     func take() -> Listener? {
         listener.withLock { $0.take() }
     }

@@ -2,10 +2,10 @@ import EchoSockets
 
 /// Episodes of failing to accept for lack of descriptors, memory or threads.
 ///
-/// One ends when the queue was found empty, not at the first success: otherwise each connection that
-/// ends would end one episode and begin another. Nor may a peer fill the log by coming and going
-/// while there is next to nothing left: what follows on a logged episode within ``quietPeriod`` is
-/// logged only if it lasts.
+/// An episode ends when the queue was found empty, not at the first success: otherwise each
+/// connection that ends would end one episode and begin another. Nor may a peer fill the log by
+/// coming and going while next to nothing is left: an episode that follows a logged one within
+/// ``quietPeriod`` is logged only if it lasts.
 struct Shortage {
     private var since: MonotonicTime?
     private var attempts = 0
@@ -13,15 +13,15 @@ struct Shortage {
     private var isLogged = false
     private var lastLogged: MonotonicTime?
 
-    /// How long after a line was logged no further episode is.
+    /// How long after a logged line no further episode is logged.
     static let quietPeriod = Duration.seconds(5)
 
-    /// Whether an episode is under way.
+    /// Whether an episode is in progress.
     var isOngoing: Bool { since != nil }
 
     /// Accepting failed.
     ///
-    /// - Returns: whether to say so in the log.
+    /// - Returns: whether to log it.
     mutating func failed(at now: MonotonicTime) -> Bool {
         attempts += 1
         failures += 1
@@ -38,8 +38,8 @@ struct Shortage {
 
     /// The queue was found empty.
     ///
-    /// - Returns: what to say in the log, if the episode's beginning is there as well: how long it
-    ///   was, and how often accepting has failed since the last one that was logged.
+    /// - Returns: what to log, if the beginning of the episode was logged as well: its duration,
+    ///   and how often accepting has failed since the last logged one.
     mutating func end(at now: MonotonicTime) -> (span: Duration, failures: Int)? {
         guard let start = since else { return nil }
         since = nil

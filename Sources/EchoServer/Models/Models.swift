@@ -1,5 +1,5 @@
 extension EchoServer.IOModel {
-    /// The type that serves in this way: the one place where models are listed.
+    /// The type that implements the model; this is the only list of models.
     var implementation: any ServingModel.Type {
         switch self {
         case .threadPerClient: ThreadPerClientModel.self

@@ -16,7 +16,7 @@ final class ActivitySignal: Sendable {
         if isAwaited.load(ordering: .relaxed) { told() }
     }
 
-    // Only the first of those who tell at the same time wakes.
+    // Of several simultaneous signals, only the first wakes it.
     private func told() {
         if isAwaited.exchange(false, ordering: .relaxed) { gate.open() }
     }

@@ -9,7 +9,7 @@ struct Beginning: Sendable {
         hundredths = Self.hundredths(now)
     }
 
-    /// How long it has been there.
+    /// How long it has existed.
     func age(at now: MonotonicTime) -> Duration {
         .milliseconds(10 * Int64(Self.hundredths(now) &- hundredths))
     }

@@ -10,7 +10,7 @@ final class Counters: Sendable {
     private let pauses = Atomic<UInt64>(0)
     private let signal: ActivitySignal?
 
-    /// Counters that tell somebody that they count, if somebody waits for that.
+    /// Counters that signal activity, if a thread waits for it.
     init(_ signal: ActivitySignal?) {
         self.signal = signal
     }
@@ -51,7 +51,7 @@ struct CounterTotals: Sendable {
     var pauses: UInt64 = 0
 }
 
-/// The counters of all serving threads, the ended ones included.
+/// The counters of all serving threads, including those that have ended.
 final class CounterGroup: Sendable {
     private struct State {
         var live: [Counters] = []
@@ -70,7 +70,7 @@ final class CounterGroup: Sendable {
         }
     }
 
-    /// Has what is counted from now on told to somebody who waits for it.
+    /// Signals everything that is counted from now on.
     func notify(_ signal: ActivitySignal) {
         state.withLock { $0.signal = signal }
     }

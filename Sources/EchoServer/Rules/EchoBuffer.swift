@@ -2,7 +2,7 @@
 ///
 /// Has memory only while it has bytes.
 ///
-/// Its owner bounds it: never more than the high-water mark of ``EchoRules`` is put in.
+/// Its owner bounds it: it never holds more than the high-water mark of ``EchoRules``.
 @safe
 struct EchoBuffer: ~Copyable {
     private var memory: UnsafeMutableRawPointer?
@@ -62,7 +62,7 @@ struct EchoBuffer: ~Copyable {
         start = 0
     }
 
-    // Makes room behind the last byte: where it is, by moving to the front, or in a larger piece.
+    // Makes room behind the last byte: in place, by moving bytes to the front, or by growing.
     private mutating func reserve(_ extra: Int) -> UnsafeMutableRawPointer {
         let needed = used + UInt32(extra)
         if let memory = unsafe memory, capacity >= needed {

@@ -2,8 +2,8 @@ import EchoSockets
 
 /// The numbers the echo rules work with; the same for every connection of a server.
 struct EchoRules: Sendable {
-    /// Bytes received and not yet sent back above which a connection is not read (high-water
-    /// mark); below half of it, it is read again.
+    /// Pending bytes above which a connection is not read (high-water mark); below half of it, it
+    /// is read again.
     var pendingLimit = 64 * 1024
     /// Time without progress in either direction after which a connection is closed.
     var idleTimeout: Duration?
@@ -13,13 +13,13 @@ struct EchoRules: Sendable {
     var lingerTimeout = Duration.seconds(1)
 }
 
-/// When a shutdown does what.
+/// The steps of a shutdown and their times.
 struct DrainPlan: Hashable, Sendable {
     /// How long it lasts at most.
     let timeout: Duration
-    /// From here nothing more is read; what is owed is delivered and the stream ended.
+    /// From here on nothing more is read; pending bytes are delivered and the stream ended.
     let finishAt: MonotonicTime
-    /// From here connections are closed as they are.
+    /// From here on connections are closed as they are.
     let deadline: MonotonicTime
 
     /// Close everything now.

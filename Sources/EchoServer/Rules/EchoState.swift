@@ -1,49 +1,50 @@
 import EchoSockets
 
-/// The echo rules of one connection: events go in, what is to be done comes out.
+/// The echo rules of one connection: events go in, demands come out.
 ///
 /// No input or output, no clock, no memory: each I/O model drives the same rules in its own way.
 ///
 /// - Bytes go back unchanged, in order, all of them.
-/// - After the peer's end of stream all that is owed is delivered, then our own end of stream.
+/// - After the peer's end of stream, pending bytes are delivered, then our own end of stream.
 /// - Above the high-water mark the connection is not read; below half of it, it is again.
 /// - A failure ends this connection alone.
 /// - No progress in either direction for the idle timeout ends it.
 /// - While draining it is served until it is quiet; then our end of stream, then the peer's
 ///   within the linger timeout, so that closing cannot destroy bytes in flight (PF-21).
-/// - A server that is late does not take that for the peer's silence.
+/// - A delayed server does not mistake its own delay for the peer's silence.
 struct EchoState: Sendable {
     /// What happened.
     enum Event: Equatable, Sendable {
-        /// So many bytes arrived.
+        /// A number of bytes arrived.
         case received(Int)
         /// The peer has sent its last byte.
         case endOfInput
-        /// So many of the owed bytes were taken by the transport.
+        /// The transport took a number of the pending bytes.
         case sent(Int)
         /// A transfer failed.
         case failed(Errno)
-        /// Something can be received, or there is room to send; the server has not got to it yet.
+        /// Something can be received, or there is room to send, and the server has not acted on it
+        /// yet.
         case ready
         /// Time has passed; see ``EchoState/check(_:at:_:isReady:)``.
         case tick
         /// The server is shutting down: serve until quiet.
         case drain
-        /// Read no more, deliver what is owed, end the stream.
+        /// Read no more, deliver pending bytes, end the stream.
         case finish
         /// Close as it is.
         case abort
     }
 
-    /// What is to be done now.
+    /// What to do now.
     ///
-    /// A complete answer: what is not in it is not to be done any more.
+    /// A complete answer: whatever it does not contain must stop.
     struct Demand: OptionSet, Sendable {
         let rawValue: UInt8
 
         /// Receive when there is something, up to ``EchoState/allowance(_:)`` bytes.
         static let receive = Demand(rawValue: 1)
-        /// Send owed bytes when there is room.
+        /// Send pending bytes when there is room.
         static let send = Demand(rawValue: 2)
         /// Shut down the sending direction.
         ///
@@ -60,20 +61,20 @@ struct EchoState: Sendable {
         case open
         /// No more input, because the peer ended it.
         case inputEnded
-        /// No more input wanted; owed bytes are still being delivered.
+        /// No more input wanted; pending bytes are still being delivered.
         case finishing
         /// Our end of stream is sent; waiting for the peer's.
         case lingering
         case closed
     }
 
-    /// Bytes received in all that were to be echoed.
+    /// Total bytes received to be echoed.
     private(set) var received: UInt64 = 0
     private var lastProgress: MonotonicTime
     private var owedCount: UInt32 = 0
     private var phase = Phase.open
     private var isDraining = false
-    /// Whether the high-water mark was reached and half of it is not yet fallen short of.
+    /// Whether the high-water mark was reached and the count has not fallen below half of it since.
     private(set) var isPaused = false
     /// Why it closes or closed; meaningful once `.close` is demanded.
     private(set) var closeCause = EchoServer.CloseReason.peerClosed
@@ -89,13 +90,13 @@ struct EchoState: Sendable {
         set { owedCount = UInt32(newValue) }
     }
 
-    /// Bytes sent back in all.
+    /// Total bytes sent back.
     var sent: UInt64 { received - UInt64(owed) }
 
-    /// Whether bytes that arrive now are to be thrown away: nothing more is echoed.
+    /// Whether bytes that arrive now are discarded: nothing more is echoed.
     var discardsInput: Bool { phase != .open }
 
-    /// Whether it has closed: nothing is demanded any more.
+    /// Whether it has closed: there are no more demands.
     var isClosed: Bool { phase == .closed }
 
     /// Whether closing must look to the peer like a failure, because it did not get everything.
@@ -106,7 +107,7 @@ struct EchoState: Sendable {
         discardsInput ? rules.pendingLimit : rules.pendingLimit - owed
     }
 
-    /// Takes an event and gives what is to be done from now on.
+    /// Takes an event and returns what to do from now on.
     @inline(__always)
     mutating func handle(
         _ event: Event,
@@ -177,7 +178,7 @@ struct EchoState: Sendable {
         return owed == 0 ? close(closeCause) : demand
     }
 
-    // A peer that resets after our end of stream has been given everything all the same.
+    // A peer that resets after our end of stream has still received everything.
     private mutating func close(failure errno: Errno) -> Demand {
         close(phase == .lingering ? closeCause : EchoServer.CloseReason(errno))
     }
@@ -191,16 +192,15 @@ struct EchoState: Sendable {
         return close(.idleTimeout)
     }
 
-    /// Takes an event that time has brought; looks at the socket before it ends the connection
-    /// because nothing has moved for so long.
+    /// Takes a time event; checks the socket before it ends the connection for lack of progress.
     ///
     /// - Parameters:
-    ///   - event: what to tell it.
+    ///   - event: the event.
     ///   - now: the time.
     ///   - rules: the numbers.
-    ///   - isReady: whether the socket is ready for what is demanded: then it is the server that was
-    ///     held up.
-    /// - Returns: what is to be done from now on.
+    ///   - isReady: whether the socket is ready for what is demanded: in that case the server was
+    ///     delayed.
+    /// - Returns: what to do from now on.
     mutating func check(
         _ event: Event,
         at now: MonotonicTime,
@@ -240,7 +240,7 @@ struct EchoState: Sendable {
         return .close
     }
 
-    /// What is to be done now, if nothing else has happened.
+    /// What to do now, if nothing else has happened.
     var demand: Demand {
         switch phase {
         case .open:
@@ -252,7 +252,7 @@ struct EchoState: Sendable {
         }
     }
 
-    /// When a `.tick` will have something to do, if nothing else happens before.
+    /// When a `.tick` will have something to do, if nothing else happens first.
     func deadline(_ rules: EchoRules) -> MonotonicTime? {
         switch phase {
         case .closed: return nil

@@ -1,6 +1,6 @@
 import EchoSockets
 
-/// What bytes are received from and sent to: a socket, or a model's own view of one.
+/// Where bytes are received from and sent to: a socket, or a model's own view of one.
 protocol ByteStream: ~Copyable {
     /// Receives what is there, without blocking.
     func receive(into buffer: UnsafeMutableRawBufferPointer) -> Transfer
@@ -18,16 +18,16 @@ extension Socket: ByteStream {
     }
 }
 
-/// One connection's echo rules together with the bytes it owes; drives both from the readiness of
-/// a stream.
+/// One connection's echo rules together with its pending bytes, driven by the readiness of a
+/// stream.
 ///
-/// Bytes usually pass through the worker's receive buffer alone: they are sent from where they
-/// were received, and only what the transport did not take is copied (CO-8, SB-5).
+/// Bytes usually pass only through the worker's receive buffer: they are sent from where they were
+/// received, and only what the transport did not take is copied (CO-8, SB-5).
 struct ReadinessEcho: ~Copyable {
     private(set) var state: EchoState
     private(set) var owed = EchoBuffer()
 
-    /// A session of a connection that begins now.
+    /// The echo of a connection that begins now.
     init(at now: MonotonicTime) {
         state = EchoState(at: now)
     }
@@ -37,7 +37,7 @@ struct ReadinessEcho: ~Copyable {
         state.handle(event, at: worker.now, worker.rules)
     }
 
-    /// Passes an event that time has brought; see ``EchoState/check(_:at:_:isReady:)``.
+    /// Passes a time event to the rules; see ``EchoState/check(_:at:_:isReady:)``.
     mutating func check(
         _ event: EchoState.Event,
         _ worker: WorkerState,
@@ -60,7 +60,7 @@ struct ReadinessEcho: ~Copyable {
         case .endOfStream: return handle(.endOfInput, worker)
         case .failed(let errno): return handle(.failed(errno), worker)
         case .wouldBlock: return handle(.tick, worker)
-        // Says nothing of what there is to receive.
+        // Says nothing about what there is to receive.
         case .interrupted: return state.demand
         }
     }
@@ -92,7 +92,7 @@ struct ReadinessEcho: ~Copyable {
         return demand
     }
 
-    /// Notes bytes that arrived while others are still being sent, and keeps them behind these.
+    /// Takes bytes that arrived while others are still being sent, and keeps them behind these.
     mutating func keep(
         _ bytes: UnsafeRawBufferPointer,
         _ worker: WorkerState
@@ -103,7 +103,7 @@ struct ReadinessEcho: ~Copyable {
         return handle(.received(bytes.count), worker)
     }
 
-    /// Hands over the oldest of the bytes kept, so many at most: they are the receiver's to send.
+    /// Hands over the oldest pending bytes, up to a limit: the receiver has to send them.
     mutating func handOver<Result>(
         atMost limit: Int,
         _ body: (UnsafeRawBufferPointer) -> Result
@@ -116,7 +116,7 @@ struct ReadinessEcho: ~Copyable {
         return result
     }
 
-    /// Sends owed bytes until there is no more room, or none are left.
+    /// Sends pending bytes until there is no more room, or none are left.
     mutating func writable<Stream: ByteStream & ~Copyable>(
         _ stream: borrowing Stream,
         _ worker: WorkerState

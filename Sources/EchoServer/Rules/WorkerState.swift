@@ -1,7 +1,7 @@
 import EchoSockets
 
-/// What one serving thread has of its own: the rules it applies, the time, a receive buffer and its
-/// share of the counters.
+/// The state of one serving thread: the rules it applies, the time, a receive buffer and its
+/// counters.
 ///
 /// Confined to that thread.
 @safe
@@ -10,7 +10,7 @@ final class WorkerState {
     let counters: Counters
     /// The time of the current turn, to within a kernel tick; see ``refreshTime()``.
     private(set) var now = MonotonicTime.coarse
-    /// Where bytes are received before they are sent back.
+    /// The buffer for receiving bytes before they are sent back.
     ///
     /// One for all connections of the thread.
     let buffer: UnsafeMutableRawBufferPointer
@@ -21,7 +21,7 @@ final class WorkerState {
     ///
     /// - Parameters:
     ///   - rules: those of the server.
-    ///   - counters: its share.
+    ///   - counters: the thread's counters.
     ///   - bufferSize: bytes of the receive buffer.
     init(_ rules: EchoRules, _ counters: Counters, bufferSize: Int) {
         self.rules = rules

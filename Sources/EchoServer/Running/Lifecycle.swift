@@ -1,16 +1,16 @@
 import EchoSockets
 
-/// Where a server is between its making and its end, and who waits for the end.
+/// A server's state between its creation and its end, and the waiters for the end.
 struct Lifecycle: Sendable {
-    /// The stations of a server's life.
+    /// The states of a server.
     enum Phase: Sendable {
         case initial
-        /// Being started.
+        /// Starting.
         case starting(StartAttempt)
-        /// Being started, and shut down meanwhile.
+        /// Starting, and shut down meanwhile.
         case startingInVain(DrainPlan)
         case running(any ServingModel, [SocketAddress])
-        /// Shut down, and serving like before until a moment, so that it is noticed.
+        /// Shut down, and serving as before until a moment, so that load balancers notice.
         case leaving(any ServingModel, [SocketAddress], Leave)
         case stopping(any ServingModel, DrainPlan)
         case stopped
@@ -20,23 +20,23 @@ struct Lifecycle: Sendable {
     struct Leave: Sendable {
         /// Opened to end it early.
         let end: Gate
-        /// When to drain then.
+        /// The plan for draining afterwards.
         let drain: DrainPlan
     }
 
-    /// What a call to shut down has to do.
+    /// What a call to shut down has to do next.
     enum ShutdownAction {
         /// There is nothing left to shut down.
         case complete
-        /// Wait: another call is at it, and ends no later.
+        /// Wait: another call is shutting down, and ends no later.
         case wait
-        /// Wait, after giving the start up.
+        /// Wait, after cancelling the start.
         case abandon(StartAttempt)
-        /// Wait, after ending the time that another call spends serving like before.
+        /// Wait, after ending the delay of another call.
         case endLeave(Gate)
         /// Wait, after bringing the end forward.
         case hasten(any ServingModel)
-        /// Let the moment come, or the gate be opened, and drain it then.
+        /// Wait for the moment or the gate, then drain it.
         case leave(any ServingModel, Gate)
         /// Drain it.
         case drain(any ServingModel)
@@ -46,9 +46,9 @@ struct Lifecycle: Sendable {
     private var isBeingRun = false
     private var waiters: [@Sendable () -> Void] = []
 
-    /// Notes that it is being started.
+    /// Notes that the start has begun.
     ///
-    /// - Throws: why that is not possible.
+    /// - Throws: the reason why that is not possible.
     mutating func beginStart(_ attempt: StartAttempt) throws(EchoServer.Failure) {
         switch phase {
         case .initial: phase = .starting(attempt)
@@ -59,10 +59,10 @@ struct Lifecycle: Sendable {
         }
     }
 
-    /// Notes that somebody runs it until it ends.
+    /// Notes that a task runs it until it ends.
     ///
-    /// - Returns: whether it is being started with that attempt; if not, it serves already.
-    /// - Throws: why that is not possible.
+    /// - Returns: whether that attempt starts it; otherwise it already serves.
+    /// - Throws: the reason why that is not possible.
     mutating func beginRun(_ attempt: StartAttempt) throws(EchoServer.Failure) -> Bool {
         switch phase {
         case .starting, .running:
@@ -82,7 +82,7 @@ struct Lifecycle: Sendable {
 
     /// Notes that it serves.
     ///
-    /// - Returns: how to drain it: it was shut down meanwhile; `nil` if it was not.
+    /// - Returns: how to drain it if it was shut down meanwhile; otherwise `nil`.
     mutating func started(_ model: any ServingModel, _ addresses: [SocketAddress]) -> DrainPlan? {
         if case .startingInVain(let plan) = phase {
             phase = .stopping(model, plan)
@@ -92,9 +92,9 @@ struct Lifecycle: Sendable {
         return nil
     }
 
-    /// Notes that it could not be started, or not in time.
+    /// Notes that the start failed, or came too late.
     ///
-    /// - Returns: what to call; it can be started again unless it was shut down meanwhile.
+    /// - Returns: the callbacks to call; it can be started again unless it was shut down meanwhile.
     mutating func startFailed() -> [@Sendable () -> Void] {
         isBeingRun = false
         if case .startingInVain = phase { return finish() }
@@ -102,7 +102,7 @@ struct Lifecycle: Sendable {
         return []
     }
 
-    /// Notes that it is to stop; `completion` is called at the end unless the answer is
+    /// Notes that it should stop; `completion` is called at the end unless the answer is
     /// `.complete`.
     mutating func shutDown(
         _ plan: ShutdownPlan,
@@ -137,7 +137,7 @@ struct Lifecycle: Sendable {
         }
     }
 
-    /// Notes that it has served like before for long enough.
+    /// Notes that the delay is over.
     ///
     /// - Returns: how to drain it.
     mutating func endLeave() -> DrainPlan? {
@@ -146,7 +146,7 @@ struct Lifecycle: Sendable {
         return leave.drain
     }
 
-    /// Where it listens; nowhere before it serves and from the beginning of the drain.
+    /// Where it listens; empty before it serves and once it drains.
     var addresses: [SocketAddress] {
         switch phase {
         case .running(_, let addresses), .leaving(_, let addresses, _): addresses
@@ -154,13 +154,13 @@ struct Lifecycle: Sendable {
         }
     }
 
-    /// How it drains, while it does.
+    /// The plan while it drains.
     var drainPlan: DrainPlan? {
         guard case .stopping(_, let plan) = phase else { return nil }
         return plan
     }
 
-    /// Notes that somebody waits for the end.
+    /// Registers a waiter for the end.
     ///
     /// - Returns: `false` if there is nothing to wait for; `completion` is not called then.
     mutating func wait(_ completion: @escaping @Sendable () -> Void) -> Bool {
@@ -174,7 +174,7 @@ struct Lifecycle: Sendable {
 
     /// Notes that everything is closed.
     ///
-    /// - Returns: what to call.
+    /// - Returns: the callbacks to call.
     mutating func finish() -> [@Sendable () -> Void] {
         defer { waiters = [] }
         phase = .stopped
@@ -182,18 +182,18 @@ struct Lifecycle: Sendable {
     }
 }
 
-/// What a shutdown does, and when.
+/// The steps of a shutdown and their times.
 struct ShutdownPlan: Hashable, Sendable {
-    /// Until when the server serves like before; `nil` if it drains at once.
+    /// Until when the server serves as before; `nil` if it drains at once.
     let servesUntil: MonotonicTime?
-    /// How it drains then.
+    /// How it drains afterwards.
     let drain: DrainPlan
 
     /// A shutdown that begins now.
     ///
     /// - Parameters:
-    ///   - timeout: how long to drain, at most; not at all if it is zero.
-    ///   - delay: how long to serve like before, before that.
+    ///   - timeout: the time limit for draining; zero does not drain.
+    ///   - delay: how long to serve as before first.
     ///   - start: the time.
     init(
         drainingFor timeout: Duration,

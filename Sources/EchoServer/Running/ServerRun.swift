@@ -3,13 +3,14 @@ import EchoSockets
 import Glibc
 import Logging
 
-/// What runs behind an ``EchoServer``: opens the sockets, starts the model, and ends it all.
+/// The implementation of an ``EchoServer``: opens the sockets, starts the model, and ends
+/// everything.
 ///
 /// Any thread.
 final class ServerRun: ServerRuntime {
-    /// What all its threads share.
+    /// What all of its threads share.
     let context: ServingContext
-    /// Where it is in its life.
+    /// Its lifecycle state.
     let lifecycle = Locked(Lifecycle())
     let reporter = Locked<MetricsReporter?>(nil)
     private let implementation: any ServingModel.Type
@@ -18,8 +19,8 @@ final class ServerRun: ServerRuntime {
     /// A run that has not begun.
     ///
     /// - Parameters:
-    ///   - context: what all threads are to share.
-    ///   - implementation: how it serves.
+    ///   - context: what all threads share.
+    ///   - implementation: the type of the model.
     ///   - metricsFactory: the metrics backend.
     init(
         _ context: ServingContext,
@@ -42,7 +43,7 @@ final class ServerRun: ServerRuntime {
         }.detach()
     }
 
-    /// What serves, from the start until everything is closed.
+    /// The model, from the start until everything is closed.
     var model: (any ServingModel)? {
         lifecycle.withLock { lifecycle in
             switch lifecycle.phase {
@@ -56,7 +57,7 @@ final class ServerRun: ServerRuntime {
     ///
     /// Nothing is locked meanwhile: all members of the server stay usable.
     ///
-    /// - Returns: where it listens.
+    /// - Returns: the addresses on which it listens.
     /// - Throws: the reason why it does not serve; nothing stays open then.
     func start(_ attempt: StartAttempt) throws(EchoServer.Failure) -> [SocketAddress] {
         let configuration = context.configuration

@@ -1,9 +1,9 @@
 import EchoSockets
 
-/// A start under way, which can be given up while host names are looked up: that may take minutes,
-/// and nothing interrupts it.
+/// A start in progress, which can be cancelled while host names are looked up: that may take
+/// minutes, and cannot be interrupted.
 ///
-/// A thread of its own does it, so that whoever waits for it need not wait to the end. Any thread.
+/// A separate thread looks them up, so that no other thread has to wait to the end. Any thread.
 final class StartAttempt: Sendable {
     private typealias Addresses = Result<[[SocketAddress]], EchoServer.Failure>
 
@@ -11,7 +11,7 @@ final class StartAttempt: Sendable {
 
     /// The addresses of each endpoint.
     ///
-    /// Blocks while names are looked up, or until ``abandon()``. Once.
+    /// Blocks while names are looked up, or until ``abandon()``. Call it once.
     ///
     /// - Throws: `EchoServer.Failure` that names the endpoint.
     func addresses(of endpoints: [Endpoint]) throws(EchoServer.Failure) -> [[SocketAddress]] {
@@ -23,20 +23,20 @@ final class StartAttempt: Sendable {
         return try outcome.wait().get()
     }
 
-    /// Why a start that was given up came to nothing.
+    /// The failure of a cancelled start.
     static let abandoned = EchoServer.Failure(
         .alreadyShutDown,
         "the server was shut down while it was being started"
     )
 
-    /// Gives it up: whoever waits for addresses goes on at once.
+    /// Cancels it: waiting for addresses ends at once.
     func abandon() {
         outcome.settle(.failure(Self.abandoned))
     }
 
     private func lookUp(_ endpoints: [Endpoint]) throws(EchoServer.Failure) {
         do throws(SystemError) {
-            // The resolver takes more stack than our own threads do.
+            // The resolver needs more stack than our own threads do.
             try Thread(name: "look-up", stackSize: 2 << 20) { [outcome] in
                 outcome.settle(Self.resolve(endpoints))
             }.detach()

@@ -13,7 +13,7 @@ final class Admission: Sendable {
         let cause: EchoServer.CloseReason
     }
 
-    /// What becomes of a connection that could be accepted.
+    /// The decision about a connection that could be accepted.
     enum Verdict: Equatable, Sendable {
         /// Serve it; it counts until ``leave(_:cause:)``.
         case accept
@@ -49,12 +49,13 @@ final class Admission: Sendable {
         condition = configuration.admission
     }
 
-    /// Whether connections are counted per peer: something asks for it.
+    /// Whether connections are counted per peer, because a setting needs it.
     var tracksPeers: Bool { maximumPerPeer != .max || condition != nil }
 
-    /// Whether to leave connections queued in the kernel for now: the server is full and defers.
+    /// Whether to leave connections queued in the kernel for now, because the server is full and
+    /// defers.
     ///
-    /// - Parameter retry: sent once when a connection has ended, if the answer is yes.
+    /// - Parameter retry: sent once when a connection has ended, if the result is `true`.
     /// - Returns: whether it is full.
     func isFull(notifying retry: RetrySignal) -> Bool {
         guard whenFull == .defer, maximum != .max else { return false }
@@ -68,12 +69,12 @@ final class Admission: Sendable {
     /// How many connections have ended; for ``notifyWhenOneEnds(_:since:)``.
     var departures: UInt64 { state.withLock { $0.departures } }
 
-    /// Asks for a signal when a connection ends: a place, or descriptors, may be free then.
+    /// Requests a signal when a connection ends: a place, or descriptors, may then be free.
     ///
     /// - Parameters:
-    ///   - retry: what to send, once.
-    ///   - departures: how many had ended when the caller found that it has to wait.
-    /// - Returns: whether one has ended since, so that there is nothing to wait for.
+    ///   - retry: the signal, sent once.
+    ///   - departures: how many had ended when the caller decided to wait.
+    /// - Returns: whether one has ended since, so that there is no need to wait.
     @discardableResult
     func notifyWhenOneEnds(_ retry: RetrySignal, since departures: UInt64 = .max) -> Bool {
         state.withLock { state in
@@ -90,10 +91,10 @@ final class Admission: Sendable {
     /// ``onChange(from:_:)``.
     var changes: UInt64 { state.withLock { $0.changes } }
 
-    /// Calls a body when ``changes`` is no longer what it was; at once if it is not.
+    /// Calls a body when ``changes`` differs from a value; at once if it already does.
     ///
     /// - Parameters:
-    ///   - changes: what it was.
+    ///   - changes: the value.
     ///   - body: called once, on the thread of the change.
     func onChange(from changes: UInt64, _ body: @escaping @Sendable () -> Void) {
         let isLate = state.withLock { state in
@@ -125,7 +126,7 @@ final class Admission: Sendable {
         return (result, state.observers)
     }
 
-    // Not under the lock: observers may look at the counts.
+    // Not under the lock: observers may read the counts.
     private static func tell<Result>(_ changed: (HandedOver<Result>, Observers)) -> Result {
         for observer in changed.1 { observer() }
         return changed.0.value
@@ -134,11 +135,11 @@ final class Admission: Sendable {
     /// Decides about one connection, and counts the decision.
     ///
     /// - Parameters:
-    ///   - peer: who connects.
+    ///   - peer: the peer.
     ///   - local: the address it connected to.
     ///   - unservable: whether the model cannot serve this very socket.
     ///   - again: whether it was deferred before.
-    /// - Returns: what becomes of it.
+    /// - Returns: the decision.
     func decide(
         _ peer: Peer,
         local: SocketAddress,
@@ -213,10 +214,10 @@ final class Admission: Sendable {
         for retry in waiting { retry.send() }
     }
 
-    /// Takes back the admission of a connection that cannot be served for now; it will be asked
-    /// about again.
+    /// Takes back the admission of a connection that cannot be served for now; it will be decided
+    /// again.
     ///
-    /// Nobody is woken who waits for descriptors: none has become free.
+    /// Does not wake threads that wait for descriptors: none has become free.
     func revoke(_ peer: Peer) {
         let waiting = state.withLock { state in
             let wasFull = state.active == maximum
@@ -238,12 +239,12 @@ final class Admission: Sendable {
         }
     }
 
-    /// Counts a connection that has ended, and wakes whoever waits for a free place.
+    /// Counts a connection that has ended, and wakes threads that wait for a free place.
     func leave(_ peer: Peer, cause: EchoServer.CloseReason) {
         leave(CollectionOfOne(Departure(peer: peer, cause: cause)))
     }
 
-    /// Counts connections that have ended, and wakes whoever waits for a free place.
+    /// Counts connections that have ended, and wakes threads that wait for a free place.
     func leave(_ departures: some Collection<Departure>) {
         let waiting = change { Self.leave(departures, &$0) }
         for retry in waiting { retry.send() }
@@ -281,12 +282,12 @@ final class Admission: Sendable {
         return state.waiting
     }
 
-    /// Has what is counted from now on told to somebody who waits for it.
+    /// Signals everything that is counted from now on.
     func notify(_ signal: ActivitySignal) {
         state.withLock { $0.signal = signal }
     }
 
-    /// The counts of connections now.
+    /// The current counts of connections.
     var statistics: EchoServer.Statistics {
         state.withLock { state in
             var statistics = state.statistics

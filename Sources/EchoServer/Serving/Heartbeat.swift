@@ -1,19 +1,19 @@
 import EchoSockets
 import Synchronization
 
-/// A question to every serving loop of a server: whether it still turns.
+/// A query to every serving loop of a server, whether it still turns.
 ///
-/// A loop answers from its own thread, where it looks for what other threads have sent it, so that
-/// one that hangs anywhere does not. Any thread.
+/// A loop answers from its own thread, where it checks for messages from other threads, so a loop
+/// that hangs anywhere does not answer. Any thread.
 final class Heartbeat: Sendable {
-    /// How many wait for one loop at most.
+    /// The most heartbeats that wait for one loop.
     static let unansweredLimit = 256
 
     private let rest = Atomic(1)
     private let loops = Locked<[String: Int]>([:])
     private let completion: @Sendable () -> Void
 
-    /// A question that one answer is due to: that of whoever asks, when all loops have been asked.
+    /// A heartbeat with one answer due: the sender's, given when all loops have been asked.
     ///
     /// - Parameter completion: called when all have answered, by the last.
     init(completion: @escaping @Sendable () -> Void) {
@@ -22,13 +22,13 @@ final class Heartbeat: Sendable {
 
     /// One more answer is due.
     ///
-    /// - Parameter loop: the name of the loop that owes it.
+    /// - Parameter loop: the name of the loop.
     func expect(_ loop: String) {
         rest.add(1, ordering: .relaxed)
         loops.withLock { $0[loop, default: 0] += 1 }
     }
 
-    /// One answer; `nil` for that of whoever asked.
+    /// One answer; `nil` for the sender's.
     func answer(_ loop: String? = nil) {
         if let loop { loops.withLock { $0[loop, default: 1] -= 1 } }
         if rest.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 { completion() }
@@ -40,7 +40,7 @@ final class Heartbeat: Sendable {
     }
 }
 
-/// Where one loop finds the heartbeats that it is to answer.
+/// The heartbeats that a loop has to answer.
 final class Pulse: Sendable {
     private struct State {
         var asked: [Heartbeat] = []
@@ -60,13 +60,13 @@ final class Pulse: Sendable {
     ///
     /// Any thread.
     ///
-    /// - Returns: whether to wake the loop; not if that was done for an earlier heartbeat, and it has
+    /// - Returns: whether to wake the loop; not if it was woken for an earlier heartbeat and has
     ///   not answered yet.
     func ask(_ heartbeat: Heartbeat) -> Bool {
         state.withLock { state in
             guard !state.isOver else { return false }
             heartbeat.expect(loop)
-            // One that hangs is asked for ever: who asked first does not wait any more.
+            // A loop that hangs is asked for ever: earlier senders no longer wait.
             if state.asked.count >= Heartbeat.unansweredLimit { state.asked.removeFirst() }
             state.asked.append(heartbeat)
             isAsked.store(true, ordering: .releasing)
@@ -74,15 +74,15 @@ final class Pulse: Sendable {
         }
     }
 
-    /// Answers what was asked.
+    /// Answers all heartbeats.
     ///
-    /// The loop, in its course.
+    /// Called by the loop, in its normal course.
     func answer() {
         guard isAsked.load(ordering: .acquiring) else { return }
         for heartbeat in take(ending: false) { heartbeat.answer(loop) }
     }
 
-    /// Answers for the last time: the loop has ended, as it should.
+    /// Answers for the last time: the loop has ended normally.
     func end() {
         for heartbeat in take(ending: true) { heartbeat.answer(loop) }
     }

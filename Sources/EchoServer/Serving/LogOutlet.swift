@@ -3,11 +3,11 @@ package import Logging
 
 /// A log handler that never waits, so that any thread may call it.
 ///
-/// Others may write to a pipe that nobody reads.
+/// Other handlers may write to a pipe without a reader.
 package protocol PromptLogHandler: LogHandler {}
 
-/// Hands lines to a logger, whose handler may be slow or stand still: on a thread of its own, so that
-/// no serving thread ever waits for it.
+/// Passes lines to a logger, whose handler may be slow or stall, on a separate thread, so that no
+/// serving thread waits for it.
 ///
 /// Any thread.
 final class LogOutlet: Sendable {
@@ -20,14 +20,13 @@ final class LogOutlet: Sendable {
     private let logger: Logger
     // `nil` if the handler needs none.
     private let queue: DeliveryQueue<Line>?
-    // So that a burst of connections that end is not too many, and little memory is taken if the
-    // handler stands still.
+    // Enough for a burst of ending connections, and little memory if the handler stalls.
     private static let countLimit = 16_384
     private static let sizeLimit = 4 << 20
-    // What a line takes beyond its text, roughly.
+    // A line's approximate overhead beyond its text.
     private static let overhead = 256
 
-    /// An outlet to a logger; silent and without a thread if that one is.
+    /// An outlet to a logger; silent and without a thread if the logger is.
     init(_ logger: Logger) {
         self.logger = logger
         switch logger.handler {
@@ -77,7 +76,7 @@ final class LogOutlet: Sendable {
         queue.add(line, size: length + Self.overhead)
     }
 
-    /// Waits until the handler has had every line, at most so long.
+    /// Waits until the handler has received every line, or for a time.
     func flush(within limit: Duration) {
         queue?.flush(within: limit)
     }

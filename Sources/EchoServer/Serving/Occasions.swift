@@ -1,6 +1,6 @@
 import EchoSockets
 
-/// Counts what happens, and says now and then how often it has happened since it last said so.
+/// Counts events, and returns from time to time how many there were since the last report.
 ///
 /// Any thread.
 final class Occasions: Sendable {
@@ -28,7 +28,7 @@ final class Occasions: Sendable {
         }
     }
 
-    /// What has been counted and not been returned; `nil` if nothing has.
+    /// The count that has not been returned; `nil` if there is none.
     func rest() -> Int? {
         state.withLock { state in
             defer { state.count = 0 }

@@ -2,7 +2,7 @@ import EchoSockets
 
 /// The other end of a connection.
 struct Peer: Hashable, Sendable {
-    /// Its address; IPv4 also where the socket it connected to is of IPv6.
+    /// Its address; an IPv4 address even if the socket it connected to is IPv6.
     let address: SocketAddress
     // Not optional, so that a connection takes no more memory for them.
     private let user: UInt32
@@ -12,22 +12,22 @@ struct Peer: Hashable, Sendable {
     ///
     /// - Parameters:
     ///   - address: its address.
-    ///   - userID: for a Unix socket, the user it belongs to, if that is known.
-    ///   - processID: for a Unix socket, the process it belongs to, if that is known.
+    ///   - userID: for a Unix socket, its user, if known.
+    ///   - processID: for a Unix socket, its process, if known.
     init(address: SocketAddress, userID: UInt32? = nil, processID: Int32? = nil) {
         self.address = address.withoutMapping
         user = userID ?? .max
         process = processID ?? 0
     }
 
-    /// For a Unix socket, the user it belongs to; `nil` if that is not known.
+    /// For a Unix socket, its user; `nil` if unknown.
     var userID: UInt32? { user == .max ? nil : user }
 
-    /// For a Unix socket, the process that connected; `nil` if that is not known.
+    /// For a Unix socket, the process that connected; `nil` if unknown.
     var processID: Int32? { process == 0 ? nil : process }
 
-    /// What limits per peer count together: an IPv4 address, a /64 of IPv6 (what one host is
-    /// given), a user on this machine.
+    /// What limits per peer count together: an IPv4 address, an IPv6 /64 (a single host's share), a
+    /// user of this machine.
     var group: PeerGroup {
         switch address {
         case .ipv4(let address, _): .ipv4(address)

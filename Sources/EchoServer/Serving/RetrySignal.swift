@@ -1,7 +1,7 @@
-/// Has an acceptor that pauses look again: a connection has ended, so that a place, or descriptors,
-/// may be free.
+/// Makes a paused acceptor check again: a connection has ended, so a place, or descriptors, may be
+/// free.
 ///
-/// Needs no descriptor: how the acceptor's thread is woken is the model's business. Any thread.
+/// Needs no descriptor: the model decides how to wake the acceptor's thread. Any thread.
 final class RetrySignal: Sendable {
     private let wake: @Sendable () -> Void
 

@@ -1,11 +1,11 @@
 import EchoSockets
 import Logging
 
-/// What a server says, and under which names.
+/// The server's log messages and their names.
 ///
 /// Levels: `info` for what an operator acts on, `debug` for single connections. What a peer or the
-/// host can bring about again and again is told at `info` or above once an episode, or at most once
-/// in ten seconds with its count. No call waits for the log's handler.
+/// host can cause over and over is logged at `info` or above once an episode, or at most once in
+/// ten seconds with its count. No call waits for the log's handler.
 struct ServerLog: Sendable {
     /// The names of metadata, in one place.
     enum Key {
@@ -26,18 +26,18 @@ struct ServerLog: Sendable {
     }
 
     private let outlet: LogOutlet
-    /// Whether the beginning and the end of each connection are told.
+    /// Whether the beginning and the end of each connection are logged.
     let logsConnections: Bool
     private let refusals = Occasions()
     private let addressChanges = Occasions()
 
-    /// Says things to a logger.
+    /// Logs to a logger.
     init(_ logger: Logger) {
         outlet = LogOutlet(logger)
         logsConnections = logger.logLevel <= .debug
     }
 
-    /// Makes ready to say something; called before the server starts.
+    /// Prepares for logging; called before the server starts.
     ///
     /// - Throws: `EAGAIN` when the system allows no thread for it.
     func open() throws(SystemError) {
@@ -47,7 +47,7 @@ struct ServerLog: Sendable {
     /// A connection is going to be served.
     ///
     /// - Parameters:
-    ///   - peer: who is at the other end.
+    ///   - peer: the peer.
     ///   - local: the address it connected to.
     func opened(_ peer: Peer, to local: SocketAddress) {
         outlet.log(.debug, "connection opened", Self.fields(peer, [Key.endpoint: Self.text(local)]))
@@ -93,9 +93,9 @@ struct ServerLog: Sendable {
         "\(address.description.escapedForLog)"
     }
 
-    /// An admitted connection cannot be served, for lack of something.
+    /// An admitted connection cannot be served because something is lacking.
     ///
-    /// At most once in ten seconds: the others are counted.
+    /// Logged at most once in ten seconds; others are counted.
     func refused(_ peer: SocketAddress, _ error: Errno?) {
         guard let count = refusals.count() else { return }
         var metadata: Logger.Metadata = [
@@ -109,9 +109,9 @@ struct ServerLog: Sendable {
         )
     }
 
-    /// Accepting has begun to fail for lack of something.
+    /// Accepting has begun to fail because something is lacking.
     ///
-    /// Once an episode.
+    /// Logged once an episode.
     func exhausted(_ endpoint: SocketAddress, _ errno: Errno) {
         outlet.log(
             .warning,
@@ -133,9 +133,9 @@ struct ServerLog: Sendable {
         )
     }
 
-    /// A listening socket cannot be used any more.
+    /// A listening socket has become unusable.
     ///
-    /// Once for each.
+    /// Logged once for each.
     func listenerFailed(_ endpoint: SocketAddress, _ errno: Errno) {
         outlet.log(
             .error,
@@ -144,9 +144,9 @@ struct ServerLog: Sendable {
         )
     }
 
-    /// The addresses of the host have changed while listening on all of them.
+    /// The host's addresses have changed while the server listens on all of them.
     ///
-    /// At most once in ten seconds: the others are counted.
+    /// Logged at most once in ten seconds; others are counted.
     func addressesChanged() {
         if let count = addressChanges.count() { tellAddressChanges(count) }
     }
@@ -162,9 +162,9 @@ struct ServerLog: Sendable {
     /// The server accepts connections.
     ///
     /// - Parameters:
-    ///   - address: where.
-    ///   - name: what the service manager calls the socket, if it is inherited.
-    ///   - model: how it serves them.
+    ///   - address: the address.
+    ///   - name: the service manager's name for the socket, if it is inherited.
+    ///   - model: the I/O model.
     func started(_ address: SocketAddress, _ name: String?, model: EchoServer.IOModel) {
         var metadata: Logger.Metadata = [
             Key.endpoint: Self.text(address), "model": "\(model.rawValue)",
@@ -174,7 +174,7 @@ struct ServerLog: Sendable {
         outlet.log(.info, "listening", metadata)
     }
 
-    /// A listening socket does not know some options.
+    /// A listening socket does not support some options.
     func unavailable(_ options: [String], on address: SocketAddress) {
         guard !options.isEmpty else { return }
         outlet.log(
@@ -189,8 +189,8 @@ struct ServerLog: Sendable {
 
     /// Addresses of an endpoint that this machine does not have, while it has others.
     ///
-    /// That `localhost` and `*` lack IPv4 or IPv6 is how the machine is set up; a name that somebody
-    /// chose leading elsewhere is likely a mistake.
+    /// For `localhost` and `*`, a missing IPv4 or IPv6 is how the machine is set up; a chosen name
+    /// that leads elsewhere is probably a mistake.
     func missing(_ addresses: [BindError], of endpoint: Endpoint) {
         for missing in addresses {
             outlet.log(
@@ -205,7 +205,7 @@ struct ServerLog: Sendable {
         }
     }
 
-    /// Shutdown has begun, but connections are accepted like before.
+    /// Shutdown has begun, but connections are accepted as before.
     func leaving(_ active: Int, delay: Duration) {
         outlet.log(
             .info,
@@ -223,10 +223,9 @@ struct ServerLog: Sendable {
         )
     }
 
-    /// All is closed.
+    /// Everything is closed.
     ///
-    /// Tells what has been counted and not been told, too. Waits a second at most for a handler that
-    /// is slow.
+    /// Also logs counts not yet logged. Waits at most a second for a slow handler.
     func stopped(_ statistics: EchoServer.Statistics) {
         if let count = addressChanges.rest() { tellAddressChanges(count) }
         outlet.log(
@@ -244,7 +243,7 @@ struct ServerLog: Sendable {
         flush()
     }
 
-    /// Waits until the log's handler has had every line, a second at most.
+    /// Waits until the log's handler has received every line, at most a second.
     func flush() {
         outlet.flush(within: .seconds(1))
     }

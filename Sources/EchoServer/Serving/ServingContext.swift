@@ -1,7 +1,7 @@
 import EchoSockets
 import Logging
 
-/// What all threads of one running server share.
+/// What all threads of a running server share.
 final class ServingContext: Sendable {
     let configuration: EchoServer.Configuration
     let rules: EchoRules
@@ -21,14 +21,14 @@ final class ServingContext: Sendable {
         admission = Admission(configuration)
     }
 
-    /// What starting a thread, or growing a table, takes at most.
+    /// The most memory for starting a thread, or growing a table.
     private static let memoryReserve = 8 << 20
 
-    /// Whether there is memory for one more connection and for all that those being served may come
-    /// to owe, twice because a buffer grows by being copied.
+    /// Whether there is memory for one more connection and for everything that those being served
+    /// may have pending, twice because a buffer grows by being copied.
     ///
-    /// What is not there when it is needed would end the process. Without a limit of the address
-    /// space it is not asked.
+    /// Running out later would end the process. Without a limit of the address space, nothing is
+    /// checked.
     var hasMemoryForOneMore: Bool {
         guard addressSpace.isLimited else { return true }
         let (owed, overflow) = (2 * rules.pendingLimit)
@@ -40,15 +40,15 @@ final class ServingContext: Sendable {
     /// Whether there is memory to start with.
     var hasMemoryToStart: Bool { addressSpace.hasRoom(for: 2 * Self.memoryReserve) }
 
-    /// Bytes that one operation moves at most: no more than a connection may owe.
+    /// The most bytes that one operation moves: no more than a connection may have pending.
     var operationBufferSize: Int { min(configuration.receiveBufferSize, rules.pendingLimit) }
 
     /// Accounts for a connection that was admitted and then could not be served.
     ///
     /// - Parameters:
-    ///   - peer: whose connection it was.
-    ///   - error: what was lacking, if that is known.
-    ///   - isTold: whether the log has been told, or will be, by whoever goes without it.
+    ///   - peer: the connection's peer.
+    ///   - error: what was lacking, if known.
+    ///   - isTold: whether the caller logs it.
     func refused(_ peer: Peer, _ error: Errno?, isTold: Bool = false) {
         admission.rejected(.resources, admitted: peer)
         if !isTold { log.refused(peer.address, error) }
@@ -56,15 +56,15 @@ final class ServingContext: Sendable {
 
     /// Accounts for a connection that has ended.
     ///
-    /// Called once for each admitted one.
+    /// Called once for each admitted connection.
     func ended(_ peer: Peer, since beginning: Beginning, _ state: EchoState) {
         admission.leave(peer, cause: state.closeCause)
         log.closed(peer, since: beginning, state)
     }
 
-    /// Has everything that is counted from now on told to somebody who waits for it.
+    /// Signals everything that is counted from now on.
     ///
-    /// Before any thread serves.
+    /// Called before any thread serves.
     func notify(_ signal: ActivitySignal) {
         counters.notify(signal)
         admission.notify(signal)

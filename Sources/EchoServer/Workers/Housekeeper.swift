@@ -2,16 +2,16 @@ import EchoSockets
 
 /// Applies what depends on time to the connections of one worker: idle timeout, draining, linger.
 ///
-/// Costs nothing while nothing depends on time: there is no timer per connection, only a moment
-/// at which to look at all of them (rule 8: idle connections use no CPU).
+/// Costs nothing while nothing depends on time: there is no timer per connection, only a moment at
+/// which to check all of them (rule 8: idle connections use no CPU).
 final class Housekeeper {
     private let rules: EchoRules
     private var plan: DrainPlan?
     private var isFinishing = false
-    /// When to look at the connections; `nil` while nothing depends on time.
+    /// When to check the connections; `nil` while nothing depends on time.
     private(set) var due: MonotonicTime?
 
-    /// Keeps house by these rules.
+    /// A housekeeper for these rules.
     init(_ rules: EchoRules) {
         self.rules = rules
     }
@@ -25,7 +25,7 @@ final class Housekeeper {
         return plan.deadline <= .coarse
     }
 
-    /// Shutdown has begun, or its end has been brought forward: look at once.
+    /// Shutdown has begun, or its end has been brought forward: check at once.
     ///
     /// - Returns: whether the plan is a new one.
     @discardableResult
@@ -41,18 +41,18 @@ final class Housekeeper {
         if let deadline = state.deadline(rules) { consider(deadline: deadline) }
     }
 
-    /// Something is to be looked at by a moment.
+    /// Something has to be checked by a moment.
     func consider(deadline: MonotonicTime) {
         due = min(due ?? deadline, deadline)
     }
 
-    /// Whether it is time to look at the connections.
+    /// Whether it is time to check the connections.
     func isDue(_ now: MonotonicTime) -> Bool {
         guard let due else { return false }
         return due <= now
     }
 
-    /// What to tell each connection now.
+    /// The event for each connection now.
     func event(_ now: MonotonicTime) -> EchoState.Event {
         guard let plan else { return .tick }
         if now >= plan.deadline { return .abort }
@@ -61,7 +61,7 @@ final class Housekeeper {
         return .finish
     }
 
-    /// Sets the moment to look next.
+    /// Sets the moment of the next check.
     ///
     /// - Parameters:
     ///   - earliest: the earliest deadline of a connection.
@@ -75,11 +75,12 @@ final class Housekeeper {
         var next = earliest
         if let plan, !isEmpty || now < plan.deadline {
             var end = isFinishing ? plan.deadline : plan.finishAt
-            // Who owes nothing any more becomes quiet without a word: look as often as that takes.
+            // A connection with nothing pending becomes quiet without an event: check as often as
+            // that takes.
             if !isEmpty, !isFinishing { end = min(end, now + rules.quietPeriod) }
             next = min(next ?? end, end)
         }
-        // Not more often than this, however the deadlines lie.
+        // The shortest time between two checks, whatever the deadlines.
         due = next.map { max($0, now + .milliseconds(10)) }
     }
 }

@@ -1,22 +1,22 @@
 import EchoSockets
 
-/// What an I/O model does: everything about one is in its folder under `Models`.
+/// What an I/O model implements; everything of its own is in its folder under `Models`.
 ///
 /// All members may be called from any thread.
 protocol ServingModel: AnyObject, Sendable {
     /// Prepares to serve connections of these sockets.
     ///
-    /// - Throws: `SystemError`, or an error of the layer the model is built on.
+    /// - Throws: `SystemError`.
     init(_ context: ServingContext, _ sockets: [ListeningSocket]) throws
 
     /// Starts the threads. On return connections are accepted.
     func start() throws
 
-    /// Begins to drain, or brings the end of draining forward, and returns. All connections are
-    /// closed at the plan's deadline.
+    /// Begins to drain, or brings the end of draining forward, and returns at once. All connections
+    /// are closed at the plan's deadline.
     func drain(_ plan: DrainPlan)
 
-    /// Has every loop answer a heartbeat from its own thread, and returns.
+    /// Makes every loop answer a heartbeat from its own thread, and returns at once.
     func probe(_ heartbeat: Heartbeat)
 
     /// Waits until all threads have ended.

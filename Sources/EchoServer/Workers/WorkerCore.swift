@@ -1,10 +1,10 @@
 import EchoSockets
 import EchoWinsock
 
-/// What every worker that serves several connections keeps: its connections, the time-dependent
-/// rules, and the messages from other threads.
+/// What every worker with several connections has: its connections, the time-dependent rules, and
+/// the messages from other threads.
 ///
-/// Confined to the worker's thread; how the worker waits is the model's business.
+/// Confined to the worker's thread; how the worker waits is up to the model.
 final class WorkerCore<Client: ServedConnection> {
     let context: ServingContext
     let state: WorkerState
@@ -14,7 +14,7 @@ final class WorkerCore<Client: ServedConnection> {
     let connections = HandleTable<Client>()
     private let housekeeper: Housekeeper
     private var isClosed = false
-    // Not yet accounted for; how often that was put off.
+    // Not yet accounted for; how often that was postponed.
     private var departed: [Admission.Departure] = []
     private var postponements = 0
     private static var postponementLimit: Int { 100 }
@@ -24,8 +24,8 @@ final class WorkerCore<Client: ServedConnection> {
     ///
     /// - Parameters:
     ///   - context: what all workers share.
-    ///   - inbox: what other threads tell this one.
-    ///   - ended: told how many connections have ended.
+    ///   - inbox: messages from other threads.
+    ///   - ended: receives the number of connections that have ended.
     init(
         _ context: ServingContext,
         _ inbox: WorkerInbox,
@@ -40,7 +40,7 @@ final class WorkerCore<Client: ServedConnection> {
 
     /// Takes what other threads have sent.
     ///
-    /// - Returns: the new connections, for the model to begin with.
+    /// - Returns: the new connections, for the model to start.
     func takeMessages() -> [Arrival] {
         let contents = inbox.take()
         state.refreshTime()
@@ -52,14 +52,14 @@ final class WorkerCore<Client: ServedConnection> {
     /// Whether something has been sent since ``takeMessages()``.
     var hasMessages: Bool { inbox.hasNews }
 
-    /// Puts a connection into the table.
+    /// Inserts a connection into the table.
     func add(_ connection: Client) {
         add { _ in connection }
     }
 
-    /// Makes a connection that knows its handle, and puts it into the table.
+    /// Makes a connection that knows its handle, and inserts it into the table.
     ///
-    /// - Throws: what `makeConnection` threw; there is no such connection then.
+    /// - Throws: what `makeConnection` threw; the table is then unchanged.
     @discardableResult
     func add<Failure: Error>(
         _ makeConnection: (SocketHandle) throws(Failure) -> Client
@@ -69,15 +69,15 @@ final class WorkerCore<Client: ServedConnection> {
             connection.place = handle
             return connection
         }
-        // Told like the others, in the next sweep, when the model has begun with it.
+        // Informed like the others, in the next sweep, once the model has started it.
         if housekeeper.isDraining { housekeeper.consider(deadline: .coarse) }
         housekeeper.consider(connection.state)
         return connection
     }
 
-    /// Takes out a connection that has closed; ``settle()`` accounts for it.
+    /// Removes a closed connection; ``settle()`` accounts for it.
     ///
-    /// May end it: the caller must not use it any more.
+    /// May destroy it: the caller must not use it afterwards.
     func remove(_ leaving: Client) {
         guard let connection = connections.remove(leaving.place) else { return }
         let state = connection.state
@@ -92,8 +92,8 @@ final class WorkerCore<Client: ServedConnection> {
         noteSettled()
     }
 
-    // When thousands of connections end at once, on many threads, a worker that waited for its turn
-    // with the lock would serve nobody until all others had theirs, each time one of its own ends.
+    // When thousands of connections end at once on many threads, a worker that waited for the lock
+    // each time one of its own ends would serve no client until all others had their turns.
     private func settleIfFree() {
         guard !departed.isEmpty else { return }
         postponements += 1
@@ -114,12 +114,12 @@ final class WorkerCore<Client: ServedConnection> {
         ended(1)
     }
 
-    /// A connection has begun to wait for something that depends on time.
+    /// Notes that a connection waits for something that depends on time.
     func consider(_ connection: Client) {
         housekeeper.consider(connection.state)
     }
 
-    /// How long the worker may wait for input; `nil` for as long as it likes.
+    /// How long the worker may wait for input; `nil` means without a limit.
     var wait: Duration? {
         // The same clock as the rules use: with an exact one it would wake a tick too early, and spin.
         let rest = housekeeper.due.map { max($0 - .coarse, .zero) }
@@ -129,7 +129,7 @@ final class WorkerCore<Client: ServedConnection> {
 
     /// Accounts for what has ended, and does what is due by the clock.
     ///
-    /// Each turn, after waiting.
+    /// Called each turn, after waiting.
     func housekeep() {
         doWhatIsDue()
         settleIfFree()
@@ -140,7 +140,7 @@ final class WorkerCore<Client: ServedConnection> {
         state.refreshTime()
         guard housekeeper.isDue(state.now) else { return }
         let event = housekeeper.event(state.now)
-        // Not inside the housekeeper: what a connection does may come back to it.
+        // Not inside the housekeeper: a connection's actions may call it again.
         var earliest: MonotonicTime?
         connections.visit { connection in
             connection.check(event, state)
@@ -164,7 +164,7 @@ final class WorkerCore<Client: ServedConnection> {
     /// Whether nothing is left to do, now or later.
     var isDone: Bool { isClosed && connections.isEmpty }
 
-    /// Ends the account of this worker.
+    /// Finishes the accounting of this worker.
     func retire() {
         settle()
         context.counters.retire(state.counters)

@@ -2,16 +2,16 @@ import EchoSockets
 import Glibc
 import Synchronization
 
-/// A worker that serves a limited number of connections, because its waits take no more.
+/// A worker that serves a limited number of connections, the most that its waits take.
 protocol GroupWorker: AnyObject, SendableMetatype {
-    /// Makes a worker that is ready to run, on the thread that will run it.
+    /// Makes a worker, on the thread that will run it.
     ///
     /// - Parameters:
     ///   - context: what all workers share.
-    ///   - ended: to be told how many connections have ended; from any thread.
-    /// - Throws: `SystemError`, or an error of the layer it is built on.
+    ///   - ended: receives the number of connections that have ended; any thread may call it.
+    /// - Throws: `SystemError`.
     init(_ context: ServingContext, ended: @escaping @Sendable (Int) -> Void) throws
-    /// Connections that one worker serves, for example as many as one wait takes.
+    /// The most connections of one worker, for example as many as one wait takes.
     static var capacity: Int { get }
     /// Where it gets its connections.
     var inbox: WorkerInbox { get }
@@ -19,12 +19,13 @@ protocol GroupWorker: AnyObject, SendableMetatype {
     func run()
 }
 
-/// Workers of so many connections each: one is made when all others are full, and ends when it has
-/// no connection left, but for the last.
+/// Workers with a limited number of connections each: a new one starts when all others are full,
+/// and ends when it has no connection left, except for the last.
 ///
 /// Any thread.
 final class WorkerGroups<Worker: GroupWorker>: Sendable {
-    // Grows under the lock and shrinks without: who only wants to leave must not wait for others.
+    // Grows under the lock and shrinks without it: a connection that leaves must not wait for
+    // others.
     private final class Occupancy: Sendable {
         let count = Atomic(0)
     }
@@ -52,7 +53,7 @@ final class WorkerGroups<Worker: GroupWorker>: Sendable {
 
     /// Makes the first worker before there is a connection.
     ///
-    /// - Throws: why there is none to be had; the groups are closed then.
+    /// - Throws: the reason why it cannot be made; the groups are then closed.
     func prepare() throws {
         do {
             _ = try state.withLock { try place(&$0) }
@@ -64,7 +65,7 @@ final class WorkerGroups<Worker: GroupWorker>: Sendable {
 
     /// Hands a connection to the first worker with a free place.
     ///
-    /// - Returns: the connection, if there is no further worker to be had.
+    /// - Returns: the connection, if no further worker can be started.
     func adopt(_ accepted: consuming AcceptedSocket) -> HandOver {
         let arrival = HandedOver(Arrival(accepted))
         do {
@@ -101,7 +102,7 @@ final class WorkerGroups<Worker: GroupWorker>: Sendable {
         let rest = occupancy.count.subtract(count, ordering: .relaxed).newValue
         guard rest == 0 else { return }
         state.withLock { state in
-            // A connection may have come meanwhile.
+            // A connection may have arrived meanwhile.
             guard occupancy.count.load(ordering: .relaxed) == 0, state.groups.count > 1,
                 let index = state.groups.firstIndex(where: { $0.occupancy === occupancy })
             else { return }
@@ -109,7 +110,7 @@ final class WorkerGroups<Worker: GroupWorker>: Sendable {
         }
     }
 
-    /// Tells all workers, present and future.
+    /// Informs all workers, present and future.
     func drain(_ plan: DrainPlan) {
         state.withLock { state in
             state.plan = plan
@@ -117,7 +118,7 @@ final class WorkerGroups<Worker: GroupWorker>: Sendable {
         }
     }
 
-    /// Has all workers answer a heartbeat.
+    /// Makes all workers answer a heartbeat.
     func probe(_ heartbeat: Heartbeat) {
         state.withLock { state in
             for group in state.groups { group.inbox.probe(heartbeat) }

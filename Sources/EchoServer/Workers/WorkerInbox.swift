@@ -1,11 +1,12 @@
 import EchoSockets
 import Synchronization
 
-/// What other threads tell a worker: connections to serve, heartbeats to answer, and when to end.
+/// Messages from other threads to a worker: connections to serve, heartbeats to answer, and when to
+/// end.
 ///
-/// Any thread puts in, the worker takes out.
+/// Any thread adds, the worker takes.
 final class WorkerInbox: Sendable {
-    /// What has been put in since the worker last looked, and what holds from now on.
+    /// What has been added since the worker last looked, and what holds from now on.
     struct Contents {
         var arrivals: [Arrival] = []
         var plan: DrainPlan?
@@ -19,13 +20,13 @@ final class WorkerInbox: Sendable {
 
     /// - Parameters:
     ///   - loop: the name of the worker's thread.
-    ///   - wake: makes the worker look, from any thread.
+    ///   - wake: makes the worker check the inbox, from any thread.
     init(of loop: String, wake: @escaping @Sendable () -> Void) {
         pulse = Pulse(of: loop)
         self.wake = wake
     }
 
-    /// Whether something has been put in since ``take()``.
+    /// Whether something has been added since ``take()``.
     var hasNews: Bool { news.load(ordering: .acquiring) }
 
     private func tell() {
@@ -40,7 +41,7 @@ final class WorkerInbox: Sendable {
         tell()
     }
 
-    /// Tells the worker to drain.
+    /// Makes the worker drain.
     ///
     /// A later plan can only be an earlier end.
     func drain(_ plan: DrainPlan) {
@@ -48,18 +49,18 @@ final class WorkerInbox: Sendable {
         tell()
     }
 
-    /// Tells the worker that no further connection will come.
+    /// Notes that no further connection will come.
     func close() {
         contents.withLock { $0.value.isClosed = true }
         tell()
     }
 
-    /// Has the worker answer a heartbeat.
+    /// Makes the worker answer a heartbeat.
     func probe(_ heartbeat: Heartbeat) {
         if pulse.ask(heartbeat) { tell() }
     }
 
-    /// The worker has ended: nothing is taken any more.
+    /// The worker has ended: the inbox takes no more.
     func end() {
         pulse.end()
     }

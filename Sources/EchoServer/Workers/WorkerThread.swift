@@ -1,6 +1,6 @@
 import EchoSockets
 
-/// A thread that is made ready first and started later, or never.
+/// A thread that is prepared first and started later, or never.
 final class WorkerThread: Sendable {
     private let name: String
     private let body: @Sendable () -> Void

@@ -83,7 +83,7 @@ private final class DeliveryCore<Element: Sendable>: Sendable {
         var isRunning = false
         var isAsleep = false
         var isEnding = false
-        /// Opened when all that was added has been delivered; if anybody waits for that.
+        /// Opened when everything that was added has been delivered, if a thread waits for that.
         var delivered: Latch?
     }
 

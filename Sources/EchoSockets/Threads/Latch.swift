@@ -1,4 +1,4 @@
-/// Holds threads up until it is opened, once and for all: whoever waits then, or later, goes on.
+/// Blocks threads until it is opened, once and for all: threads that wait then, or later, continue.
 ///
 /// Needs no descriptor.
 package final class Latch: Sendable {

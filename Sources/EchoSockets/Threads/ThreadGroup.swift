@@ -69,8 +69,8 @@ package final class ThreadGroup: Sendable {
         return try outcome.wait().get()
     }
 
-    // Each that leaves waits for the one that left before it has gone: whoever has waited for the
-    // last has waited for all.
+    // Each thread that leaves joins the one that left before it, so waiting for the last waits for
+    // all.
     private func leave(_ thread: Thread?) {
         let (previous, isOver) = state.withLock { state -> (Thread?, Bool) in
             state.running -= 1

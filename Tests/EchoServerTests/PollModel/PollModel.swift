@@ -98,7 +98,7 @@ private final class PollConnection: SocketConnection {
     }
 
     var events: Int16 { Int16(demand.pollEvents) }
-    // What is to be left alone has no place in the set: an error would be told all the time.
+    // Without demands it has no place in the set: poll(2) would report an error all the time.
     var number: CInt { events == 0 ? -1 : socket?.number ?? -1 }
 
     func ready(_ events: CInt, _ worker: WorkerState) {

@@ -1,10 +1,11 @@
 import EchoServer
 import Testing
 
-/// An eighth model, as the page "Adding a model" makes one: served by ``PollModel``, the tests of all
-/// models must hold of it.
+/// An eighth model, as on the page "Adding a model": served by ``PollModel``, the tests of all
+/// models must pass.
 ///
-/// Which of the others a test is told does not matter, as long as nothing special is expected of it.
+/// Which other model a test is given does not matter, as long as the test expects nothing special
+/// of it.
 @Suite(.timeLimit(.minutes(5)))
 struct PollModelTests {
     private let model = EchoServer.IOModel.eventSelect

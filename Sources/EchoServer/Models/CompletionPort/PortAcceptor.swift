@@ -19,7 +19,7 @@ final class PortAcceptor {
     ///   - socket: where connections come from.
     ///   - port: where its packets go.
     ///   - context: limits, counts and log.
-    ///   - retry: called when a pause may have come to an end early, on any thread.
+    ///   - retry: called when a pause may have ended early, on any thread.
     /// - Throws: why the socket cannot be watched.
     init(
         _ socket: ListeningSocket,

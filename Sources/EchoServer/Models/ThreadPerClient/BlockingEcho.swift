@@ -1,7 +1,7 @@
 import EchoSockets
 import Glibc
 
-/// One client's thread: receives and sends back with calls that block, until the connection ends.
+/// One client's thread: receives and sends back with blocking calls until the connection ends.
 struct BlockingEcho: ~Copyable {
     private let peer: Peer
     private let stream: BlockingSocket
@@ -12,16 +12,16 @@ struct BlockingEcho: ~Copyable {
     private let beginning = Beginning(at: .coarse)
     private var echo = ReadinessEcho(at: .coarse)
     private var demand = EchoState.Demand.receive
-    // Whether the rules depend on time that no blocking call keeps.
+    // Whether the rules depend on a time that no blocking call observes.
     private var polls = false
 
     /// Takes over a blocking socket.
     ///
     /// - Parameters:
-    ///   - peer: who is at the other end.
+    ///   - peer: the peer.
     ///   - socket: the socket.
     ///   - context: rules, counts and log.
-    ///   - control: how the thread learns of a shutdown.
+    ///   - control: informs the thread of a shutdown.
     init(
         _ peer: Peer,
         _ socket: consuming Socket,
@@ -34,12 +34,12 @@ struct BlockingEcho: ~Copyable {
         self.control = control
         worker = WorkerState(context)
         housekeeper = Housekeeper(context.rules)
-        // A little longer than the rules say, so that they find the time has passed.
+        // A little longer than the rules' time, so that it has passed when they check.
         if let idle = context.rules.idleTimeout { bound(idle + .milliseconds(20)) }
     }
 
-    // What may not block for ever, because the rules want to be asked: where the kernel bounds no
-    // call, it waits with `poll(2)` from here on.
+    // From here on no call may block for ever, because the rules need to be asked: where the kernel
+    // bounds no call, the thread waits with `poll(2)`.
     private mutating func bound(_ timeout: Duration) {
         guard (try? stream.socket.setBlockingTimeout(timeout)) == nil else { return }
         stopBlocking()
@@ -84,13 +84,14 @@ struct BlockingEcho: ~Copyable {
         }
     }
 
-    // Asks the rules what time has brought.
+    // Passes a time event to the rules.
     private mutating func check(_ event: EchoState.Event) {
         let number = stream.socket.number
         apply(echo.check(event, worker) { isReady(number, for: $0) })
     }
 
-    // Draining, for example: wait for whatever comes first, the socket or the next moment of the rules.
+    // For example while draining: wait for the socket or for the next moment of the rules,
+    // whichever comes first.
     private mutating func waitUntilReady() {
         let rest = housekeeper.due.map { ($0 - .coarse).millisecondsRoundedUp } ?? -1
         let ready = stream.socket.wait(for: demand.pollEvents, atMost: rest)
@@ -120,7 +121,7 @@ private struct BlockingSocket: ~Copyable, ByteStream {
     }
 }
 
-// By its number, for the rules ask while the echo itself is being changed.
+// By number, because the rules ask while the echo itself is being changed.
 private func isReady(_ number: CInt, for demand: EchoState.Demand) -> Bool {
     var entry = pollfd(fd: number, events: Int16(demand.pollEvents), revents: 0)
     return unsafe poll(&entry, 1, 0) != 0

@@ -1,10 +1,10 @@
 import EchoSockets
 import Synchronization
 
-/// The threads of the clients of ``ThreadPerClientModel``: starts them, tells them that the
-/// server is shutting down, and waits for them.
+/// The client threads of ``ThreadPerClientModel``: starts them, informs them of a shutdown, and
+/// waits for them.
 final class ClientThreads: Sendable {
-    /// How one thread learns of a shutdown.
+    /// Informs one thread of a shutdown.
     final class Control: Sendable {
         private let clients: ClientThreads
         fileprivate let thread = Locked<Thread?>(nil)
@@ -14,7 +14,7 @@ final class ClientThreads: Sendable {
             self.clients = clients
         }
 
-        /// The plan for shutting down, if there is one; by the client's thread, each turn.
+        /// The plan for shutting down, if there is one; read by the client's thread, each turn.
         func acknowledge() -> DrainPlan? {
             let version = clients.version.load(ordering: .acquiring)
             guard version != 0 else { return nil }
@@ -54,7 +54,7 @@ final class ClientThreads: Sendable {
                 InterruptSignal.shared?.unblock()
                 control.thread.withLock { $0 = .current }
                 body(control)
-                // Under the same lock: whatever is found there is a live thread.
+                // Under the same lock: every thread found there is alive.
                 control.thread.withLock { $0 = nil }
                 leave(control)
             }
@@ -68,17 +68,17 @@ final class ClientThreads: Sendable {
         running.withLock { $0[ObjectIdentifier(control)] = nil }
     }
 
-    /// Tells all threads, present and future.
+    /// Informs all threads, present and future.
     func drain(_ plan: DrainPlan) {
         self.plan.withLock { $0 = plan }
         version.wrappingAdd(1, ordering: .releasing)
         _ = interruptLate()
     }
 
-    /// Has a heartbeat wait for the threads that are still there although the end of the plan has
+    /// Makes a heartbeat wait for the threads that still exist although the plan's deadline has
     /// passed.
     ///
-    /// Until then they may rightly be blocked.
+    /// Until then they may legitimately be blocked.
     func probe(_ heartbeat: Heartbeat) {
         guard let plan = plan.withLock({ $0 }), plan.deadline + .seconds(1) < .now,
             running.withLock({ !$0.isEmpty })
@@ -86,7 +86,7 @@ final class ClientThreads: Sendable {
         heartbeat.expect(Self.name)
     }
 
-    /// Notes that no further thread will be started.
+    /// Starts no further thread.
     func close() {
         threads.close()
     }

@@ -10,12 +10,12 @@
 
 import EchoSockets
 
-/// The baseline: a thread for each connection, which blocks in `recv` and in `send`.
+/// The baseline: one thread per connection, which blocks in `recv` and in `send`.
 ///
-/// Simple, and two system calls an echo; but a thousand idle clients are a thousand threads.
+/// Simple, with two system calls per echo; but a thousand idle clients cost a thousand threads.
 ///
-/// A blocked thread is told of a shutdown by a signal that does nothing but end its system call.
-/// From then on it waits with `poll(2)`, because draining depends on time.
+/// A signal that does nothing but end a system call informs a blocked thread of a shutdown. From
+/// then on it waits with `poll(2)`, because draining depends on time.
 final class ThreadPerClientModel: ServingModel {
     private let context: ServingContext
     private let acceptor: AcceptorThread
@@ -34,7 +34,7 @@ final class ThreadPerClientModel: ServingModel {
         }
     }
 
-    // Gives it back when the system allows no further thread.
+    // Returns it when the system allows no further thread.
     private static func serve(
         _ accepted: consuming AcceptedSocket,
         _ context: ServingContext,
