@@ -81,6 +81,10 @@ let package = Package(
             path: "Tests/FaultRun"
         ),
         .testTarget(
+            name: "EchoTestSupportTests",
+            dependencies: ["EchoSockets", "EchoTestSupport"]
+        ),
+        .testTarget(
             name: "EchoSocketsTests",
             dependencies: ["CEchoLinux", "EchoSockets", "EchoTestSupport"]
         ),

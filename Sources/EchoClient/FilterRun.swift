@@ -11,8 +11,8 @@ struct FilterRun: ~Copyable {
     private var inputHasEnded = false
     private var hasHalfClosed = false
     private var sendError: Errno?
-    private var connectionEnd: Filter.End?
-    private var result = Filter.Result()
+    private var connectionEnd: FilterResult.End?
+    private var result = FilterResult()
     private var limit: AnswerLimit
 
     init(_ input: CInt, _ output: CInt, _ timeout: Duration?) {
@@ -25,7 +25,7 @@ struct FilterRun: ~Copyable {
         outputLimit = isFile ? .max : Int(PIPE_BUF)
     }
 
-    mutating func finish(_ socket: borrowing Socket) -> Filter.Result {
+    mutating func finish(_ socket: borrowing Socket) -> FilterResult {
         while true {
             if let end = connectionEnd, toOutput.isEmpty {
                 result.end = end
@@ -39,7 +39,7 @@ struct FilterRun: ~Copyable {
     }
 
     // Waits until bytes can be moved, and moves them.
-    private mutating func turn(_ socket: borrowing Socket) -> Filter.End? {
+    private mutating func turn(_ socket: borrowing Socket) -> FilterResult.End? {
         let reads = !inputHasEnded && toServer.isEmpty && connectionEnd == nil
         var socketEvents: Int32 = 0
         if toOutput.isEmpty { socketEvents |= POLLIN }
@@ -78,7 +78,7 @@ struct FilterRun: ~Copyable {
         connectionEnd == nil && toOutput.isEmpty && (owed > 0 || hasHalfClosed)
     }
 
-    private mutating func readInput() -> Filter.End? {
+    private mutating func readInput() -> FilterResult.End? {
         var count = 0
         let number = input
         unsafe toServer.fill { room in
@@ -90,7 +90,7 @@ struct FilterRun: ~Copyable {
             ? .inputFailed(Errno(rawValue: CInt(-count))) : nil
     }
 
-    private mutating func writeOutput() -> Filter.End? {
+    private mutating func writeOutput() -> FilterResult.End? {
         if toOutput.isEmpty { return .outputClosed }
         var count = 0
         let number = output
@@ -144,7 +144,7 @@ struct FilterRun: ~Copyable {
         }
     }
 
-    private func endOfStream() -> Filter.End {
+    private func endOfStream() -> FilterResult.End {
         if let sendError { return .connectionLost(sendError) }
         let owed = owed
         if owed < 0 { return .surplus(-owed) }

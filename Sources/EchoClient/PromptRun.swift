@@ -20,7 +20,7 @@ struct PromptRun {
         limit = AnswerLimit(timeout)
     }
 
-    mutating func converse(_ socket: borrowing Socket) -> Prompt.End {
+    mutating func converse(_ socket: borrowing Socket) -> PromptEnd {
         do {
             while true {
                 try write("Send: ")
@@ -42,7 +42,7 @@ struct PromptRun {
     }
 
     // What has arrived is still shown; the message that follows starts on a line of its own.
-    private mutating func end(_ reason: Broken) -> Prompt.End {
+    private mutating func end(_ reason: Broken) -> PromptEnd {
         do {
             if !answer.isEmpty { try showAnswer() }
             if !isAtLineStart { try write("\n") }
@@ -184,7 +184,7 @@ private enum Broken: Error {
     case timedOut(missing: Int)
     case terminalFailed(Errno)
 
-    var end: Prompt.End {
+    var end: PromptEnd {
         switch self {
         case .serverEnded: .serverEnded
         case .connectionLost(let error): .connectionLost(error)

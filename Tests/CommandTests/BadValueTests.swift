@@ -57,18 +57,18 @@ struct BadValueTests {
     static func complaint(_ arguments: [String]) -> (code: CInt, message: String)? {
         do {
             let joined = Arguments.withPlainValues(arguments)
-            try Arguments.checkHelp(joined)
+            try Subcommand.checkHelp(joined)
             let command = try Echo.parseAsRoot(joined)
             if var serve = command as? Serve {
                 if let first = serve.extra.first {
-                    throw ValidationError(Arguments.complaint(aboutExtra: first))
+                    throw ValidationError(Subcommand.complaint(aboutExtra: first))
                 }
-                _ = try Settings(completing: &serve, environment: [:])
-                _ = try serve.options.configuration()
+                _ = try Settings(completing: &serve.flags, environment: [:])
+                _ = try serve.flags.options.configuration()
             }
             return nil
         } catch {
-            return (Exit.code(for: error), Exit.message(for: error))
+            return (Exit.code(for: error, of: Echo.self), Exit.message(for: error, of: Echo.self))
         }
     }
 

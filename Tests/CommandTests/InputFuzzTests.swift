@@ -106,9 +106,9 @@ struct InputFuzzTests {
             _ = try Echo.parseAsRoot(["serve", "\(flag)=\(text)"])
             return nil
         } catch {
-            let message = Exit.message(for: error)
-            guard Exit.code(for: error) == Exit.usage else {
-                return "code \(Exit.code(for: error))"
+            let message = Exit.message(for: error, of: Echo.self)
+            guard Exit.code(for: error, of: Echo.self) == Exit.usage else {
+                return "code \(Exit.code(for: error, of: Echo.self))"
             }
             guard message.names(flag) else { return "\(flag) is not named: \(message)" }
             return oneLine(message)

@@ -1,4 +1,5 @@
 import EchoServer
+import EchoTestSupport
 import Testing
 
 @testable import echo
@@ -76,7 +77,7 @@ struct ParseTests {
     }
 
     @Test func `whatever the text, a value in range or an error`() {
-        var random = SplitMix(state: 0xEC40)
+        var random = SeededGenerator(seed: 0xEC40)
         let alphabet = Array("0123456789..smhuKiBMG:[]*-+@unix/ \u{0}é٣\n")
         var parsed = 0
         for _ in 0..<100_000 {
@@ -103,18 +104,5 @@ struct ParseTests {
             }
         }
         #expect(parsed > 1000)
-    }
-}
-
-/// Repeatable random numbers.
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var word = state
-        word = (word ^ word >> 30) &* 0xBF58_476D_1CE4_E5B9
-        word = (word ^ word >> 27) &* 0x94D0_49BB_1331_11EB
-        return word ^ word >> 31
     }
 }

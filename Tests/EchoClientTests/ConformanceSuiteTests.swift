@@ -166,7 +166,7 @@ struct ConformanceSuiteTests {
     }
 
     @Test func `bytes of another run are recognised`() async throws {
-        let server = try FaultyServer(.staleBuffer)
+        let server = try ThreadedEchoServer(with: .staleBuffer)
         let address = server.address
         let results = try await onThread {
             let old = try suite([.slowReader], run: 17).run(against: address)
@@ -177,7 +177,7 @@ struct ConformanceSuiteTests {
     }
 
     @Test func `bytes of another check are recognised`() async throws {
-        let server = try FaultyServer(.staleBuffer)
+        let server = try ThreadedEchoServer(with: .staleBuffer)
         let address = server.address
         let results = try await onThread {
             try suite([.slowReader, .sendFirst]).run(against: address)
@@ -187,7 +187,7 @@ struct ConformanceSuiteTests {
     }
 
     @Test func `a server that never answers fails in bounded time`() async throws {
-        let server = try FaultyServer(.swallows)
+        let server = try ThreadedEchoServer(with: .swallows)
         let address = server.address
         let results = try await onThread(within: .seconds(120)) {
             var suite = suite(ConformanceCheck.allCases)
@@ -223,7 +223,7 @@ struct ConformanceSuiteTests {
     }
 
     @Test func `results come one by one, in order`() async throws {
-        let server = try FaultyServer(.none)
+        let server = try ThreadedEchoServer(with: .none)
         let address = server.address
         let seen = try await onThread {
             var seen: [CheckResult] = []
@@ -239,7 +239,7 @@ struct ConformanceSuiteTests {
         against fault: Fault,
         deadline: Duration = .seconds(60)
     ) async throws -> CheckResult {
-        let server = try FaultyServer(fault)
+        let server = try ThreadedEchoServer(with: fault)
         let address = server.address
         let results = try await onThread(within: .seconds(100)) {
             var suite = suite([check])

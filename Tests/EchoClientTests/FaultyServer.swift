@@ -42,73 +42,38 @@ enum Fault: String, CaseIterable, Sendable {
     case resetsAtEnd
 }
 
-/// A server that lives for a test, with a thread for each connection.
-///
-/// It stops when nobody refers to it any more.
-final class FaultyServer: Sendable {
-    let address: SocketAddress
-    private let stopping: Wakeup
-
-    init(_ fault: Fault) throws {
-        let listener = try Listener(.loopback(port: 0))
-        let stopping = try Wakeup()
-        address = listener.address
-        self.stopping = stopping
-        let state = FaultyState(fault, stopping, listener)
-        try Thread(name: "faulty accept", stackSize: testStackSize) { state.accept() }.detach()
-    }
-
-    deinit {
-        stopping.signal()
+extension ThreadedEchoServer {
+    /// A server with a fault.
+    convenience init(with fault: Fault) throws(SystemError) {
+        let state = FaultyState(fault)
+        try self.init { connection in
+            state.keep(connection)
+            FaultyConnection(state, connection).run()
+        }
     }
 }
 
 /// What the threads of a faulty server share.
 private final class FaultyState: Sendable {
     let fault: Fault
-    let stopping: Wakeup
-    private let listener: Listener
-    private let connections = Locked<[FaultyConnection]>([])
+    private let connections = Locked<[Int: ServedConnection]>([:])
     private let lastBytes = Locked<[UInt8]>([])
 
-    init(_ fault: Fault, _ stopping: Wakeup, _ listener: consuming Listener) {
+    init(_ fault: Fault) {
         self.fault = fault
-        self.stopping = stopping
-        self.listener = listener
     }
 
-    func accept() {
-        var count = 0
-        while wait(for: listener.number, POLLIN) {
-            guard case .accepted(let socket, _) = listener.accept() else { continue }
-            let connection = FaultyConnection(self, count, socket)
-            count += 1
-            if fault == .swaps || fault == .failsTogether {
-                connections.withLock { $0.append(connection) }
-            }
-            try? Thread(name: "faulty", stackSize: testStackSize) { connection.run() }.detach()
-        }
-        connections.withLock { $0 = [] }
+    func keep(_ connection: ServedConnection) {
+        guard fault == .swaps || fault == .failsTogether else { return }
+        connections.withLock { $0[connection.index] = connection }
     }
 
-    /// Waits; `false` if the server is to stop.
-    func wait(for number: CInt, _ events: Int32) -> Bool {
-        var entries = [
-            pollfd(fd: number, events: Int16(events), revents: 0),
-            pollfd(fd: stopping.number, events: Int16(POLLIN), revents: 0),
-        ]
-        _ = transferCall { unsafe Int(poll(&entries, 2, -1)) }
-        return entries[1].revents == 0
-    }
-
-    func neighbour(of index: Int) -> FaultyConnection? {
-        connections.withLock { connections in
-            connections.indices.contains(index ^ 1) ? connections[index ^ 1] : nil
-        }
+    func neighbour(of index: Int) -> ServedConnection? {
+        connections.withLock { $0[index ^ 1] }
     }
 
     func endAll() {
-        connections.withLock { for connection in $0 { connection.socket.shutdown(.both) } }
+        connections.withLock { for connection in $0.values { connection.socket.shutdown(.both) } }
     }
 
     /// Keeps bytes, and gives those that were kept before.
@@ -120,30 +85,30 @@ private final class FaultyState: Sendable {
     }
 }
 
-private final class FaultyConnection: Sendable {
-    let socket: Socket
+private struct FaultyConnection {
     private let state: FaultyState
-    private let index: Int
+    private let connection: ServedConnection
 
-    init(_ state: FaultyState, _ index: Int, _ socket: consuming Socket) {
+    init(_ state: FaultyState, _ connection: ServedConnection) {
         self.state = state
-        self.index = index
-        self.socket = socket
+        self.connection = connection
     }
 
     func run() {
         let small: [Fault] = [.breaksWhenFull, .forgetsRest]
         if small.contains(state.fault) {
-            try? socket.setOption(level: SOL_SOCKET, SO_SNDBUF, 16 * 1024)
+            try? connection.socket.setOption(level: SOL_SOCKET, SO_SNDBUF, 16 * 1024)
         }
-        if state.fault == .greets { _ = send(Array("220 ready\r\n".utf8)) }
-        if state.fault == .tires, index >= 50 { return socket.shutdown(.both) }
+        if state.fault == .greets { _ = connection.sendAll("220 ready\r\n".utf8) }
+        if state.fault == .tires, connection.index >= 50 {
+            return connection.socket.shutdown(.both)
+        }
         var received = 0
         var held: [UInt8] = []
-        while state.wait(for: socket.number, POLLIN) {
-            let isUrgent = socket.isAtUrgentMark
+        while connection.wait() {
+            let isUrgent = connection.socket.isAtUrgentMark
             if isUrgent, state.fault == .endsAtUrgent { break }
-            let (outcome, bytes) = socket.receiveBytes(atMost: isUrgent ? 1 : 64 * 1024)
+            let (outcome, bytes) = connection.socket.receiveBytes(atMost: isUrgent ? 1 : 64 * 1024)
             switch outcome {
             case .wouldBlock, .interrupted: continue
             case .endOfStream: return end(held)
@@ -155,17 +120,17 @@ private final class FaultyConnection: Sendable {
             guard answer(bytes, from: received, isUrgent: isUrgent, &held) else { break }
             received += bytes.count
         }
-        socket.shutdown(.both)
+        connection.socket.shutdown(.both)
     }
 
     private func end(_ held: [UInt8]) {
         switch state.fault {
-        case .neverEnds: _ = state.wait(for: -1, 0)
-        case .echoesLate: _ = send(held)
-        case .resetsAtEnd: socket.setResetOnClose()
+        case .neverEnds: connection.waitForStop()
+        case .echoesLate: _ = connection.sendAll(held)
+        case .resetsAtEnd: return connection.socket.setResetOnClose()
         default: break
         }
-        if state.fault != .resetsAtEnd { socket.shutdown(.both) }
+        connection.socket.shutdown(.both)
     }
 
     // Whether to go on.
@@ -181,47 +146,28 @@ private final class FaultyConnection: Sendable {
         case .swallows: return true
         case .echoesLate:
             defer { held = bytes }
-            return send(held)
-        case .truncatesAtNUL: return send(Array(bytes.prefix { $0 != 0 }))
-        case .clearsHighBit: return send(bytes.map { $0 & 0x7F })
-        case .repeats: return send(bytes) && (!crosses || send(bytes))
+            return connection.sendAll(held)
+        case .truncatesAtNUL: return connection.sendAll(Array(bytes.prefix { $0 != 0 }))
+        case .clearsHighBit: return connection.sendAll(bytes.map { $0 & 0x7F })
+        case .repeats: return connection.sendAll(bytes) && (!crosses || connection.sendAll(bytes))
         case .loses:
-            guard crosses else { return send(bytes) }
-            return send(Array(bytes[..<crossing] + bytes[crossing...].dropFirst(20)))
+            guard crosses else { return connection.sendAll(bytes) }
+            return connection.sendAll(Array(bytes[..<crossing] + bytes[crossing...].dropFirst(20)))
         case .dropsTail:
             held += bytes
             defer { held = Array(held.suffix(10)) }
-            return send(Array(held.dropLast(10)))
-        case .forgetsRest: return send(bytes, completely: false) >= 0
-        case .breaksWhenFull: return send(bytes, completely: false) == bytes.count
+            return connection.sendAll(Array(held.dropLast(10)))
+        case .forgetsRest: return connection.send(bytes, completely: false) >= 0
+        case .breaksWhenFull: return connection.send(bytes, completely: false) == bytes.count
         case .swaps where offset >= 64:
-            return state.neighbour(of: index)?.send(bytes) ?? send(bytes)
-        case .staleBuffer: return send(state.exchangeLast(bytes))
+            return (state.neighbour(of: connection.index) ?? connection).sendAll(bytes)
+        case .staleBuffer: return connection.sendAll(state.exchangeLast(bytes))
         case .losesBehindUrgent where isUrgent:
-            _ = state.wait(for: socket.number, POLLIN)
-            _ = socket.receiveBytes()
-            return send(bytes)
+            _ = connection.wait()
+            _ = connection.socket.receiveBytes()
+            return connection.sendAll(bytes)
         case .dropsUrgent where isUrgent: return true
-        default: return send(bytes)
+        default: return connection.sendAll(bytes)
         }
-    }
-
-    // Whether all of it could be sent.
-    private func send(_ bytes: [UInt8]) -> Bool {
-        send(bytes, completely: true) == bytes.count
-    }
-
-    private func send(_ bytes: [UInt8], completely: Bool) -> Int {
-        var count = 0
-        while count < bytes.count {
-            switch socket.sendBytes(Array(bytes[count...])) {
-            case .bytes(let taken): count += taken
-            case .wouldBlock:
-                guard completely, state.wait(for: socket.number, POLLOUT) else { return count }
-            case .interrupted: continue
-            case .endOfStream, .failed: return -1
-            }
-        }
-        return count
     }
 }

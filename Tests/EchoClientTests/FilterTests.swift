@@ -19,7 +19,7 @@ struct FilterTests {
         input number: CInt? = nil,
         output other: CInt? = nil,
         timeout: Duration? = nil
-    ) async throws -> Filter.Result {
+    ) async throws -> FilterResult {
         let filter = Filter(
             input: number ?? input.reading,
             output: other ?? output.writing,
@@ -43,7 +43,7 @@ struct FilterTests {
         let result = try await run(against: server)
         output.closeWriting()
         try await fed
-        #expect(result == Filter.Result(sent: count, received: count, end: .complete))
+        #expect(result == FilterResult(sent: count, received: count, end: .complete))
         #expect(result.failure == nil)
         #expect(try await written == bytes)
     }
@@ -108,7 +108,7 @@ struct FilterTests {
         let server = try ThreadedEchoServer(.closesAfter(bytes: 10))
         try await input.write("0123456789")
         let result = try await run(against: server)
-        #expect(result == Filter.Result(sent: 10, received: 10, end: .endedEarly(missing: 0)))
+        #expect(result == FilterResult(sent: 10, received: 10, end: .endedEarly(missing: 0)))
         #expect(result.failure == "the server ended the connection before the end of the input")
     }
 

@@ -18,7 +18,7 @@ struct PromptTests {
     private func run(
         against endpoint: Endpoint,
         timeout: Duration? = nil
-    ) async throws -> Prompt.End {
+    ) async throws -> PromptEnd {
         let prompt = Prompt(input: input.reading, output: output.writing, timeout: timeout)
         defer { output.closeWriting() }
         return try await onThread(within: .seconds(150)) {

@@ -1,3 +1,4 @@
+import EchoTestSupport
 import Testing
 
 @testable import EchoServer
@@ -6,7 +7,7 @@ import Testing
 struct EchoBufferTests {
     @Test(arguments: 0..<16 as Range<UInt64>)
     func `bytes come out in the order they went in, whatever the sizes`(_ seed: UInt64) {
-        var random = SplitMix(seed)
+        var random = SeededGenerator(seed: seed)
         let buffer = BufferProbe()
         var oracle: [UInt8] = []
         var next: UInt8 = 0
@@ -103,22 +104,5 @@ private final class BufferProbe {
     /// Where the oldest byte is.
     var place: UInt? {
         unsafe buffer.withBytes { unsafe $0.baseAddress.map { UInt(bitPattern: $0) } }
-    }
-}
-
-/// Numbers that look random and are the same for the same seed.
-struct SplitMix: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(_ seed: UInt64) {
-        state = seed
-    }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var word = state
-        word = (word ^ word >> 30) &* 0xBF58_476D_1CE4_E5B9
-        word = (word ^ word >> 27) &* 0x94D0_49BB_1331_11EB
-        return word ^ word >> 31
     }
 }

@@ -1,4 +1,5 @@
 import EchoSockets
+import EchoTestSupport
 import Glibc
 import Testing
 
@@ -246,7 +247,7 @@ struct ReadinessEchoBoundTests {
 
     @Test(arguments: 0..<200 as Range<UInt64>)
     func `any script of transfers echoes exactly what was received`(_ seed: UInt64) {
-        var random = SplitMix(seed)
+        var random = SeededGenerator(seed: seed)
         var bytes: [UInt8] = []
         var arrivals: [ScriptedStream.Arrival] = []
         for _ in 0..<50 {

@@ -1,9 +1,10 @@
 package import EchoSockets
 import Glibc
 
-/// A plain echo server, one thread a connection, that tests of clients talk to.
+/// A server with a thread for each connection, that tests of clients talk to: a plain echo server,
+/// or one that misbehaves on purpose.
 ///
-/// It can misbehave on purpose. It stops when nobody refers to it any more.
+/// It stops when nobody refers to it any more.
 package final class ThreadedEchoServer: Sendable {
     /// What is done with every connection.
     package enum Behaviour: Sendable {
@@ -35,9 +36,22 @@ package final class ThreadedEchoServer: Sendable {
     ///   - address: where to listen; a free port of the IPv4 loopback address by default.
     ///   - behaviour: what to do with connections.
     /// - Throws: `SystemError` if it cannot listen there.
-    package init(
+    package convenience init(
         on address: SocketAddress = .loopback(port: 0),
         _ behaviour: Behaviour = .echoes
+    ) throws(SystemError) {
+        try self.init(on: address) { $0.run(behaviour) }
+    }
+
+    /// Binds and serves.
+    ///
+    /// - Parameters:
+    ///   - address: where to listen; a free port of the IPv4 loopback address by default.
+    ///   - serve: what to do with each connection, on a thread of its own.
+    /// - Throws: `SystemError` if it cannot listen there.
+    package init(
+        on address: SocketAddress = .loopback(port: 0),
+        serve: @escaping @Sendable (ServedConnection) -> Void
     ) throws(SystemError) {
         let listener = try Listener(address)
         let stopping = try Wakeup()
@@ -49,28 +63,18 @@ package final class ThreadedEchoServer: Sendable {
         }
         let owned = OwnedListener(listener)
         try Thread(name: "echo accept", stackSize: testStackSize) {
-            while Self.wait(for: owned.listener.number, or: stopping) {
+            var count = 0
+            while stopping.isSilent(while: owned.listener.number, POLLIN) {
                 guard case .accepted(let socket, _) = owned.listener.accept() else { continue }
-                let connection = EchoConnectionThread(socket, behaviour, stopping)
-                try? Thread(name: "echo", stackSize: testStackSize) { connection.run() }.detach()
+                let connection = ServedConnection(socket, count, stopping)
+                count += 1
+                try? Thread(name: "echo", stackSize: testStackSize) { serve(connection) }.detach()
             }
         }.detach()
     }
 
     deinit {
         stopping.signal()
-    }
-
-    /// Waits until a descriptor is readable.
-    ///
-    /// - Returns: `false` if the server is to stop.
-    static func wait(for number: CInt, _ events: Int32 = POLLIN, or stopping: Wakeup) -> Bool {
-        var entries = [
-            pollfd(fd: number, events: Int16(events), revents: 0),
-            pollfd(fd: stopping.number, events: Int16(POLLIN), revents: 0),
-        ]
-        _ = transferCall { unsafe Int(poll(&entries, 2, -1)) }
-        return entries[1].revents == 0
     }
 }
 
@@ -83,92 +87,121 @@ private final class OwnedListener: Sendable {
     }
 }
 
-private final class EchoConnectionThread: Sendable {
-    let socket: Socket
-    let behaviour: ThreadedEchoServer.Behaviour
-    let stopping: Wakeup
+extension Wakeup {
+    /// Waits until a descriptor is ready.
+    ///
+    /// - Returns: `false` if this was signalled.
+    fileprivate func isSilent(while number: CInt, _ events: Int32) -> Bool {
+        var entries = [
+            pollfd(fd: number, events: Int16(events), revents: 0),
+            pollfd(fd: self.number, events: Int16(POLLIN), revents: 0),
+        ]
+        _ = transferCall { unsafe Int(poll(&entries, 2, -1)) }
+        return entries[1].revents == 0
+    }
+}
 
-    init(
-        _ socket: consuming Socket,
-        _ behaviour: ThreadedEchoServer.Behaviour,
-        _ stopping: Wakeup
-    ) {
+/// One connection of a threaded server, closed when nobody refers to it any more.
+package final class ServedConnection: Sendable {
+    /// Its socket.
+    package let socket: Socket
+    /// Its number, from 0.
+    package let index: Int
+    private let stopping: Wakeup
+
+    init(_ socket: consuming Socket, _ index: Int, _ stopping: Wakeup) {
         self.socket = socket
-        self.behaviour = behaviour
+        self.index = index
         self.stopping = stopping
     }
 
-    func run() {
-        var received = 0
-        unsafe withUnsafeTemporaryAllocation(byteCount: 64 * 1024, alignment: 16) { buffer in
-            while ThreadedEchoServer.wait(for: socket.number, or: stopping) {
-                switch unsafe socket.receive(into: buffer) {
-                case .bytes(let count):
-                    let part = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
-                    guard unsafe answer(part, from: received) else { return }
-                    received += count
-                case .wouldBlock, .interrupted: continue
-                case .endOfStream, .failed: return
-                }
+    /// Waits until the socket is ready.
+    ///
+    /// - Returns: `false` if the server is to stop.
+    package func wait(_ events: Int32 = POLLIN) -> Bool {
+        stopping.isSilent(while: socket.number, events)
+    }
+
+    /// Waits until the server is to stop.
+    package func waitForStop() {
+        while stopping.isSilent(while: -1, 0) {}
+    }
+
+    /// Sends bytes.
+    ///
+    /// - Parameters:
+    ///   - bytes: what to send.
+    ///   - completely: whether to wait for room.
+    /// - Returns: how many were sent; -1 if the connection is broken.
+    package func send(_ bytes: some Collection<UInt8>, completely: Bool = true) -> Int {
+        let bytes = Array(bytes)
+        var count = 0
+        while count < bytes.count {
+            switch socket.sendBytes(Array(bytes[count...])) {
+            case .bytes(let taken): count += taken
+            case .wouldBlock: guard completely, wait(POLLOUT) else { return count }
+            case .interrupted: continue
+            case .endOfStream, .failed: return -1
             }
+        }
+        return count
+    }
+
+    fileprivate func run(_ behaviour: ThreadedEchoServer.Behaviour) {
+        var received = 0
+        while wait() {
+            let (outcome, bytes) = socket.receiveBytes(atMost: 64 * 1024)
+            switch outcome {
+            case .bytes: break
+            case .wouldBlock, .interrupted: continue
+            case .endOfStream, .failed: return
+            }
+            guard answer(bytes, from: received, behaviour) else { return }
+            received += bytes.count
         }
     }
 
     // Whether to go on.
-    private func answer(_ part: UnsafeMutableRawBufferPointer, from offset: Int) -> Bool {
+    private func answer(
+        _ bytes: [UInt8],
+        from offset: Int,
+        _ behaviour: ThreadedEchoServer.Behaviour
+    ) -> Bool {
+        let end = offset + bytes.count
         switch behaviour {
         case .swallows: return true
-        case .fallsSilentAfter(let bytes):
-            let count = max(0, min(bytes - offset, part.count))
-            return unsafe send(UnsafeMutableRawBufferPointer(rebasing: part[..<count]))
-        case .doubles:
-            var twice = unsafe Array(part) + Array(part)
-            return unsafe twice.withUnsafeMutableBytes { unsafe send($0) }
-        case .echoes: return unsafe send(part)
+        case .fallsSilentAfter(let limit): return sendAll(bytes.prefix(max(0, limit - offset)))
+        case .doubles: return sendAll(bytes + bytes)
+        case .echoes: return sendAll(bytes)
         case .corrupts(let place):
-            if place >= offset, place < offset + part.count { unsafe part[place - offset] ^= 1 }
-            return unsafe send(part)
-        case .closesAfter(let bytes):
-            let count = min(bytes - offset, part.count)
-            _ = unsafe send(UnsafeMutableRawBufferPointer(rebasing: part[..<count]))
-            if offset + part.count < bytes { return true }
+            var changed = bytes
+            if (offset..<end).contains(place) { changed[place - offset] ^= 1 }
+            return sendAll(changed)
+        case .closesAfter(let limit):
+            _ = sendAll(bytes.prefix(limit - offset))
+            if end < limit { return true }
             drain()
             return false
-        case .resetsAfter(let bytes):
-            let count = min(bytes - offset, part.count)
-            _ = unsafe send(UnsafeMutableRawBufferPointer(rebasing: part[..<count]))
-            if offset + part.count < bytes { return true }
+        case .resetsAfter(let limit):
+            _ = sendAll(bytes.prefix(limit - offset))
+            if end < limit { return true }
             socket.setResetOnClose()
             return false
         }
     }
 
-    private func send(_ part: UnsafeMutableRawBufferPointer) -> Bool {
-        var rest = UnsafeRawBufferPointer(part)
-        while unsafe !rest.isEmpty {
-            switch unsafe socket.send(rest) {
-            case .bytes(let count):
-                unsafe rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(count))
-            case .wouldBlock:
-                guard ThreadedEchoServer.wait(for: socket.number, POLLOUT, or: stopping) else {
-                    return false
-                }
-            case .interrupted: continue
-            case .endOfStream, .failed: return false
-            }
-        }
-        return true
+    /// Whether all of it could be sent.
+    package func sendAll(_ bytes: some Collection<UInt8>) -> Bool {
+        send(bytes) == bytes.count
     }
 
     // Closing with unread bytes would reset the connection (PF-21).
     private func drain() {
         socket.shutdown(.sending)
-        unsafe withUnsafeTemporaryAllocation(byteCount: 64 * 1024, alignment: 16) { buffer in
-            while ThreadedEchoServer.wait(for: socket.number, or: stopping) {
-                switch unsafe socket.receive(into: buffer) {
-                case .endOfStream, .failed: return
-                default: continue
-                }
+        while wait() {
+            switch socket.receiveBytes(atMost: 64 * 1024).0 {
+            case .endOfStream, .failed: return
+            default: continue
             }
         }
     }

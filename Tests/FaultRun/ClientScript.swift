@@ -1,3 +1,5 @@
+import EchoTestSupport
+
 /// What one client of the fault run does, drawn from the seed and the client's number alone.
 struct ClientScript: Sendable, CustomStringConvertible {
     /// How the client ends its connection.

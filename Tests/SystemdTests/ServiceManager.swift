@@ -28,6 +28,7 @@ final class ServiceManager: Sendable {
     private let first: String
 
     private init() async throws {
+        announce("starting a service manager and a journal for the tests of units")
         let folder = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
         let hold = "echo ready; exec cat"
         harness = try RunningProcess(

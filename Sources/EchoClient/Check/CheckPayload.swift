@@ -25,7 +25,7 @@ struct PayloadName: Hashable {
             of: bytes,
             seed: seed,
             connections: runs * connections << 4,
-            length: ConformanceSuite.sizes.upperBound
+            length: CheckPayload.sizes.upperBound
         )
         guard let origin else { return nil }
         let check = origin.connection >> 11 & 0xF
@@ -48,6 +48,9 @@ struct CheckPayload {
         case pattern(PatternBytes)
         case bytes([UInt8])
     }
+
+    /// The lengths that the large ones may have.
+    static let sizes = 64 * 1024...1 << 30
 
     /// The name of the bytes.
     let name: PayloadName

@@ -7,7 +7,7 @@ import Glibc
 /// is sent comes back, until the client ends the connection.
 package struct ConformanceSuite: Sendable {
     /// The sizes that large payloads may have.
-    package static let sizes = 64 * 1024...1 << 30
+    package static let sizes = CheckPayload.sizes
     /// The numbers of connections that may be open at once.
     package static let connectionCounts = 2...1000
 

@@ -1,4 +1,4 @@
-import EchoSockets
+package import EchoSockets
 
 extension EchoServer {
     /// A place to listen on, or a peer: a TCP host and port, or a Unix socket.
@@ -36,10 +36,19 @@ extension EchoServer {
             }
         }
 
-        var value: EchoSockets.Endpoint {
+        /// The same in the words of the sockets.
+        package var value: EchoSockets.Endpoint {
             switch self {
             case .tcp(let host, let port): .tcp(host: host, port: port)
             case .unix(let path): .unix(path: path)
+            }
+        }
+
+        /// An endpoint that has been parsed already.
+        package init(_ endpoint: EchoSockets.Endpoint) {
+            switch endpoint {
+            case .tcp(let host, let port): self = .tcp(host, port: port)
+            case .unix(let path): self = .unix(path)
             }
         }
 
@@ -50,10 +59,7 @@ extension EchoServer {
         ///   that names the text and what is wrong with it.
         public init(parsing text: String) throws(Failure) {
             do throws(EchoSockets.Endpoint.ParseError) {
-                switch try EchoSockets.Endpoint(parsing: text) {
-                case .tcp(let host, let port): self = .tcp(host, port: port)
-                case .unix(let path): self = .unix(path)
-                }
+                self.init(try EchoSockets.Endpoint(parsing: text))
             } catch {
                 throw Failure(
                     .invalidEndpoint,
@@ -86,32 +92,4 @@ extension EchoServer {
 extension EchoServer.Endpoint: CustomStringConvertible {
     /// The endpoint in the command line's form, for example `[::1]:5150`.
     public var description: String { value.description }
-}
-
-extension String {
-    /// The text with every character escaped that could move the cursor, end the line or disguise
-    /// the order of characters, so that it stays on one line and shows what it contains.
-    package var escapedForLog: String {
-        unicodeScalars.reduce(into: "") { text, scalar in
-            if scalar.misleadsInLog {
-                text += scalar.escaped(asASCII: true)
-            } else {
-                text.unicodeScalars.append(scalar)
-            }
-        }
-    }
-}
-
-extension Unicode.Scalar {
-    /// Whether a log must not contain it unescaped.
-    package var misleadsInLog: Bool {
-        if isASCII { return value < 0x20 || value == 0x7F }
-        switch properties.generalCategory {
-        case .control, .lineSeparator, .paragraphSeparator: return true
-        // Joiners belong to the spelling of some scripts; the other format characters, such as those
-        // that reverse the direction of writing, serve to mislead.
-        case .format: return value != 0x200C && value != 0x200D
-        default: return false
-        }
-    }
 }

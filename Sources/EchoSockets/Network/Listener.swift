@@ -82,8 +82,8 @@ package struct Listener: ~Copyable, Sendable {
         try? socket.setOption(level: SOL_SOCKET, SO_REUSEADDR, 1)
         if sharesPort { try socket.setOption(level: SOL_SOCKET, SO_REUSEPORT, 1) }
         if case .ipv6 = address { try restrictToIPv6(socket, address) }
-        try bind(socket, to: address)
-        try listen(socket, backlog)
+        try socket.bind(to: address)
+        try socket.listen(backlog)
         return nil
     }
 
@@ -135,18 +135,6 @@ package struct Listener: ~Copyable, Sendable {
     deinit {
         // While the socket is open, because then no other file can have its inode number.
         file?.remove()
-    }
-
-    static func bind(_ socket: borrowing Socket, to address: SocketAddress) throws(SystemError) {
-        let number = socket.number
-        let result = unsafe address.withSockaddr { pointer, length in
-            transferCall { unsafe Int(Glibc.bind(number, pointer, length)) }
-        }
-        if result < 0 { throw SystemError(call: "bind", errno: Errno(rawValue: CInt(-result))) }
-    }
-
-    static func listen(_ socket: borrowing Socket, _ backlog: CInt) throws(SystemError) {
-        try systemCall("listen") { Glibc.listen(socket.number, backlog) }
     }
 
     /// The names of the options that the socket does not know.

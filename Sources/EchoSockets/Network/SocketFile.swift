@@ -67,8 +67,8 @@ struct SocketFile: ~Copyable, Sendable {
         _ access: SocketFileAccess
     ) throws(SystemError) -> SocketFile? {
         guard case .unix(let path) = address, path.utf8.first != 0 else {
-            try Listener.bind(socket, to: address)
-            try Listener.listen(socket, backlog)
+            try socket.bind(to: address)
+            try socket.listen(backlog)
             return nil
         }
         let lock = try SocketFileLock(beside: path, within: .seconds(30))
@@ -77,7 +77,7 @@ struct SocketFile: ~Copyable, Sendable {
         let file = SocketFile(path)
         do {
             try access.admit(path)
-            try Listener.listen(socket, backlog)
+            try socket.listen(backlog)
         } catch {
             file?.unlinkOwn()
             throw error
@@ -93,12 +93,12 @@ struct SocketFile: ~Copyable, Sendable {
         mayReplace: Bool
     ) throws(SystemError) {
         do {
-            try Listener.bind(socket, to: address)
+            try socket.bind(to: address)
         } catch {
             guard error.errno.rawValue == EADDRINUSE, mayReplace, isStale(address, path)
             else { throw error }
             unsafe unlink(path)
-            try Listener.bind(socket, to: address)
+            try socket.bind(to: address)
         }
     }
 

@@ -18,11 +18,9 @@ struct MetricsServer: Sendable {
     ///
     /// - Throws: `EchoServer.Failure` that names the endpoint and the reason.
     init(_ server: EchoServer, on endpoint: EchoServer.Endpoint, logger: Logger) throws {
-        let parsed: Endpoint
         let addresses: [SocketAddress]
-        do {
-            parsed = try Endpoint(parsing: "\(endpoint)")
-            addresses = try parsed.resolve()
+        do throws(Endpoint.ResolutionError) {
+            addresses = try endpoint.value.resolve()
         } catch {
             throw EchoServer.Failure(.unknownHost, "cannot listen on \(endpoint): \(error)")
         }
@@ -41,10 +39,10 @@ struct MetricsServer: Sendable {
         }
         for missing in http.missing {
             logger.log(
-                level: parsed.needsLookUp ? .warning : .info,
+                level: endpoint.value.needsLookUp ? .warning : .info,
                 "cannot serve metrics on one of the addresses of an endpoint",
                 metadata: [
-                    "metrics": "\(parsed)", "endpoint": "\(missing.address)",
+                    "metrics": "\(endpoint)", "endpoint": "\(missing.address)",
                     "error": "\(missing.error.errno)",
                 ]
             )

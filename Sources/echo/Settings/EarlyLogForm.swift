@@ -10,12 +10,11 @@ enum EarlyLogForm {
     /// text if there is none, or it is invalid.
     static func find(
         arguments: [String] = Array(ProcessArguments.all.dropFirst()),
-        environment: [String: String] = Settings.environment()
+        environment: [String: String] = ProcessEnvironment.current
     ) -> LineFormat.Form {
         // Other subcommands do not log.
-        let others = Echo.configuration.subcommands.map { $0._commandName }
-            .filter { $0 != Serve._commandName }
-        if let first = arguments.first, others.contains(first) { return .text }
+        let subcommand = arguments.first.flatMap(Subcommand.init)
+        guard subcommand == nil || subcommand == .serve else { return .text }
         let text =
             value(of: key, in: arguments) ?? environment["ECHO_LOG_FORMAT"].flatMap(given)
             ?? (value(of: "config", in: arguments) ?? environment["ECHO_CONFIG"]).flatMap(fromFile)

@@ -7,11 +7,11 @@ struct Setting: Sendable {
     /// Whether it may be given several times.
     let isRepeatable: Bool
     /// Its default, in the form of a value.
-    let standard: @Sendable (Serve) -> String
+    let standard: @Sendable (ServeFlags) -> String
     /// Its values in the flag's form; empty if it was not given.
-    let values: @Sendable (Serve) -> [String]
+    let values: @Sendable (ServeFlags) -> [String]
     /// Copies it from another parse of the command.
-    let take: @Sendable (inout Serve, Serve) -> Void
+    let take: @Sendable (inout ServeFlags, ServeFlags) -> Void
 
     /// Its name in the environment.
     var variable: String {
@@ -20,7 +20,7 @@ struct Setting: Sendable {
 
     private init<Value>(
         _ key: String,
-        _ property: any WritableKeyPath<Serve, Value?> & Sendable,
+        _ property: any WritableKeyPath<ServeFlags, Value?> & Sendable,
         _ standard: String,
         _ text: @escaping @Sendable (Value) -> String
     ) {
@@ -33,7 +33,7 @@ struct Setting: Sendable {
 
     private init<Value>(
         _ key: String,
-        list property: any WritableKeyPath<Serve, [Value]> & Sendable,
+        list property: any WritableKeyPath<ServeFlags, [Value]> & Sendable,
         _ standard: String
     ) {
         self.key = key
@@ -46,7 +46,7 @@ struct Setting: Sendable {
     // The same, with a word that turns it off, which is the default unless another is given.
     private init<Value>(
         _ key: String,
-        _ property: any WritableKeyPath<Serve, Switchable<Value>?> & Sendable,
+        _ property: any WritableKeyPath<ServeFlags, Switchable<Value>?> & Sendable,
         off word: String,
         on standard: String? = nil,
         _ text: @escaping @Sendable (Value) -> String
@@ -57,13 +57,13 @@ struct Setting: Sendable {
     // The same, with a default that depends on the model.
     private init<Value>(
         _ key: String,
-        _ property: any WritableKeyPath<Serve, Value?> & Sendable,
+        _ property: any WritableKeyPath<ServeFlags, Value?> & Sendable,
         _ standard: @escaping @Sendable (EchoServer.IOModel) -> String,
         _ text: @escaping @Sendable (Value) -> String
     ) {
         self.key = key
-        self.standard = { serve in
-            standard((try? serve.options.configuration().model) ?? .completionPort)
+        self.standard = { flags in
+            standard((try? flags.options.configuration().model) ?? .completionPort)
         }
         isRepeatable = false
         values = { $0[keyPath: property].map { [text($0)] } ?? [] }
@@ -104,29 +104,4 @@ struct Setting: Sendable {
         Setting("log-format", \.logging.logFormat, "text", name),
         Setting("metrics", \.monitoring.metrics, off: "none") { "\($0)" },
     ]
-}
-
-/// Formats quantities as flags take them.
-enum Quantity {
-    /// A span of time in the largest unit that needs no fraction.
-    static func text(_ duration: Duration) -> String {
-        let (seconds, attoseconds) = duration.components
-        let microseconds = attoseconds / 1_000_000_000_000
-        guard microseconds == 0 else {
-            let all = seconds * 1_000_000 + microseconds
-            return all % 1000 == 0 ? "\(all / 1000)ms" : "\(all)us"
-        }
-        if seconds > 0, seconds % 3600 == 0 { return "\(seconds / 3600)h" }
-        if seconds > 0, seconds % 60 == 0 { return "\(seconds / 60)m" }
-        return "\(seconds)s"
-    }
-
-    /// A number of bytes in the largest unit that needs no fraction.
-    static func text(_ bytes: Int) -> String {
-        for (unit, size) in [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)]
-        where bytes > 0 && bytes % size == 0 {
-            return "\(bytes / size)\(unit)"
-        }
-        return "\(bytes)"
-    }
 }

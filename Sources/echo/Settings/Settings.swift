@@ -33,21 +33,21 @@ struct Settings: Sendable {
     ///
     /// - Throws: `CommandError` that names file and line or variable, key and reason.
     init(
-        completing serve: inout Serve,
-        environment: [String: String] = Self.environment()
+        completing flags: inout ServeFlags,
+        environment: [String: String] = ProcessEnvironment.current
     ) throws {
-        for setting in Setting.all where !setting.values(serve).isEmpty {
+        for setting in Setting.all where !setting.values(flags).isEmpty {
             origins[setting.key] = Origin(level: .commandLine, name: "command line")
         }
         let variables = environment.filter { !$0.value.isEmpty }
         var providers: [any ConfigProvider] = [
             EnvironmentVariablesProvider(environmentVariables: variables).prefixKeys(with: "echo")
         ]
-        if let path = serve.settings.config ?? variables["ECHO_CONFIG"] {
+        if let path = flags.settings.config ?? variables["ECHO_CONFIG"] {
             providers.append(try Self.file(path))
         }
-        try take(from: providers, into: &serve)
-        try checkModel(serve)
+        try take(from: providers, into: &flags)
+        try checkModel(flags)
         let known = Set(Setting.all.map(\.variable)).union(["ECHO_CONFIG"])
         unknownVariables = variables.keys.sorted().filter { name in
             name.hasPrefix("ECHO_") && !known.contains(name)
@@ -57,7 +57,7 @@ struct Settings: Sendable {
 
     private mutating func take(
         from providers: [any ConfigProvider],
-        into serve: inout Serve
+        into flags: inout ServeFlags
     ) throws {
         let witness = Witness()
         let reader = ConfigReader(providers: providers, accessReporter: witness)
@@ -75,13 +75,13 @@ struct Settings: Sendable {
         for (setting, values) in found {
             guard let origin = origins[setting.key] else { continue }
             do {
-                let flags = values.map { "--\(setting.key)=\($0)" }
-                setting.take(&serve, try Serve.parse(Arguments.withPlainValues(flags)))
+                let texts = values.map { "--\(setting.key)=\($0)" }
+                setting.take(&flags, try ServeFlags.parse(Arguments.withPlainValues(texts)))
             } catch {
                 throw CommandError(
                     exitCode: Exit.usage,
                     // Escaped here: it may hold a value with the end of a line in it.
-                    message: "\(origin.name): \(Serve.message(for: error).escapedForLog)"
+                    message: "\(origin.name): \(ServeFlags.message(for: error).escapedForLog)"
                 )
             }
         }
@@ -95,8 +95,8 @@ struct Settings: Sendable {
     }
 
     // Both come from one level: otherwise the higher-priority one has overridden the other.
-    private func checkModel(_ serve: Serve) throws {
-        guard let model = serve.options.model, let backend = serve.options.backend,
+    private func checkModel(_ flags: ServeFlags) throws {
+        guard let model = flags.options.model, let backend = flags.options.backend,
             let modelOrigin = origins["model"], let backendOrigin = origins["backend"],
             model.backend != backend, modelOrigin.level != .commandLine
         else { return }
@@ -141,22 +141,6 @@ struct Settings: Sendable {
         }
         throw SystemError(call: "read", errno: Errno(rawValue: EFBIG))
     }
-
-    /// The environment of the process.
-    static func environment() -> [String: String] {
-        var variables: [String: String] = [:]
-        var entry = unsafe environ
-        while let text = unsafe entry.pointee {
-            let parts = unsafe String(cString: text).split(
-                separator: "=",
-                maxSplits: 1,
-                omittingEmptySubsequences: false
-            )
-            if parts.count == 2 { variables[String(parts[0])] = String(parts[1]) }
-            unsafe entry += 1
-        }
-        return variables
-    }
 }
 
 extension Settings {
@@ -173,14 +157,14 @@ extension Settings {
     }
 
     /// All settings as a configuration file, with their origins as comments.
-    func text(_ serve: Serve) -> String {
+    func text(_ flags: ServeFlags) -> String {
         let lines = Setting.all.flatMap { setting -> [(String, String)] in
-            let values = setting.values(serve)
+            let values = setting.values(flags)
             guard let origin = origins[setting.key], !values.isEmpty else {
                 // The effective number on this machine is printed as well.
                 let origin =
                     setting.key == "workers" ? "default, here \(Processors.available)" : "default"
-                return [("# \(setting.key) = \(setting.standard(serve))", origin)]
+                return [("# \(setting.key) = \(setting.standard(flags))", origin)]
             }
             return values.map { value in
                 let needsQuotes = value.contains(" ") || value.contains("#")

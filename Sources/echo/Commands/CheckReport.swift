@@ -93,7 +93,7 @@ struct CheckDocument {
     }
 
     private func text(_ text: String) -> String {
-        LineFormat.json(text)
+        JSON.string(text)
     }
 }
 

@@ -7,13 +7,11 @@ import Logging
 /// Serves until a signal.
 struct Serve: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: Subcommand.serve.rawValue,
         abstract: "Serve: send back what clients send (default)."
     )
 
-    @OptionGroup var options: ServeOptions
-    @OptionGroup var logging: LogOptions
-    @OptionGroup var monitoring: MetricsOptions
-    @OptionGroup var settings: ConfigurationOptions
+    @OptionGroup var flags: ServeFlags
 
     // Accepted only to be refused: it may be a mistyped subcommand.
     @Argument(help: .hidden) var extra: [String] = []
@@ -21,29 +19,33 @@ struct Serve: ParsableCommand {
     func validate() throws {
         // Other arguments are checked later: errors in flags are more informative.
         guard let first = extra.first,
-            let complaint = Arguments.complaint(aboutSubcommand: first)
+            let complaint = Subcommand.complaint(about: first)
         else { return }
         throw ValidationError(complaint)
     }
 
     mutating func run() throws {
         if let first = extra.first {
-            throw ValidationError(Arguments.complaint(aboutExtra: first))
+            throw ValidationError(Subcommand.complaint(aboutExtra: first))
         }
         AddressSpace().share()
         let signals = try Self.startThreads()
         // Before the others: no other thread may be reading the environment.
-        let notifier = ServiceNotifier.takeFromEnvironment(logger: logging.logger())
+        let notifier = ServiceNotifier.takeFromEnvironment(logger: flags.logging.logger())
         defer { notifier?.flush(within: StandardError.patience) }
         do {
             let inherited = try EchoServer.InheritedSocket.takeFromEnvironment()
-            let origins = try Settings(completing: &self)
-            let configuration = try options.configuration(inheriting: inherited)
-            let logger = logging.logger()
+            let origins = try Settings(completing: &flags)
+            let configuration = try flags.options.configuration(inheriting: inherited)
+            let logger = flags.logging.logger()
             origins.warn(logger)
-            origins.warn(logger, aboutUselessIn: configuration, metrics: monitoring.metrics?.value)
-            if settings.checkConfig {
-                try Output.print(origins.text(self))
+            origins.warn(
+                logger,
+                aboutUselessIn: configuration,
+                metrics: flags.monitoring.metrics?.value
+            )
+            if flags.settings.checkConfig {
+                try Output.print(origins.text(flags))
                 return
             }
             let server = try EchoServer(configuration: configuration, logger: logger)
@@ -51,7 +53,8 @@ struct Serve: ParsableCommand {
             signals.bound(server, stoppingWithin: span)
             try serve(server, until: signals, notifier, logger)
         } catch {
-            ServiceReporter.report(error, to: notifier)
+            let message = Exit.message(for: error, of: Self.self)
+            ServiceReporter.report(error, message, to: notifier)
             throw error
         }
     }
@@ -104,7 +107,7 @@ struct Serve: ParsableCommand {
     ) throws {
         let announcement = try Announcement()
         defer { announcement.flush() }
-        let metrics = try monitoring.metrics?.value.map { endpoint in
+        let metrics = try flags.monitoring.metrics?.value.map { endpoint in
             try NetworkSandbox.explaining(.metrics) {
                 try MetricsServer(server, on: endpoint, logger: logger)
             }
@@ -115,7 +118,11 @@ struct Serve: ParsableCommand {
             announcement.listening(on: endpoints)
         }
         NetworkSandbox.warn(logger, about: server.configuration.listen, .listening)
-        NetworkSandbox.warn(logger, about: monitoring.metrics?.value.map { [$0] } ?? [], .metrics)
+        NetworkSandbox.warn(
+            logger,
+            about: flags.monitoring.metrics?.value.map { [$0] } ?? [],
+            .metrics
+        )
         let reporter = try Self.reporter(server, notifier)
         signals.wait()
         reporter?.stopping()

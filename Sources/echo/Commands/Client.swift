@@ -7,6 +7,7 @@ import Glibc
 /// Talks to an echo server.
 struct Client: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: Subcommand.client.rawValue,
         abstract: "Send lines, or standard input, to an echo server and print what comes back.",
         usage: "\(ProgramName.current) client <endpoint> [<options>]",
         discussion: """

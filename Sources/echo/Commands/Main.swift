@@ -1,5 +1,4 @@
 import ArgumentParser
-import EchoServer
 import Glibc
 
 /// Runs the command, and turns every failure into one line and an exit code.
@@ -16,15 +15,38 @@ enum Main {
         unsafe setenv("COLUMNS", "\(Screen.current.columns)", 1)
         do {
             let arguments = Array(ProcessArguments.all.dropFirst())
-            try Arguments.checkHelp(arguments)
+            try Subcommand.checkHelp(arguments)
             var command = try Echo.parseAsRoot(Arguments.withPlainValues(arguments))
             // A server handles its signals itself.
             if !(command is Serve) { Signals.endCommand() }
             try command.run()
         } catch {
-            Exit.end(with: error)
+            end(with: error)
         }
         StandardError.flush()
+    }
+
+    // Prints help, or one line that says what was wrong.
+    private static func end(with error: any Error) -> Never {
+        // The reader of what follows may take its time.
+        Signals.endCommand()
+        var (error, code) = (error, Exit.code(for: error, of: Echo.self))
+        if code == 0 {
+            let text =
+                Completions.isRequested
+                ? Completions.script(for: error) : Layout.plain(Echo.fullMessage(for: error))
+            do throws(CommandError) {
+                try Output.print(text + "\n")
+            } catch let failure {
+                (error, code) = (failure, failure.exitCode)
+            }
+        }
+        if code != 0, !(error is ExitCode) {
+            let message = Exit.message(for: error, of: Echo.self)
+            StandardError.write(StandardError.format.failure(message))
+        }
+        StandardError.flush()
+        exit(code)
     }
 
     // Otherwise the number of a closed stream would go to the next socket or event queue, and be

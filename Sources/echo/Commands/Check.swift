@@ -14,6 +14,7 @@ struct Check: ParsableCommand {
     )
 
     static let configuration = CommandConfiguration(
+        commandName: Subcommand.check.rawValue,
         abstract: "Check that a server echoes every byte, in order, to the right client.",
         usage: "\(ProgramName.current) check <endpoint> [<options>]",
         discussion: """

@@ -1,16 +1,19 @@
 /// Random numbers that are the same for the same seed: SplitMix64.
-struct SeededGenerator: RandomNumberGenerator {
+package struct SeededGenerator: RandomNumberGenerator {
     private var state: UInt64
 
+    /// A generator.
+    ///
     /// - Parameters:
     ///   - seed: the run's seed.
     ///   - stream: tells generators of one run apart.
-    init(seed: UInt64, stream: UInt64 = 0) {
+    package init(seed: UInt64, stream: UInt64 = 0) {
         state = seed
         state = next() ^ (stream &* 0x9E37_79B9_7F4A_7C15)
     }
 
-    mutating func next() -> UInt64 {
+    /// The next 64 bits.
+    package mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var word = state
         word = (word ^ word >> 30) &* 0xBF58_476D_1CE4_E5B9
@@ -20,7 +23,7 @@ struct SeededGenerator: RandomNumberGenerator {
 
     /// A number of which each order of magnitude is equally likely, so that small ones come often
     /// and large ones too.
-    mutating func spread(over range: ClosedRange<Int>) -> Int {
+    package mutating func spread(over range: ClosedRange<Int>) -> Int {
         let magnitude = Int.random(
             in: range.lowerBound.bitWidthUsed...range.upperBound.bitWidthUsed,
             using: &self
@@ -32,7 +35,7 @@ struct SeededGenerator: RandomNumberGenerator {
     }
 
     /// Whether something happens that does so with a probability.
-    mutating func isLucky(_ probability: Double) -> Bool {
+    package mutating func isLucky(_ probability: Double) -> Bool {
         Double.random(in: 0..<1, using: &self) < probability
     }
 }

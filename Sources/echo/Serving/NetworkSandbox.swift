@@ -53,7 +53,7 @@ enum NetworkSandbox {
         about endpoints: [EchoServer.Endpoint],
         _ purpose: Purpose
     ) {
-        let unreachable = endpoints.filter { !"\($0)".hasPrefix("unix:") }
+        let unreachable = endpoints.filter { $0.path == nil }
         guard !unreachable.isEmpty, isClosed else { return }
         let names = unreachable.map { "\($0)" }.joined(separator: ", ")
         logger.warning("nobody can connect: \(purpose.advice)", metadata: ["endpoint": "\(names)"])

@@ -1,4 +1,5 @@
 import EchoServer
+import EchoSockets
 import Glibc
 import Logging
 
@@ -60,48 +61,29 @@ struct LineFormat: Sendable {
 
     private static func quotedIfNeeded(_ value: String) -> String {
         let isPlain = !value.isEmpty && value.utf8.allSatisfy { !Array(" \"=\\".utf8).contains($0) }
-        return isPlain ? value.escapedForLog : json(value)
+        return isPlain ? value.escapedForLog : JSON.string(value)
     }
 
     private func json(_ level: Logger.Level, _ message: String, _ fields: Fields) -> String {
         var line = "{\"time\":\"\(Timestamp.now)\",\"level\":\"\(level)\""
-        line += ",\"message\":" + Self.json(message)
-        for (key, value) in fields { line += ",\(Self.json(key)):" + Self.json(value) }
+        line += ",\"message\":" + JSON.string(message)
+        for (key, value) in fields { line += ",\(JSON.string(key)):" + Self.json(value) }
         return line + "}"
     }
 
     /// A value of RFC 8259: numbers are numbers.
     private static func json(_ value: Logger.MetadataValue) -> String {
         switch value {
-        case .string(let text): return json(text)
+        case .string(let text): return JSON.string(text)
         case .stringConvertible(let value):
             let isNumber = value is any BinaryInteger || value is DecimalNumber
-            return isNumber ? "\(value)" : json("\(value)")
+            return isNumber ? "\(value)" : JSON.string("\(value)")
         case .array(let values): return "[" + values.map(json).joined(separator: ",") + "]"
         case .dictionary(let fields):
             let members = fields.sorted { $0.key < $1.key }.map {
-                "\(json($0.key)):\(json($0.value))"
+                "\(JSON.string($0.key)):\(json($0.value))"
             }
             return "{" + members.joined(separator: ",") + "}"
         }
-    }
-
-    /// A JSON string, RFC 8259 section 7.
-    static func json(_ text: String) -> String {
-        var quoted = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": quoted += "\\\""
-            case "\\": quoted += "\\\\"
-            case "\n": quoted += "\\n"
-            case _ where scalar.misleadsInLog:
-                for unit in UTF16.encode(scalar) ?? UTF16.EncodedScalar() {
-                    let digits = String(unit, radix: 16)
-                    quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-                }
-            default: quoted.unicodeScalars.append(scalar)
-            }
-        }
-        return quoted + "\""
     }
 }

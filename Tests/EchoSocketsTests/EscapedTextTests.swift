@@ -1,4 +1,5 @@
-import EchoClient
+import EchoSockets
+import EchoTestSupport
 import Testing
 
 struct EscapedTextTests {
@@ -34,14 +35,10 @@ struct EscapedTextTests {
     }
 
     @Test func `whatever the bytes, no control character is left`() {
-        var generator = SystemRandomNumberGenerator()
-        let seed = UInt64.random(in: .min ... .max, using: &generator)
-        var state = seed
+        let seed = UInt64.random(in: .min ... .max)
+        var random = SeededGenerator(seed: seed)
         for _ in 0..<20_000 {
-            let bytes = (0..<8).map { _ -> UInt8 in
-                state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-                return UInt8(state >> 56)
-            }
+            let bytes = (0..<8).map { _ in UInt8.random(in: .min ... .max, using: &random) }
             let text = escapedText(bytes)
             let isSafe = text.unicodeScalars.allSatisfy { scalar in
                 switch scalar.properties.generalCategory {

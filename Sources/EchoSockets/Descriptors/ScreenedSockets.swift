@@ -1,3 +1,4 @@
+import CEchoLinux
 import Glibc
 import Synchronization
 
@@ -55,7 +56,7 @@ enum ScreenedSockets {
     static func close(_ number: CInt) {
         if !isListening(number) {
             // No more can be queued; and no descriptor is passed without a byte, unix(7).
-            _ = Glibc.shutdown(number, Socket.Direction.receiving.flag)
+            _ = Glibc.shutdown(number, CInt(SHUT_RD))
             if unreadByteCount(of: number) == 0 {
                 _ = Glibc.close(number)
                 return
@@ -85,4 +86,12 @@ package func receiveBytes(
     unsafe ScreenedSockets.contains(number)
         ? ScreenedSockets.receive(from: number, start, size, flags)
         : recv(number, start, size, flags)
+}
+
+/// The number of received bytes that wait to be read (`FIONREAD`, tcp(7), unix(7)); `nil` if the
+/// socket does not report it.
+func unreadByteCount(of number: CInt) -> Int? {
+    var value: CInt = 0
+    guard unsafe clinux_ioctl_int(number, clinux_FIONREAD(), &value) == 0 else { return nil }
+    return Int(value)
 }

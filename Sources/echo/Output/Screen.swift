@@ -15,7 +15,7 @@ struct Screen: Sendable {
     /// The standard output of this process, as it is now.
     static var current: Screen {
         Screen(
-            environment: Settings.environment(),
+            environment: ProcessEnvironment.current,
             isTerminal: isatty(STDOUT_FILENO) == 1,
             terminalColumns: terminalColumns(of: STDOUT_FILENO)
         )

@@ -4,6 +4,7 @@ import EchoServer
 /// Prints the table of I/O models.
 struct Models: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: Subcommand.models.rawValue,
         abstract: "Print the I/O models: backend, mechanism, threads and capacity."
     )
 

@@ -45,8 +45,8 @@ final class ServiceReporter: Sendable {
     }
 
     /// Reports that the server cannot start, and why.
-    static func report(_ error: any Error, to notifier: ServiceNotifier?) {
-        let status = ServiceNotifier.Message.status(Exit.message(for: error))
+    static func report(_ error: any Error, _ message: String, to notifier: ServiceNotifier?) {
+        let status = ServiceNotifier.Message.status(message)
         if let number = (error as? EchoServer.Failure)?.errorNumber {
             notifier?.send(.errno(number), status)
         } else {

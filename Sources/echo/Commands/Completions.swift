@@ -12,10 +12,7 @@ struct Completions: ParsableCommand {
         subcommands: Echo.configuration.subcommands
     )
 
-    @OptionGroup var options: ServeOptions
-    @OptionGroup var logging: LogOptions
-    @OptionGroup var monitoring: MetricsOptions
-    @OptionGroup var settings: ConfigurationOptions
+    @OptionGroup var flags: ServeFlags
 
     /// The script for a shell.
     ///

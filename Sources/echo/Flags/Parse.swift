@@ -8,9 +8,7 @@ import EchoSockets
 enum Parse {
     /// An endpoint.
     static func endpoint(_ text: String) throws -> EchoServer.Endpoint {
-        // First, because the library's failure repeats the text.
-        _ = try clientEndpoint(text)
-        return try EchoServer.Endpoint(parsing: text)
+        EchoServer.Endpoint(try clientEndpoint(text))
     }
 
     /// A server to connect to.

@@ -1,0 +1,63 @@
+import ArgumentParser
+import EchoServer
+import EchoSockets
+
+/// Exit codes, with their names in sysexits.h, and the one line that goes with each.
+enum Exit {
+    /// An unknown flag, a bad value, flags that contradict each other (`EX_USAGE`).
+    static let usage: Int32 = 64
+    /// Cannot serve or connect there (`EX_UNAVAILABLE`).
+    static let unavailable: Int32 = 69
+    /// A thread hung, and the process ended without it (`EX_SOFTWARE`).
+    static let hanging: Int32 = 70
+    /// Another operating system error (`EX_OSERR`).
+    static let system: Int32 = 71
+    /// Not permitted (`EX_NOPERM`).
+    static let permission: Int32 = 77
+
+    /// The exit code for a failure of a command, or of understanding its flags.
+    static func code(
+        for error: any Error,
+        of command: any ParsableArguments.Type
+    ) -> Int32 {
+        switch error {
+        case let failure as EchoServer.Failure: code(for: failure.code)
+        case let failure as CommandError: failure.exitCode
+        default: command.exitCode(for: error).rawValue
+        }
+    }
+
+    private static func code(for code: EchoServer.Failure.Code) -> Int32 {
+        switch code {
+        case .invalidEndpoint, .invalidConfiguration: usage
+        case .addressInUse, .addressUnavailable, .unknownHost, .unusableSocket:
+            unavailable
+        case .permissionDenied: permission
+        default: system
+        }
+    }
+
+    /// The one line that says what was wrong.
+    static func message(
+        for error: any Error,
+        of command: any ParsableArguments.Type
+    ) -> String {
+        let text =
+            switch error {
+            case let failure as EchoServer.Failure: failure.message
+            case let failure as CommandError: failure.message
+            default: command.message(for: error)
+            }
+        // Messages of the argument parser may have several lines; line ends in an argument are
+        // shown escaped.
+        let isQuoted = ProcessArguments.all.contains { $0.contains(where: \.isNewline) }
+        let line = isQuoted ? text : text.split(whereSeparator: \.isNewline).joined(separator: " ")
+        return line.escapedForLog
+    }
+}
+
+/// A failure of a command, with its exit code.
+struct CommandError: Error {
+    let exitCode: Int32
+    let message: String
+}
