@@ -12,7 +12,10 @@ struct Completions: ParsableCommand {
         subcommands: Echo.configuration.subcommands
     )
 
-    @OptionGroup var flags: ServeFlags
+    @OptionGroup var options: ServeOptions
+    @OptionGroup var logging: LogOptions
+    @OptionGroup var monitoring: MetricsOptions
+    @OptionGroup var settings: ConfigurationOptions
 
     /// The script for a shell.
     ///

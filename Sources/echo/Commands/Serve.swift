@@ -11,7 +11,10 @@ struct Serve: ParsableCommand {
         abstract: "Serve: send back what clients send (default)."
     )
 
-    @OptionGroup var flags: ServeFlags
+    @OptionGroup var options: ServeOptions
+    @OptionGroup var logging: LogOptions
+    @OptionGroup var monitoring: MetricsOptions
+    @OptionGroup var settings: ConfigurationOptions
 
     // Accepted only to be refused: it may be a mistyped subcommand.
     @Argument(help: .hidden) var extra: [String] = []
@@ -31,20 +34,20 @@ struct Serve: ParsableCommand {
         AddressSpace().share()
         let signals = try Self.startThreads()
         // Before the others: no other thread may be reading the environment.
-        let notifier = ServiceNotifier.takeFromEnvironment(logger: flags.logging.logger())
+        let notifier = ServiceNotifier.takeFromEnvironment(logger: logging.logger())
         defer { notifier?.flush(within: StandardError.patience) }
         do {
             let inherited = try EchoServer.InheritedSocket.takeFromEnvironment()
             let origins = try Settings(completing: &flags)
-            let configuration = try flags.options.configuration(inheriting: inherited)
-            let logger = flags.logging.logger()
+            let configuration = try options.configuration(inheriting: inherited)
+            let logger = logging.logger()
             origins.warn(logger)
             origins.warn(
                 logger,
                 aboutUselessIn: configuration,
-                metrics: flags.monitoring.metrics?.value
+                metrics: monitoring.metrics?.value
             )
-            if flags.settings.checkConfig {
+            if settings.checkConfig {
                 try Output.print(origins.text(flags))
                 return
             }
@@ -107,7 +110,7 @@ struct Serve: ParsableCommand {
     ) throws {
         let announcement = try Announcement()
         defer { announcement.flush() }
-        let metrics = try flags.monitoring.metrics?.value.map { endpoint in
+        let metrics = try monitoring.metrics?.value.map { endpoint in
             try NetworkSandbox.explaining(.metrics) {
                 try MetricsServer(server, on: endpoint, logger: logger)
             }
@@ -120,7 +123,7 @@ struct Serve: ParsableCommand {
         NetworkSandbox.warn(logger, about: server.configuration.listen, .listening)
         NetworkSandbox.warn(
             logger,
-            about: flags.monitoring.metrics?.value.map { [$0] } ?? [],
+            about: monitoring.metrics?.value.map { [$0] } ?? [],
             .metrics
         )
         let reporter = try Self.reporter(server, notifier)
@@ -132,6 +135,27 @@ struct Serve: ParsableCommand {
 }
 
 extension Serve {
+    /// What settings complete.
+    ///
+    /// Not a group of groups: in a debug build, the argument parser takes
+    /// twice as long for each level.
+    var flags: ServeFlags {
+        get {
+            var flags = ServeFlags()
+            flags.options = options
+            flags.logging = logging
+            flags.monitoring = monitoring
+            flags.settings = settings
+            return flags
+        }
+        set {
+            options = newValue.options
+            logging = newValue.logging
+            monitoring = newValue.monitoring
+            settings = newValue.settings
+        }
+    }
+
     /// Whether the log appears on the same terminal as standard output: the log also says where the
     /// server listens.
     private static var isLogBesideOutput: Bool {
