@@ -28,7 +28,8 @@ struct AdoptedListenerTests {
 
     @Test func `a listening socket is adopted and serves`() throws {
         let descriptor = try boundSocket(type: CInt(SOCK_STREAM.rawValue), isListening: true)
-        let listener = try Listener(adopting: descriptor)
+        let options = ConnectionOptions(urgentInline: true)
+        let listener = try Listener(adopting: descriptor, options: options)
         #expect(listener.isInherited == true)
         #expect(listener.address.host == "127.0.0.1")
         #expect((listener.address.port ?? 0) > 0)

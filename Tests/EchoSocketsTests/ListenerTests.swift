@@ -46,13 +46,17 @@ struct ListenerTests {
         #expect(second.address == first.address)
     }
 
-    @Test func `accepted connections inherit no-delay and urgent-inline`() throws {
-        let listener = try Listener(.loopback(port: 0))
+    @Test(arguments: [false, true])
+    func `accepted connections inherit no-delay, and urgent-inline if it is wanted`(
+        _ isInline: Bool
+    ) throws {
+        let options = ConnectionOptions(urgentInline: isInline)
+        let listener = try Listener(.loopback(port: 0), options: options)
         let pair = try ConnectedPair(through: listener)
         let noDelay = try pair.server.option(level: CInt(IPPROTO_TCP), TCP_NODELAY)
         let inline = try pair.server.option(level: SOL_SOCKET, SO_OOBINLINE)
         #expect(noDelay != 0)
-        #expect(inline != 0)
+        #expect((inline != 0) == isInline)
         // Without the listener's, they are off.
         #expect(try pair.client.option(level: CInt(IPPROTO_TCP), TCP_NODELAY) == 0)
         #expect(try pair.client.option(level: SOL_SOCKET, SO_OOBINLINE) == 0)

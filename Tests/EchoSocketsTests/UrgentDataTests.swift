@@ -9,6 +9,7 @@ struct UrgentDataTests {
 
     @Test func `E-f: inline, a receive stops before the urgent byte and goes on with it`() throws {
         let pair = try ConnectedPair()
+        try pair.server.setUrgentInline()
         pair.client.send(text: "ab")
         pair.client.send(text: "!", flags: outOfBand)
         pair.client.send(text: "cd")

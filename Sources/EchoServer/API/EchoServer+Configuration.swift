@@ -187,7 +187,9 @@ extension EchoServer.Configuration {
     var connectionOptions: ConnectionOptions {
         ConnectionOptions(
             keepalive: keepalive,
-            receiveBuffer: socketReceiveBuffer.map { CInt(clamping: $0) }
+            receiveBuffer: socketReceiveBuffer.map { CInt(clamping: $0) },
+            // Echoed like all others (rule 6).
+            urgentInline: true
         )
     }
 

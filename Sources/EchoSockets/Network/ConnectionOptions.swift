@@ -14,8 +14,17 @@ package struct ConnectionOptions: Hashable, Sendable {
     /// `net.core.rmem_max`. `nil` leaves the socket's value, by default up to `net.ipv4.tcp_rmem`.
     package var receiveBuffer: CInt?
 
+    /// Whether urgent bytes stay in the stream, where receiving finds them (`SO_OOBINLINE`,
+    /// socket(7)).
+    package var urgentInline: Bool
+
     /// Options; those not given stay as they are.
-    package init(keepalive: Duration? = nil, receiveBuffer: CInt? = nil) {
+    package init(
+        keepalive: Duration? = nil,
+        receiveBuffer: CInt? = nil,
+        urgentInline: Bool = false
+    ) {
+        self.urgentInline = urgentInline
         self.keepalive = keepalive
         self.receiveBuffer = receiveBuffer
     }
@@ -43,9 +52,11 @@ package struct ConnectionOptions: Hashable, Sendable {
         let tcp = CInt(IPPROTO_TCP)
         var options = [
             SocketOption("TCP_NODELAY", tcp, TCP_NODELAY, 1),
-            SocketOption("SO_OOBINLINE", SOL_SOCKET, SO_OOBINLINE, 1),
             SocketOption("TCP_NOTSENT_LOWAT", tcp, TCP_NOTSENT_LOWAT, Self.unsentLimit),
         ]
+        if urgentInline {
+            options.append(SocketOption("SO_OOBINLINE", SOL_SOCKET, SO_OOBINLINE, 1))
+        }
         if let receiveBuffer {
             options.append(SocketOption("SO_RCVBUF", SOL_SOCKET, SO_RCVBUF, receiveBuffer))
         }

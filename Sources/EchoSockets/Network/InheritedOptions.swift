@@ -11,6 +11,8 @@ struct InheritedOptions: ~Copyable, Sendable {
     /// The names of those that the socket does not support.
     let unavailable: [String]
     private let options: [SocketOption]
+    /// Whether urgent bytes are to stay in the stream.
+    let urgentInline: Bool
     // Once one connection has inherited all of them, all later ones do.
     private let areInherited: Atomic<Bool>
 
@@ -35,6 +37,7 @@ struct InheritedOptions: ~Copyable, Sendable {
             options[index].effect = options[index].current(on: socket) ?? options[index].value
         }
         self.unavailable = unavailable
+        urgentInline = wanted.urgentInline
         self.options = options
         areInherited = Atomic(options.isEmpty || !isListening)
     }

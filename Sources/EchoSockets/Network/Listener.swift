@@ -172,7 +172,7 @@ package struct Listener: ~Copyable, Sendable {
             inherited.complete(accepted)
             if case .unix = address {
                 // Inherited by TCP sockets only; kernels before 5.15 have no urgent data here.
-                try? accepted.setUrgentInline()
+                if inherited.urgentInline { try? accepted.setUrgentInline() }
                 rights.complete(accepted)
             }
             return .accepted(accepted, peer: peer ?? .unix(""))
