@@ -58,7 +58,7 @@ extension NetworkSocket {
 
     // The condition decides, not the call's outcome (CO-5).
     private func enableRead() {
-        silenced.remove(.read)
+        silenced.subtract(.read)
         if !ahead.isEmpty {
             report(.read, now: true)
         } else if !isReading && !selection.isEmpty {
@@ -76,7 +76,7 @@ extension NetworkSocket {
         let outcome = unsafe withUnsafeMutableBytes(of: &byte) { buffer in
             unsafe Socket.receive(from: number, into: buffer, flags: CInt(MSG_OOB))
         }
-        silenced.remove(.outOfBand)
+        silenced.subtract(.outOfBand)
         if selection.contains(.outOfBand) && hasUrgentByte { report(.outOfBand, now: true) }
         return outcome == .bytes(1) ? byte : nil
     }

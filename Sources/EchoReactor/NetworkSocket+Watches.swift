@@ -117,7 +117,7 @@ extension NetworkSocket {
     fileprivate func writable() {
         if connectionPhase == .connecting { return finishConnecting() }
         isSendBlocked = false
-        silenced.remove(.write)
+        silenced.subtract(.write)
         report(.write, now: false)
     }
 

@@ -138,7 +138,7 @@ package class SelectableSocket: LoopMember {
         }
         event?.reset()
         let events = record
-        record = []
+        record = .none
         return NetworkEventRecord(
             events: events,
             connectError: connectError,
@@ -175,7 +175,7 @@ package class SelectableSocket: LoopMember {
 
     override final func tellFresh() {
         let events = fresh
-        fresh = []
+        fresh = .none
         tell(events)
     }
 

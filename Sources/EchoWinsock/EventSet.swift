@@ -81,7 +81,10 @@ package final class EventSet {
         unsafe state.pointee.signalled &= ~(1 << UInt64(index))
     }
 
-    func close(_ index: Int) {
+    /// Takes the event at an index out.
+    ///
+    /// The corresponding Winsock function is `WSACloseEvent`.
+    package func close(_ index: Int) {
         reset(index)
         unsafe state.pointee.open &= ~(1 << UInt64(index))
     }

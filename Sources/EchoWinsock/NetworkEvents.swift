@@ -1,7 +1,8 @@
 /// What can happen to a socket: the `FD_` values of `winsock2.h` (N-3), each with its source on Linux.
+@usableFromInline
 package struct NetworkEvents: OptionSet, Hashable, Sendable {
     /// The bits, as `WSAAsyncSelect` and `WSAEventSelect` take them.
-    package let rawValue: UInt16
+    @usableFromInline package let rawValue: UInt16
 
     /// A set from its bits.
     @inlinable
@@ -66,4 +67,62 @@ package struct NetworkEvents: OptionSet, Hashable, Sendable {
     /// Whether it is exactly one event.
     @inlinable
     package var isSingle: Bool { rawValue != 0 && rawValue & (rawValue - 1) == 0 }
+}
+
+// The set's algebra on the bits themselves: what the standard library has for all option sets is not
+// specialised in other modules, and costs some hundred instructions there.
+extension NetworkEvents {
+    /// A set of events.
+    @inlinable
+    package init(arrayLiteral elements: NetworkEvents...) {
+        self.init(rawValue: elements.reduce(0) { $0 | $1.rawValue })
+    }
+
+    /// An empty set.
+    @inlinable
+    package init() {
+        self.init(rawValue: 0)
+    }
+
+    /// No events.
+    @inlinable package static var none: NetworkEvents { NetworkEvents(rawValue: 0) }
+
+    /// Whether it has no events.
+    @inlinable package var isEmpty: Bool { rawValue == 0 }
+
+    /// Whether it has all of some events.
+    @inlinable
+    package func contains(_ other: NetworkEvents) -> Bool {
+        rawValue & other.rawValue == other.rawValue
+    }
+
+    /// Whether it has none of some events.
+    @inlinable
+    package func isDisjoint(with other: NetworkEvents) -> Bool { rawValue & other.rawValue == 0 }
+
+    /// The events of both.
+    @inlinable
+    package func union(_ other: NetworkEvents) -> NetworkEvents {
+        NetworkEvents(rawValue: rawValue | other.rawValue)
+    }
+
+    /// The events that are in both.
+    @inlinable
+    package func intersection(_ other: NetworkEvents) -> NetworkEvents {
+        NetworkEvents(rawValue: rawValue & other.rawValue)
+    }
+
+    /// The events that are not in the other.
+    @inlinable
+    package func subtracting(_ other: NetworkEvents) -> NetworkEvents {
+        NetworkEvents(rawValue: rawValue & ~other.rawValue)
+    }
+
+    /// Adds events.
+    @inlinable
+    package mutating func formUnion(_ other: NetworkEvents) { self = union(other) }
+
+    /// Takes events out.
+    @inlinable
+    package mutating func subtract(_ other: NetworkEvents) { self = subtracting(other) }
 }

@@ -89,9 +89,9 @@ private final class AsyncSelectWindow: NetworkWorker {
     /// What `WndProc` is to a window.
     private func procedure(_ message: NetworkMessage) {
         switch message.event {
-        case .read: client(message) { $0.readable() }
-        case .write: client(message) { $0.writable() }
-        case .close: client(message) { $0.ended() }
+        case .read: client(message) { $0.readable(core.state) }
+        case .write: client(message) { $0.writable(core.state) }
+        case .close: client(message) { $0.ended(core.state) }
         case .accept: acceptors[Int(message.socket.slot)].accept()
         case .addressListChange:
             core.context.log.addressesChanged()

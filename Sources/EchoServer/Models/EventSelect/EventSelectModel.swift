@@ -104,24 +104,24 @@ private final class EventSelectWorker: NetworkWorker, GroupWorker {
         var next: Int? = first
         while let index = next {
             let known: Void? = core.connections.with(clients[index]) { serve($0, index) }
-            if known == nil { events[index].reset() }
+            if known == nil { events.reset(index) }
             next = events.firstSignalled(from: index + 1)
         }
     }
 
     private func serve(_ client: NetworkConnection, _ index: Int) {
         let record = try? client.socket.enumerateNetworkEvents(resetting: events[index])
-        guard let happened = record?.events else { return events[index].reset() }
-        if happened.contains(.read) { client.readable() }
-        if happened.contains(.write) { client.writable() }
-        if happened.contains(.close) { client.ended() }
+        guard let happened = record?.events else { return events.reset(index) }
+        if happened.contains(.read) { client.readable(core.state) }
+        if happened.contains(.write) { client.writable(core.state) }
+        if happened.contains(.close) { client.ended(core.state) }
         if client.isClosed { leave(client) }
     }
 
     override func leave(_ client: NetworkConnection) {
         if let index = clients.firstIndex(of: client.place) {
             clients[index] = .none
-            events[index].close()
+            events.close(index)
         }
         super.leave(client)
     }

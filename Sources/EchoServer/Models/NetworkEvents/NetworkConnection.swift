@@ -71,25 +71,25 @@ final class NetworkConnection: Connection {
     ///
     /// Above the high-water mark they stay where they are. The event is not reported again until
     /// they are received, when there is room again (AS-4).
-    func readable() {
+    func readable(_ state: WorkerState) {
         guard demand.contains(.receive) else { return }
-        worker.core.state.refreshTime()
-        perform(session.readable(socket, worker.core.state))
+        state.refreshTime()
+        perform(readable(socket, state), state)
     }
 
     /// There is room to send again (`FD_WRITE`).
-    func writable() {
+    func writable(_ state: WorkerState) {
         guard demand.contains(.send) else { return }
-        worker.core.state.refreshTime()
-        perform(session.writable(socket, worker.core.state))
+        state.refreshTime()
+        perform(writable(socket, state), state)
     }
 
     /// The peer has closed or reset the connection (`FD_CLOSE`).
     ///
     /// What was received before is read first (AS-8, SB-10).
-    func ended() {
+    func ended(_ state: WorkerState) {
         // Each turn makes progress: bytes, or the end.
-        for _ in 0..<64 where demand.contains(.receive) { readable() }
+        for _ in 0..<64 where demand.contains(.receive) { readable(state) }
     }
 
     override func isReady(for demand: EchoState.Demand) -> Bool {
@@ -97,22 +97,22 @@ final class NetworkConnection: Connection {
     }
 
     override func apply(_ wanted: EchoState.Demand) {
-        perform(wanted)
+        perform(wanted, worker.core.state)
         if isClosed { worker.leave(self) }
     }
 
-    private func perform(_ wanted: EchoState.Demand) {
+    private func perform(_ wanted: EchoState.Demand, _ worker: WorkerState) {
         guard wanted != demand else { return }
         let before = demand
         demand = wanted.subtracting(.shutdownSend)
         if wanted.contains(.close) { return close() }
         if wanted.contains(.shutdownSend) { socket.shutdown(.sending) }
         // Receiving re-enables the event that was reported meanwhile and ignored (AS-4).
-        if wanted.contains(.receive), !before.contains(.receive) { readable() }
+        if wanted.contains(.receive), !before.contains(.receive) { readable(worker) }
     }
 
     private func close() {
-        if session.state.resetsOnClose { socket.reset() } else { socket.close() }
+        if state.resetsOnClose { socket.reset() } else { socket.close() }
     }
 }
 

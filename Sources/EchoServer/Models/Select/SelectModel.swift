@@ -135,7 +135,7 @@ private final class SelectConnection: SocketConnection {
                 )
             }
         } catch {
-            apply(session.handle(.failed(error.errno), worker.core.state))
+            apply(fail(error.errno, worker.core.state))
         }
     }
 
