@@ -95,17 +95,20 @@ struct CompletionEcho: ~Copyable {
         at now: MonotonicTime,
         _ rules: EchoRules
     ) -> Int {
-        let count = total - (kept?.credited ?? 0)
+        let count = uncredited(of: total)
         guard isSending, count > 0 else { return 0 }
         keep { $0.credited = total }
         note(state.handle(.sent(count), at: now, rules))
         return count
     }
 
+    /// How many bytes of a send that has completed with so many it has not been told of yet.
+    func uncredited(of total: Int) -> Int { total - (kept?.credited ?? 0) }
+
     /// The send under way has completed, with so many bytes.
     mutating func sent(_ total: Int, at now: MonotonicTime, _ rules: EchoRules) -> Action {
         isSending = false
-        note(state.handle(.sent(total - (kept?.credited ?? 0)), at: now, rules))
+        note(state.handle(.sent(uncredited(of: total)), at: now, rules))
         guard let kept else { return next(rules) }
         kept.underWay.removeFirst(kept.sending)
         (kept.sending, kept.credited) = (0, 0)

@@ -65,7 +65,7 @@ final class PortConnection: Sendable {
         let (now, rules) = (worker.now, worker.rules)
         if let error = packet.error { return echo.failed(error, at: now, rules) }
         if packet.kind == .send {
-            worker.counters.sent(echo.progressed(to: packet.byteCount, at: now, rules))
+            worker.counters.sent(echo.uncredited(of: packet.byteCount))
             return echo.sent(packet.byteCount, at: now, rules)
         }
         guard packet.byteCount > 0 else { return echo.endOfInput(at: now, rules) }

@@ -106,7 +106,7 @@ final class OverlappedConnection: ServedConnection {
         let (now, rules) = (worker.now, worker.rules)
         switch ended.result {
         case .success(let count) where ended.kind == .send:
-            worker.counters.sent(unsafe echo.progressed(to: count, at: now, rules))
+            worker.counters.sent(unsafe echo.uncredited(of: count))
             perform(unsafe echo.sent(count, at: now, rules))
         case .success(let count) where count > 0:
             if unsafe !echo.state.discardsInput { worker.counters.received(count) }
