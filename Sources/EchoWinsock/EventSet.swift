@@ -3,6 +3,8 @@
 ///
 /// One word holds which are signalled, so a wait and a sweep cost a few instructions whatever their
 /// number. An event keeps its index until it is closed; a new event takes the lowest free index.
+/// More than 64 need another thread, with a set of its own (ES-11).
+///
 /// Confined to one thread, like the loop that waits; not Sendable. No system calls.
 @safe
 @usableFromInline
