@@ -39,7 +39,8 @@ package final class SelectSet {
     private let members: UnsafeMutablePointer<Member?>
     private static let size = Int(EventBase.selectLimit)
     private let loop: EventLoop
-    private var ready = Ring<Ready>()
+    // Of one thread, and no call from within a call: no run-time check.
+    @exclusivity(unchecked) private var ready = Ring<Ready>()
 
     /// An empty set.
     ///
@@ -114,14 +115,14 @@ package final class SelectSet {
     }
 
     /// Takes the next socket that the last call found ready.
-    package func nextReady() -> Ready? { ready.popFirst() }
+    package func nextReady() -> Ready? { unsafe ready.popFirst() }
 
     /// The number of ready sockets not yet taken.
-    var readyCount: Int { ready.count }
+    var readyCount: Int { unsafe ready.count }
 
     fileprivate func note(_ number: CInt, _ readiness: Readiness) {
         guard let handle = unsafe members[Int(number)]?.handle else { return }
-        ready.append(Ready(handle, readiness))
+        unsafe ready.append(Ready(handle, readiness))
     }
 }
 

@@ -81,17 +81,17 @@ class Connection: ServedConnection {
 
 /// A connection whose socket its model drives by itself.
 class SocketConnection: Connection {
-    /// The socket; taken when the connection closes.
-    final var socket: Socket?
+    // The socket; taken when the connection closes. Nothing that it is lent to closes it.
+    @exclusivity(unchecked) private final var socket: Socket?
 
     /// Takes over an accepted socket.
     init(_ peer: Peer, _ socket: consuming Socket, at now: MonotonicTime) {
-        self.socket = consume socket
+        unsafe self.socket = consume socket
         super.init(peer: peer, at: now)
     }
 
     override final func isReady(for demand: EchoState.Demand) -> Bool {
-        switch socket {
+        switch unsafe socket {
         case .some(let open): open.isReady(for: demand)
         case .none: false
         }
@@ -99,7 +99,7 @@ class SocketConnection: Connection {
 
     /// The socket can be read: receives and sends back.
     final func readable(_ worker: WorkerState) -> EchoState.Demand {
-        switch socket {
+        switch unsafe socket {
         case .some(let open): readable(open, worker)
         case .none: .close
         }
@@ -107,7 +107,7 @@ class SocketConnection: Connection {
 
     /// The socket can be written: sends what is owed.
     final func writable(_ worker: WorkerState) -> EchoState.Demand {
-        switch socket {
+        switch unsafe socket {
         case .some(let open): writable(open, worker)
         case .none: .close
         }
@@ -120,7 +120,7 @@ class SocketConnection: Connection {
     final func withSocket<Result, Failure: Error>(
         _ body: (borrowing Socket) throws(Failure) -> Result
     ) throws(Failure) -> Result? {
-        switch socket {
+        switch unsafe socket {
         case .some(let open): try body(open)
         case .none: nil
         }
@@ -128,8 +128,8 @@ class SocketConnection: Connection {
 
     /// Closes the socket, with a reset if the peer did not get everything.
     final func closeSocket() {
-        if state.resetsOnClose { socket?.setResetOnClose() }
-        socket = nil
+        if state.resetsOnClose { unsafe socket?.setResetOnClose() }
+        unsafe socket = nil
     }
 }
 
