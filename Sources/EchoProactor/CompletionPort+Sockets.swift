@@ -76,7 +76,11 @@ extension CompletionPort {
         do throws(SystemError) {
             try epoll.add(state.number, word: handle.word)
         } catch {
-            table.end(handle) { $0.end() }
+            table.end(handle) { state in
+                // Not retained yet: see `adopt`.
+                unsafe state.listener = nil
+                state.end()
+            }
             unsafe forget(handle.slot, state.owner)
             throw error
         }

@@ -162,7 +162,7 @@ struct HousekeeperWorkerTests {
     }
 
     @Test func `draining: a worker finishes who is quiet, and looks at who is not`() throws {
-        _ = connections[3].session.handle(.received(5), worker.state)
+        _ = connections[3].handle(.received(5), worker.state)
         inbox.drain(DrainPlan(timeout: .seconds(100)))
         _ = worker.takeMessages()
         worker.housekeep()

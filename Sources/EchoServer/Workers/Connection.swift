@@ -68,9 +68,9 @@ class Connection: ServedConnection {
         unsafe echo.writable(stream, worker)
     }
 
-    /// The socket cannot be served any longer.
-    final func fail(_ error: Errno, _ worker: WorkerState) -> EchoState.Demand {
-        unsafe echo.handle(.failed(error), worker)
+    /// Tells the rules of an event that is not a transfer.
+    final func handle(_ event: EchoState.Event, _ worker: WorkerState) -> EchoState.Demand {
+        unsafe echo.handle(event, worker)
     }
 
     /// Does what the rules demand.

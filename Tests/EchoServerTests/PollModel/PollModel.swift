@@ -99,7 +99,7 @@ private final class PollConnection: SocketConnection {
 
     var events: Int16 { Int16(demand.pollEvents) }
     // Without demands it has no place in the set: poll(2) would report an error all the time.
-    var number: CInt { events == 0 ? -1 : socket?.number ?? -1 }
+    var number: CInt { events == 0 ? -1 : withSocket { $0.number } ?? -1 }
 
     func ready(_ events: CInt, _ worker: WorkerState) {
         if events & POLLOUT != 0 { apply(writable(worker)) }
@@ -109,7 +109,7 @@ private final class PollConnection: SocketConnection {
     override func apply(_ wanted: EchoState.Demand) {
         demand = wanted.subtracting(.shutdownSend)
         if wanted.contains(.shutdownSend) {
-            socket?.shutdown(.sending)
+            withSocket { $0.shutdown(.sending) }
             core.consider(self)
         }
         guard wanted.contains(.close) else { return }

@@ -135,7 +135,7 @@ private final class SelectConnection: SocketConnection {
                 )
             }
         } catch {
-            apply(fail(error.errno, worker.core.state))
+            apply(handle(.failed(error.errno), worker.core.state))
         }
     }
 
