@@ -5,7 +5,7 @@ package final class ThreadGroup: Sendable {
     private struct State {
         var running = 0
         var isClosed = false
-        /// The one that left last; it has waited for those that left before it.
+        /// The last one, for ``join()``.
         var last: Thread?
 
         var isOver: Bool { isClosed && running == 0 }
@@ -69,17 +69,17 @@ package final class ThreadGroup: Sendable {
         return try outcome.wait().get()
     }
 
-    // Each thread that leaves joins the one that left before it, so waiting for the last waits for
-    // all.
+    // Only the last is joined. The others let go of themselves: waiting for each other in a line,
+    // they would end one by one, slower than new ones may come.
     private func leave(_ thread: Thread?) {
-        let (previous, isOver) = state.withLock { state -> (Thread?, Bool) in
+        let (former, isOver) = state.withLock { state -> (Thread?, Bool) in
             state.running -= 1
-            guard let thread else { return (nil, state.isOver) }
+            guard state.isOver, let thread else { return (thread, state.isOver) }
             defer { state.last = thread }
-            return (state.last, state.isOver)
+            return (state.last, true)
         }
+        former?.detach()
         if isOver { ended.open() }
-        previous?.join()
     }
 
     /// Notes that no further thread will be started.
