@@ -53,7 +53,7 @@ package final class ThreadedEchoServer: Sendable {
         on address: SocketAddress = .loopback(port: 0),
         serve: @escaping @Sendable (ServedConnection) -> Void
     ) throws(SystemError) {
-        let listener = try Listener(address)
+        let listener = try Listener(address, options: ConnectionOptions(urgentInline: true))
         let stopping = try Wakeup()
         self.address = listener.address
         self.stopping = stopping
