@@ -41,7 +41,7 @@ extension OverlappedLoop {
     /// - Parameters:
     ///   - timeout: how long; `nil` for ever, zero runs what is queued.
     ///   - alertable: whether routines may run and end the wait.
-    /// - Returns: ``WaitResult/routinesRan`` or ``WaitResult/timedOut``.
+    /// - Returns: `.routinesRan` or `.timedOut`.
     package func sleep(for timeout: Duration?, alertable: Bool) -> WaitResult {
         let deadline = Deadline(after: timeout)
         var hasLooked = false
