@@ -2,8 +2,8 @@ import EchoWinsock
 
 /// First in, first out: the messages of one thread.
 ///
-/// Sockets post into it (``SelectableSocket/select(_:postingTo:)``), a ``MessagePump`` takes from it.
-/// Confined to one thread; not Sendable.
+/// Sockets post into it (``SelectableSocket/select(_:postingTo:)``), a ``MessagePump`` takes from
+/// it. Confined to one thread; not Sendable.
 package final class MessageQueue {
     // Of one thread, and no call from within a call: no run-time check.
     @exclusivity(unchecked) private var messages: Ring<NetworkMessage>

@@ -105,7 +105,7 @@ import Glibc
         var entries = live.map { conversation in
             let events = conversation.events(at: now)
             if let time = conversation.readTime, time > now { next = min(next, time) }
-            // Without an event asked for, a broken connection would be reported again and again (PF-7).
+            // If no event is asked for, a broken connection would be reported endlessly (PF-7).
             let number = events == 0 ? -1 : conversation.socket.number
             return pollfd(fd: number, events: Int16(events), revents: 0)
         }

@@ -27,7 +27,8 @@ package struct UrgentReadiness: ~Copyable {
 
     /// Takes the arrival that made the descriptor readable.
     ///
-    /// - Returns: whether there was one; a hang-up or an error, which the kernel always adds, is none.
+    /// - Returns: whether there was one; a hang-up or an error, which the kernel always adds, is
+    ///   none.
     package func take() -> Bool {
         var event = unsafe epoll_event()
         let count = transferCall { unsafe Int(epoll_wait(epoll.rawValue, &event, 1, 0)) }

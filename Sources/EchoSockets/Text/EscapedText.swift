@@ -54,8 +54,8 @@ extension String {
 }
 
 extension Unicode.Scalar {
-    /// Whether neither a log nor a terminal may show it unescaped: it could move the cursor, end the
-    /// line or hide text.
+    /// Whether neither a log nor a terminal may show it unescaped: it could move the cursor, end
+    /// the line or hide text.
     package var misleadsInLog: Bool {
         if isASCII { return value < 0x20 || value == 0x7F }
         switch properties.generalCategory {

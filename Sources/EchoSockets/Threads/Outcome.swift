@@ -23,7 +23,7 @@ package final class Outcome<Value: Sendable>: Sendable {
         for body in waiting { body(value) }
     }
 
-    /// Calls a body with the value: at once if it is there, otherwise on the thread that settles it.
+    /// Calls a body with the value: at once if it is there, otherwise on the settling thread.
     package func whenSettled(_ body: @escaping @Sendable (Value) -> Void) {
         let value = state.withLock { state in
             if state.value == nil { state.waiting.append(body) }
