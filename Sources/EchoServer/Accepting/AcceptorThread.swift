@@ -34,31 +34,24 @@ final class AcceptorThread: Sendable {
         serve: @escaping @Sendable (consuming AcceptedSocket) -> HandOver,
         ended: @escaping @Sendable () -> Void
     ) throws(SystemError) {
-        let started = try Self.thread(orElse: ended) { [self] in
-            var loop = AcceptLoop(sockets, wakeup, context) { [context, wakeup] socket in
-                AcceptSource(socket, context, blocking: blocking, canServe: canServe) {
-                    wakeup.signal()
+        do throws(SystemError) {
+            let started = try Thread(name: Self.name) { [self] in
+                var loop = AcceptLoop(sockets, wakeup, context) { [context, wakeup] socket in
+                    AcceptSource(socket, context, blocking: blocking, canServe: canServe) {
+                        wakeup.signal()
+                    }
                 }
+                loop.run(serve) {
+                    pulse.answer()
+                    return plan.withLock { $0 }
+                }
+                for socket in sockets { socket.close() }
+                ended()
+                pulse.end()
             }
-            loop.run(serve) {
-                pulse.answer()
-                return plan.withLock { $0 }
-            }
-            for socket in sockets { socket.close() }
-            ended()
-            pulse.end()
-        }
-        thread.withLock { $0 = started }
-    }
-
-    // Waiting for the end would never return if there were no thread to report it.
-    private static func thread(
-        orElse ended: () -> Void,
-        _ body: @escaping @Sendable () -> Void
-    ) throws(SystemError) -> Thread {
-        do {
-            return try Thread(name: name, body)
+            thread.withLock { $0 = started }
         } catch {
+            // Waiting for the end would never return if there were no thread to report it.
             ended()
             throw error
         }

@@ -92,30 +92,6 @@ struct ReadinessEcho: ~Copyable {
         return demand
     }
 
-    /// Takes bytes that arrived while others are still being sent, and keeps them behind these.
-    mutating func keep(
-        _ bytes: UnsafeRawBufferPointer,
-        _ worker: WorkerState
-    ) -> EchoState.Demand {
-        guard !state.discardsInput else { return handle(.received(bytes.count), worker) }
-        worker.counters.received(bytes.count)
-        unsafe owed.append(bytes)
-        return handle(.received(bytes.count), worker)
-    }
-
-    /// Hands over the oldest pending bytes, up to a limit: the receiver has to send them.
-    mutating func handOver<Result>(
-        atMost limit: Int,
-        _ body: (UnsafeRawBufferPointer) -> Result
-    ) -> Result {
-        let count = min(limit, owed.count)
-        let result = unsafe owed.withBytes {
-            unsafe body(UnsafeRawBufferPointer(rebasing: $0[..<count]))
-        }
-        owed.removeFirst(count)
-        return result
-    }
-
     /// Sends pending bytes until there is no more room, or none are left.
     mutating func writable<Stream: ByteStream & ~Copyable>(
         _ stream: borrowing Stream,

@@ -11,12 +11,20 @@ protocol GroupWorker: AnyObject, SendableMetatype {
     ///   - ended: receives the number of connections that have ended; any thread may call it.
     /// - Throws: `SystemError`.
     init(_ context: ServingContext, ended: @escaping @Sendable (Int) -> Void) throws
+    /// The name of its thread, as debuggers show it.
+    static var name: String { get }
     /// The most connections of one worker, for example as many as one wait takes.
     static var capacity: Int { get }
+    /// Whether it can serve a socket with that descriptor.
+    static func canServe(_ descriptor: CInt) -> Bool
     /// Where it gets its connections.
     var inbox: WorkerInbox { get }
     /// Serves until the inbox is closed and no connection is left.
     func run()
+}
+
+extension GroupWorker {
+    static func canServe(_ descriptor: CInt) -> Bool { true }
 }
 
 /// Workers with a limited number of connections each: a new one starts when all others are full,
@@ -43,18 +51,16 @@ final class WorkerGroups<Worker: GroupWorker>: Sendable {
     private let state = Locked(State())
     private let threads = ThreadGroup()
     private let context: ServingContext
-    private let name: String
 
     /// No workers yet.
-    init(_ context: ServingContext, name: String) {
+    init(_ context: ServingContext) {
         self.context = context
-        self.name = name
     }
 
-    /// Makes the first worker before there is a connection.
+    /// Makes the first worker, before there is a connection.
     ///
     /// - Throws: the reason why it cannot be made; the groups are then closed.
-    func prepare() throws {
+    func begin() throws {
         do {
             _ = try state.withLock { try place(&$0) }
         } catch {
@@ -89,7 +95,7 @@ final class WorkerGroups<Worker: GroupWorker>: Sendable {
         }
         if let free { return free }
         let occupancy = Occupancy()
-        let inbox = try threads.start(name: name) { [context, weak self] in
+        let inbox = try threads.start(name: Worker.name) { [context, weak self] in
             let worker = try Worker(context) { self?.release($0, of: occupancy) }
             return (worker.inbox, worker.run)
         }

@@ -14,50 +14,23 @@ import Glibc
 @testable import EchoServer
 
 /// The poll model: one thread accepts, and one asks `poll(2)` which of its sockets are ready.
-final class PollModel: ServingModel {
-    private let acceptor: AcceptorThread
-    private let inbox: WorkerInbox
-    private let thread: WorkerThread
-
-    init(_ context: ServingContext, _ sockets: [ListeningSocket]) throws {
-        let wakeup = try Wakeup()
-        let inbox = WorkerInbox(of: "poll") { wakeup.signal() }
-        let worker = HandedOver(PollWorker(core: WorkerCore(context, inbox), wakeup: wakeup))
-        acceptor = try AcceptorThread(context, sockets)
-        thread = WorkerThread(name: "poll") { worker.value.run() }
-        self.inbox = inbox
-    }
-
-    func start() throws {
-        try thread.start()
-        try acceptor.start { [inbox] accepted in
-            inbox.adopt(Arrival(accepted))
-            return .served
-        } ended: { [inbox] in
-            inbox.close()
-        }
-    }
-
-    func drain(_ plan: DrainPlan) {
-        acceptor.drain(plan)
-        inbox.drain(plan)
-    }
-
-    func probe(_ heartbeat: Heartbeat) {
-        acceptor.probe(heartbeat)
-        inbox.probe(heartbeat)
-    }
-
-    func join() {
-        acceptor.join()
-        thread.join()
-    }
-}
+typealias PollModel = GroupModel<PollWorker>
 
 /// The thread that serves all connections.
-private struct PollWorker {
-    let core: WorkerCore<PollConnection>
-    let wakeup: Wakeup
+final class PollWorker: GroupWorker {
+    static let name = "poll"
+    static let capacity = Int.max
+
+    private let wakeup: Wakeup
+    private let core: WorkerCore<PollConnection>
+
+    var inbox: WorkerInbox { core.inbox }
+
+    init(_ context: ServingContext, ended: @escaping @Sendable (Int) -> Void) throws {
+        let wakeup = try Wakeup()
+        self.wakeup = wakeup
+        core = WorkerCore(context, WorkerInbox(of: "poll") { wakeup.signal() }, ended: ended)
+    }
 
     func run() {
         while !core.isDone { turn() }
@@ -102,8 +75,11 @@ private final class PollConnection: SocketConnection {
     var number: CInt { events == 0 ? -1 : withSocket { $0.number } ?? -1 }
 
     func ready(_ events: CInt, _ worker: WorkerState) {
-        if events & POLLOUT != 0 { apply(writable(worker)) }
-        if events & ~POLLOUT != 0, !demand.contains(.close) { apply(readable(worker)) }
+        var wanted = demand
+        if events & ~POLLOUT != 0, wanted.contains(.receive) { wanted = readable(worker) }
+        if events & ~POLLIN != 0, wanted.contains(.send) { wanted = writable(worker) }
+        // Last: a connection that closes leaves its worker, which alone keeps it alive.
+        apply(wanted)
     }
 
     override func apply(_ wanted: EchoState.Demand) {

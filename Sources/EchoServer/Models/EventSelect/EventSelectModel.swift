@@ -21,41 +21,11 @@ import Glibc
 /// the worker checks all the others before it waits again (ES-9, PF-15). An empty group waits
 /// without spinning (PF-14), and a connection that one event has closed is not closed again by the
 /// next (SB-8).
-final class EventSelectModel: ServingModel {
-    private let acceptor: AcceptorThread
-    private let groups: WorkerGroups<EventSelectWorker>
-
-    init(_ context: ServingContext, _ sockets: [ListeningSocket]) throws {
-        acceptor = try AcceptorThread(context, sockets)
-        groups = WorkerGroups(context, name: "event-select")
-    }
-
-    func start() throws {
-        try acceptor.start { [groups] accepted in
-            groups.adopt(accepted)
-        } ended: { [groups] in
-            groups.close()
-        }
-    }
-
-    func drain(_ plan: DrainPlan) {
-        acceptor.drain(plan)
-        groups.drain(plan)
-    }
-
-    func probe(_ heartbeat: Heartbeat) {
-        acceptor.probe(heartbeat)
-        groups.probe(heartbeat)
-    }
-
-    func join() {
-        groups.join()
-        acceptor.join()
-    }
-}
+typealias EventSelectModel = GroupModel<EventSelectWorker>
 
 /// The thread of one group: parallel arrays of connections and events, and a wait for any of them.
-private final class EventSelectWorker: NetworkWorker, GroupWorker {
+final class EventSelectWorker: NetworkWorker, GroupWorker {
+    static let name = "event-select"
     static let capacity = EventSet.capacity
 
     private let events = EventSet()
@@ -101,20 +71,22 @@ private final class EventSelectWorker: NetworkWorker, GroupWorker {
 
     // The wait reports only the lowest one.
     private func sweep(from first: Int) {
+        let (connections, state) = (core.connections, core.state)
+        state.refreshTime()
         var next: Int? = first
         while let index = next {
-            let known: Void? = core.connections.with(clients[index]) { serve($0, index) }
+            let known: Void? = connections.with(clients[index]) { serve($0, index, state) }
             if known == nil { events.reset(index) }
             next = events.firstSignalled(from: index + 1)
         }
     }
 
-    private func serve(_ client: NetworkConnection, _ index: Int) {
+    private func serve(_ client: NetworkConnection, _ index: Int, _ state: WorkerState) {
         let record = try? client.socket.enumerateNetworkEvents(resetting: events[index])
         guard let happened = record?.events else { return events.reset(index) }
-        if happened.contains(.read) { client.readable(core.state) }
-        if happened.contains(.write) { client.writable(core.state) }
-        if happened.contains(.close) { client.ended(core.state) }
+        if happened.contains(.read) { client.readable(state) }
+        if happened.contains(.write) { client.writable(state) }
+        if happened.contains(.close) { client.ended(state) }
         if client.isClosed { leave(client) }
     }
 

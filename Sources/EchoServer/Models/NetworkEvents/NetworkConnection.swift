@@ -73,14 +73,12 @@ final class NetworkConnection: Connection {
     /// they are received, when there is room again (AS-4).
     func readable(_ state: WorkerState) {
         guard demand.contains(.receive) else { return }
-        state.refreshTime()
         perform(readable(socket, state), state)
     }
 
     /// There is room to send again (`FD_WRITE`).
     func writable(_ state: WorkerState) {
         guard demand.contains(.send) else { return }
-        state.refreshTime()
         perform(writable(socket, state), state)
     }
 

@@ -17,15 +17,12 @@ final class OverlappedConnection: ServedConnection {
     private let loop: OverlappedLoop
     private unowned(unsafe) let core: WorkerCore<OverlappedConnection>
     private var socket = SocketHandle.none
-    /// What each of its operations signals or runs.
-    private let notice: Notice
     private let operation = EchoProactor.Operation()
     /// Receives while the other sends; made when first needed.
     private var second: EchoProactor.Operation?
     // Posted, and its completion not yet taken: an operation that has ended may still be so.
     private var isPosted = false
     private var isSecondPosted = false
-
     private let runsRoutine: Bool
 
     /// How it learns that an operation has ended.
@@ -50,27 +47,23 @@ final class OverlappedConnection: ServedConnection {
         self.peer = peer
         self.loop = loop
         unsafe self.core = core
-        self.notice = notice
-        if case .routine = notice { runsRoutine = true } else { runsRoutine = false }
         beginning = Beginning(at: .coarse)
         unsafe echo = CompletionEcho(at: .coarse)
-        prepare(operation)
-    }
-
-    private func prepare(_ operation: EchoProactor.Operation) {
-        operation.owner = self
         switch notice {
-        case .event(let event): operation.event = event
-        case .routine(let routine): operation.routine = routine
+        case .event(let event):
+            operation.event = event
+            runsRoutine = false
+        case .routine(let routine):
+            operation.routine = routine
+            runsRoutine = true
         }
+        operation.owner = self
     }
 
     var state: EchoState { unsafe echo.state }
 
     /// Whether it has closed and its operations have been indicated: it can go (OV-8).
     var isOver: Bool { unsafe echo.isClosed && !isPosted && !isSecondPosted }
-
-    private var worker: WorkerState { unsafe core.state }
 
     /// Takes over the socket and posts the first receive.
     ///
@@ -80,53 +73,54 @@ final class OverlappedConnection: ServedConnection {
         // A receive of a Unix socket also ends early where somebody passed descriptors.
         if case .unix = peer.address { options.insert(.receivesUntilWouldBlock) }
         self.socket = try loop.adopt(socket, options: options)
-        perform(unsafe echo.next(worker.rules))
+        let worker = unsafe core.state
+        perform(unsafe echo.next(worker.rules), worker)
     }
 
     // MARK: What has completed
 
     /// Its event is signalled: takes the results of the operations that have ended.
-    func completed() {
-        worker.refreshTime()
-        if isPosted, !operation.isPending { completed(operation) }
-        if isSecondPosted, let second, !second.isPending { completed(second) }
+    func completed(_ worker: WorkerState) {
+        if isPosted, !operation.isPending { completed(operation, worker) }
+        if isSecondPosted, let second, !second.isPending { completed(second, worker) }
     }
 
     /// The routine of one of its operations runs.
     func routineRan(_ ended: EchoProactor.Operation) {
+        let worker = unsafe core.state
         worker.refreshTime()
-        completed(ended)
+        completed(ended, worker)
         finishIfOver()
     }
 
     // The result says whether it succeeded: the number of bytes alone does not (OV-3).
-    private func completed(_ ended: EchoProactor.Operation) {
+    private func completed(_ ended: EchoProactor.Operation, _ worker: WorkerState) {
         if ended === operation { isPosted = false } else { isSecondPosted = false }
         guard unsafe !echo.isClosed else { return }
         let (now, rules) = (worker.now, worker.rules)
-        switch ended.result {
-        case .success(let count) where ended.kind == .send:
+        switch (ended.result, ended.kind) {
+        case (.success(let count), .send):
             worker.counters.sent(unsafe echo.uncredited(of: count))
-            perform(unsafe echo.sent(count, at: now, rules))
-        case .success(let count) where count > 0:
+            perform(unsafe echo.sent(count, at: now, rules), worker)
+        case (.success(let count), _) where count > 0:
             if unsafe !echo.state.discardsInput { worker.counters.received(count) }
             let action = unsafe echo.received(ended.bytes, at: now, rules)
-            perform(action)
+            perform(action, worker)
             if ended !== operation { loop.returnBuffer(of: ended) }
-        case .success: perform(unsafe echo.endOfInput(at: now, rules))
-        case .failure(let errno): perform(unsafe echo.failed(errno, at: now, rules))
-        case .incomplete: break
+        case (.success, _): perform(unsafe echo.endOfInput(at: now, rules), worker)
+        case (.failure(let errno), _): perform(unsafe echo.failed(errno, at: now, rules), worker)
+        case (.incomplete, _): break
         }
     }
 
     // MARK: What is posted
 
-    private func perform(_ first: CompletionEcho.Action) {
+    private func perform(_ first: CompletionEcho.Action, _ worker: WorkerState) {
         var action = first
         while true {
             switch action {
-            case .receive(let limit): action = receive(atMost: limit)
-            case .send(let bytes): action = unsafe send(bytes)
+            case .receive(let limit): action = receive(atMost: limit, worker)
+            case .send(let bytes): action = unsafe send(bytes, worker)
             case .shutDownSending:
                 loop.shutdown(.sending, on: socket)
                 action = unsafe echo.next(worker.rules)
@@ -142,8 +136,17 @@ final class OverlappedConnection: ServedConnection {
         }
     }
 
-    private func receive(atMost limit: Int) -> CompletionEcho.Action {
-        let receiving = isPosted ? secondOperation() : operation
+    private func receive(atMost limit: Int, _ worker: WorkerState) -> CompletionEcho.Action {
+        isPosted
+            ? receive(with: secondOperation(), atMost: limit, worker)
+            : receive(with: operation, atMost: limit, worker)
+    }
+
+    private func receive(
+        with receiving: EchoProactor.Operation,
+        atMost limit: Int,
+        _ worker: WorkerState
+    ) -> CompletionEcho.Action {
         receiving.receiveLimit = limit
         // Refused: nothing was started, and nothing will be indicated (OV-1, SB-11).
         if case .refused(let errno) = loop.receive(receiving, on: socket) {
@@ -153,7 +156,10 @@ final class OverlappedConnection: ServedConnection {
         return .nothing
     }
 
-    private func send(_ bytes: UnsafeRawBufferPointer) -> CompletionEcho.Action {
+    private func send(
+        _ bytes: UnsafeRawBufferPointer,
+        _ worker: WorkerState
+    ) -> CompletionEcho.Action {
         let (now, rules) = (worker.now, worker.rules)
         let submission = unsafe loop.send(bytes, with: operation, on: socket) {
             unsafe echo.keepUnsent($0)
@@ -178,7 +184,7 @@ final class OverlappedConnection: ServedConnection {
     private func secondOperation() -> EchoProactor.Operation {
         if let second { return second }
         let made = EchoProactor.Operation()
-        prepare(made)
+        (made.event, made.routine, made.owner) = (operation.event, operation.routine, self)
         second = made
         return made
     }
@@ -196,7 +202,8 @@ final class OverlappedConnection: ServedConnection {
         perform(
             unsafe echo.check(event, at: now, rules) { [loop, socket] demand in
                 hasEnded || loop.withSocket(socket) { $0.isReady(for: demand) } == true
-            }
+            },
+            worker
         )
         finishIfOver()
     }
@@ -204,10 +211,7 @@ final class OverlappedConnection: ServedConnection {
     /// Sees to it that its worker lets it go, if nothing will complete any more.
     func finishIfOver() {
         guard isOver else { return }
-        switch notice {
-        case .event(let event): event.signal()
-        case .routine: leave()
-        }
+        if let event = operation.event { event.signal() } else { leave() }
     }
 
     /// Leaves its worker.

@@ -19,42 +19,12 @@ import EchoWinsock
 ///         WSARecv(socket[i], &overlapped[i])     again
 ///
 /// New connections come as a routine for the alertable wait, so that nothing is polled.
-final class OverlappedModel: ServingModel {
-    private let acceptor: AcceptorThread
-    private let groups: WorkerGroups<OverlappedWorker>
-
-    init(_ context: ServingContext, _ sockets: [ListeningSocket]) throws {
-        acceptor = try AcceptorThread(context, sockets)
-        groups = WorkerGroups(context, name: "overlapped")
-    }
-
-    func start() throws {
-        try acceptor.start { [groups] accepted in
-            groups.adopt(accepted)
-        } ended: { [groups] in
-            groups.close()
-        }
-    }
-
-    func drain(_ plan: DrainPlan) {
-        acceptor.drain(plan)
-        groups.drain(plan)
-    }
-
-    func probe(_ heartbeat: Heartbeat) {
-        acceptor.probe(heartbeat)
-        groups.probe(heartbeat)
-    }
-
-    func join() {
-        groups.join()
-        acceptor.join()
-    }
-}
+typealias OverlappedModel = GroupModel<OverlappedWorker>
 
 /// The thread of one group: an array of connections and the set of their events, side by side, and
 /// a wait for any of them.
-private final class OverlappedWorker: GroupWorker {
+final class OverlappedWorker: GroupWorker {
+    static let name = "overlapped"
     static let capacity = EventSet.capacity
 
     private let loop: OverlappedLoop
@@ -116,10 +86,12 @@ private final class OverlappedWorker: GroupWorker {
 
     // The next operation resets the event too, but there may be no next one.
     private func sweep(from first: Int) {
+        let state = core.state
+        state.refreshTime()
         var signalled: Int? = first
         while let index = signalled {
             events.reset(index)
-            connections[index]?.completed()
+            connections[index]?.completed(state)
             if connections[index]?.isOver == true { remove(index) }
             signalled = events.firstSignalled(from: index + 1)
         }

@@ -19,47 +19,11 @@ import EchoSockets
 ///
 /// Connections are handed over by a queued routine (`QueueUserAPC`), so that none is lost and
 /// nothing is polled.
-final class OverlappedRoutineModel: ServingModel {
-    private let acceptor: AcceptorThread
-    private let groups: WorkerGroups<OverlappedRoutineWorker>
-
-    init(_ context: ServingContext, _ sockets: [ListeningSocket]) throws {
-        acceptor = try AcceptorThread(context, sockets)
-        groups = WorkerGroups(context, name: "routines")
-    }
-
-    func start() throws {
-        try groups.prepare()
-        do {
-            try acceptor.start { [groups] accepted in
-                groups.adopt(accepted)
-            } ended: { [groups] in
-                groups.close()
-            }
-        } catch {
-            groups.close()
-            throw error
-        }
-    }
-
-    func drain(_ plan: DrainPlan) {
-        acceptor.drain(plan)
-        groups.drain(plan)
-    }
-
-    func probe(_ heartbeat: Heartbeat) {
-        acceptor.probe(heartbeat)
-        groups.probe(heartbeat)
-    }
-
-    func join() {
-        groups.join()
-        acceptor.join()
-    }
-}
+typealias OverlappedRoutineModel = GroupModel<OverlappedRoutineWorker>
 
 /// The thread that posts all operations and runs all their routines.
-private final class OverlappedRoutineWorker: GroupWorker {
+final class OverlappedRoutineWorker: GroupWorker {
+    static let name = "routines"
     static let capacity = Int.max
 
     private let loop: OverlappedLoop

@@ -21,65 +21,28 @@ import EchoWinsock
 /// `FD_SETSIZE`, and a socket beyond that is reset before libevent sees it (PF-1). Unlike in the
 /// textbook, an empty set waits without spinning (SEL-2), the sockets are not in an array that two
 /// threads change (SB-6), and nothing is written past a buffer (SB-2, SB-3).
-final class SelectModel: ServingModel {
-    /// Descriptors that fit into an `fd_set`, select(2).
-    static let capacity: CInt = 1024
-
-    private let acceptor: AcceptorThread
-    private let inbox: WorkerInbox
-    private let thread: WorkerThread
-
-    init(_ context: ServingContext, _ sockets: [ListeningSocket]) throws {
-        acceptor = try AcceptorThread(context, sockets)
-        let worker = HandedOver(try SelectWorker(context))
-        inbox = worker.value.core.inbox
-        thread = WorkerThread(name: "select") { worker.value.run() }
-    }
-
-    func start() throws {
-        try thread.start()
-        do {
-            try acceptor.start {
-                $0 < Self.capacity
-            } serve: { [inbox] accepted in
-                inbox.adopt(Arrival(accepted))
-                return .served
-            } ended: { [inbox] in
-                inbox.close()
-            }
-        } catch {
-            inbox.close()
-            throw error
-        }
-    }
-
-    func drain(_ plan: DrainPlan) {
-        acceptor.drain(plan)
-        inbox.drain(plan)
-    }
-
-    func probe(_ heartbeat: Heartbeat) {
-        acceptor.probe(heartbeat)
-        inbox.probe(heartbeat)
-    }
-
-    func join() {
-        acceptor.join()
-        thread.join()
-    }
-}
+typealias SelectModel = GroupModel<SelectWorker>
 
 /// The thread that serves all connections.
-private final class SelectWorker {
-    let core: WorkerCore<SelectConnection>
-    let set: SelectSet
+final class SelectWorker: GroupWorker {
+    static let name = "select"
+    static let capacity = Int.max
+    // Descriptors that fit into an `fd_set`, select(2).
+    private static let descriptorLimit: CInt = 1024
+
+    fileprivate let core: WorkerCore<SelectConnection>
+    fileprivate let set: SelectSet
     private let loop: EventLoop
 
-    init(_ context: ServingContext) throws {
+    var inbox: WorkerInbox { core.inbox }
+
+    static func canServe(_ descriptor: CInt) -> Bool { descriptor < descriptorLimit }
+
+    init(_ context: ServingContext, ended: @escaping @Sendable (Int) -> Void) throws {
         loop = try EventLoop(method: .select)
         set = SelectSet(loop)
         let waker = loop.waker
-        core = WorkerCore(context, WorkerInbox(of: "select") { waker.wake() })
+        core = WorkerCore(context, WorkerInbox(of: "select") { waker.wake() }, ended: ended)
     }
 
     func run() {
@@ -89,6 +52,7 @@ private final class SelectWorker {
         while !core.isDone {
             // Fails only if a member was closed (SEL-3), and each leaves the set before that.
             _ = try? loop.select(set, timeout: core.wait)
+            core.state.refreshTime()
             while let ready = set.nextReady() {
                 core.connections.with(ready.handle) { serve($0, ready) }
             }
@@ -105,7 +69,6 @@ private final class SelectWorker {
     }
 
     private func serve(_ connection: SelectConnection, _ ready: SelectSet.Ready) {
-        core.state.refreshTime()
         var wanted = connection.demand
         if ready.isReadable, wanted.contains(.receive) { wanted = connection.readable(core.state) }
         if ready.isWritable, wanted.contains(.send) { wanted = connection.writable(core.state) }

@@ -1,0 +1,36 @@
+import EchoSockets
+
+/// A model in which one thread accepts connections and hands them to workers, which serve many each.
+final class GroupModel<Worker: GroupWorker>: ServingModel {
+    private let acceptor: AcceptorThread
+    private let groups: WorkerGroups<Worker>
+
+    init(_ context: ServingContext, _ sockets: [ListeningSocket]) throws {
+        acceptor = try AcceptorThread(context, sockets)
+        groups = WorkerGroups(context)
+    }
+
+    func start() throws {
+        try groups.begin()
+        try acceptor.start(canServe: Worker.canServe) { [groups] accepted in
+            groups.adopt(accepted)
+        } ended: { [groups] in
+            groups.close()
+        }
+    }
+
+    func drain(_ plan: DrainPlan) {
+        acceptor.drain(plan)
+        groups.drain(plan)
+    }
+
+    func probe(_ heartbeat: Heartbeat) {
+        acceptor.probe(heartbeat)
+        groups.probe(heartbeat)
+    }
+
+    func join() {
+        groups.join()
+        acceptor.join()
+    }
+}
