@@ -1,31 +1,6 @@
 import EchoWinsock
 
-/// What the workers of a port are at: for finding one that hangs.
-package struct Standing: Sendable {
-    /// For each worker, how often it has begun or ended handling something: odd while it handles.
-    let turns: [UInt64]
-
-    /// Whether every worker that was handling something at an earlier moment has come to the end of
-    /// it.
-    ///
-    /// One that waits for packets is where it should be.
-    package func hasMovedOn(since earlier: Standing) -> Bool {
-        zip(turns, earlier.turns).allSatisfy { now, then in now != then || now.isMultiple(of: 2) }
-    }
-}
-
 extension CompletionPort {
-    /// A worker comes.
-    func join(_ seat: Seat) {
-        monitor.withLock { guarded { $0.seats.append(seat) } }
-    }
-
-    /// A worker leaves.
-    func leave(_ seat: Seat) {
-        suspend(seat)
-        monitor.withLock { guarded { $0.seats.removeAll { $0 === seat } } }
-    }
-
     /// Closes the port: every thread that waits for a packet, now or later, is told so (CP-4).
     ///
     /// Sockets stay open until they are closed or the port goes away; to lose no packet, close them
@@ -52,14 +27,4 @@ extension CompletionPort {
 
     /// How many packets and turns are queued.
     package var queuedCount: Int { monitor.withLock { guarded { $0.queue.count } } }
-
-    /// For each worker, how often it has begun or ended handling something: odd while it handles.
-    var turns: [UInt64] {
-        monitor.withLock { guarded { $0.seats.map { unsafe $0.memory.pointee.turns } } }
-    }
-
-    /// What its workers are at now.
-    ///
-    /// Any thread.
-    package var standing: Standing { Standing(turns: turns) }
 }

@@ -33,7 +33,6 @@ package final class CompletionPort: @unchecked Sendable {
         /// Completions, and sockets that wait for their turn.
         var queue = Ring<Packet>()
         var parked: [Seat] = []
-        var seats: [Seat] = []
         /// Released from the parking place, and on their way.
         var arriving = 0
         var running = 0

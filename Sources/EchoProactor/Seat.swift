@@ -6,8 +6,6 @@ import EchoSockets
 @safe
 final class Seat: @unchecked Sendable {
     struct Memory {
-        /// How often it has begun or ended handling something: odd while it handles.
-        var turns: UInt64 = 0
         var isRunning = false
         var isParked = false
     }
@@ -41,14 +39,12 @@ final class Seat: @unchecked Sendable {
 
     func startRunning() {
         unsafe memory.pointee.isRunning = true
-        unsafe memory.pointee.turns &+= 1
     }
 
     /// - Returns: whether it was running.
     func stopRunning() -> Bool {
         guard unsafe memory.pointee.isRunning else { return false }
         unsafe memory.pointee.isRunning = false
-        unsafe memory.pointee.turns &+= 1
         return true
     }
 }

@@ -9,8 +9,6 @@ import Glibc
 /// global or concurrent queue would starve it (PF-20).
 package final class WorkerPool: Sendable {
     private let group = DispatchGroup()
-    /// How many workers there are.
-    package let count: Int
 
     /// Starts the workers.
     ///
@@ -26,8 +24,7 @@ package final class WorkerPool: Sendable {
     ) throws(SystemError) {
         // Dispatch would not say so: it tries again each second, and blocks its caller meanwhile.
         try Thread(name: name) {}.join()
-        self.count = max(1, count)
-        for number in 0..<self.count {
+        for number in 0..<max(1, count) {
             let label = "\(name)-\(number)"
             DispatchQueue(label: label).async(group: group) {
                 Self.run(label) { body(number) }
@@ -40,11 +37,6 @@ package final class WorkerPool: Sendable {
     /// Not from a worker.
     package func wait() {
         group.wait()
-    }
-
-    /// Calls a body on a thread of Dispatch's once every worker has returned.
-    package func notify(_ body: @escaping @Sendable () -> Void) {
-        group.notify(queue: .global()) { body() }
     }
 
     // The thread is Dispatch's, and does something else afterwards.

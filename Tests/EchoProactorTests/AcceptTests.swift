@@ -25,7 +25,7 @@ struct AcceptTests {
             return
         }
         #expect(address == client.localAddress)
-        #expect(socket.descriptor.isCloseOnExec && socket.descriptor.isNonBlocking)
+        #expect(DescriptorFlags(of: socket.number) == [.open, .closeOnExec, .nonBlocking])
         if case .accepted = port.nextConnection(on: handle) { Issue.record("given twice") }
         let connection = try port.adopt(socket, owner: Tag(78))
         #expect(port.send("hi", on: connection) == .completed(bytes: 2))

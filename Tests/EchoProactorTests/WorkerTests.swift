@@ -149,7 +149,7 @@ struct WorkerTests {
                 handled.add(1, ordering: .relaxed)
             }
         }
-        await withCheckedContinuation { continuation in pool.notify { continuation.resume() } }
+        try await onThread { pool.wait() }
         #expect(handled.load(ordering: .relaxed) == 500)
         #expect(port.queuedCount == 0 && port.runningCount == 0)
     }
@@ -202,7 +202,7 @@ struct WorkerTests {
             arrived.add(1, ordering: .sequentiallyConsistent)
             _ = eventuallyBlocking { arrived.load(ordering: .sequentiallyConsistent) == 12 }
         }
-        await withCheckedContinuation { continuation in pool.notify { continuation.resume() } }
+        try await onThread { pool.wait() }
         #expect(arrived.load(ordering: .sequentiallyConsistent) == 12)
         #expect(names.withLock { $0 } == Set((0..<12).map { "blocked-\($0)" }))
     }

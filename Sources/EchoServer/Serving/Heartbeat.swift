@@ -49,6 +49,7 @@ final class Pulse: Sendable {
 
     private let loop: String
     private let state = Locked(State())
+    // Sequentially consistent: see ``PortRoll/Entry``.
     private let isAsked = Atomic(false)
 
     /// - Parameter loop: the name of the loop.
@@ -69,7 +70,7 @@ final class Pulse: Sendable {
             // A loop that hangs is asked for ever: earlier senders no longer wait.
             if state.asked.count >= Heartbeat.unansweredLimit { state.asked.removeFirst() }
             state.asked.append(heartbeat)
-            isAsked.store(true, ordering: .releasing)
+            isAsked.store(true, ordering: .sequentiallyConsistent)
             return state.asked.count == 1
         }
     }
@@ -78,7 +79,7 @@ final class Pulse: Sendable {
     ///
     /// Called by the loop, in its normal course.
     func answer() {
-        guard isAsked.load(ordering: .acquiring) else { return }
+        guard isAsked.load(ordering: .sequentiallyConsistent) else { return }
         for heartbeat in take(ending: false) { heartbeat.answer(loop) }
     }
 

@@ -34,8 +34,8 @@ final class CompletionPortModel: ServingModel {
 
     func start() throws {
         service.begin()
-        let started = try WorkerPool(name: PortRoll.loop, count: workers) { [service] _ in
-            CompletionPortWorker(service).run()
+        let started = try WorkerPool(name: PortRoll.loop, count: workers) { [service] number in
+            CompletionPortWorker(service, service.roll.entries[number]).run()
         }
         pool.withLock { $0 = started }
     }
@@ -58,10 +58,12 @@ final class CompletionPortModel: ServingModel {
 private struct CompletionPortWorker {
     private let service: PortService
     private let state: WorkerState
+    private let roll: PortRoll.Entry
     private let busyPoll: Duration
 
-    init(_ service: PortService) {
+    init(_ service: PortService, _ roll: PortRoll.Entry) {
         self.service = service
+        self.roll = roll
         state = WorkerState(service.context)
         busyPoll = service.context.configuration.busyPoll
     }
@@ -70,7 +72,9 @@ private struct CompletionPortWorker {
         let worker = CompletionPort.Worker(of: service.port)
         var isLeft = false
         while true {
-            switch dequeue(worker, service.wait(afterLeaving: isLeft)) {
+            let outcome = dequeue(worker, service.wait(afterLeaving: isLeft))
+            roll.begin()
+            switch outcome {
             case .success(let packet), .failure(let packet): handle(packet)
             case .timedOut: break
             case .abandoned:
@@ -78,6 +82,7 @@ private struct CompletionPortWorker {
                 return
             }
             isLeft = service.keepHouse(state)
+            roll.finish()
         }
     }
 

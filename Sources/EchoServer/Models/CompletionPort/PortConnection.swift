@@ -64,7 +64,7 @@ final class PortConnection: Sendable {
     ) -> CompletionEcho.Action {
         let (now, rules) = (worker.now, worker.rules)
         if let error = packet.error { return echo.failed(error, at: now, rules) }
-        if packet.kind == .send {
+        if case .send = packet.kind {
             worker.counters.sent(echo.uncredited(of: packet.byteCount))
             return echo.sent(packet.byteCount, at: now, rules)
         }

@@ -44,7 +44,7 @@ final class PortService: Sendable {
             receiveBufferSize: context.operationBufferSize
         )
         self.port = port
-        roll = PortRoll(port)
+        roll = PortRoll(workers: concurrency)
         let monitor = AddressMonitor(sockets, context.log)
         var acceptors: [PortAcceptor] = []
         for socket in sockets {
@@ -97,17 +97,14 @@ final class PortService: Sendable {
 
     private var wait: Duration? {
         let moment = due.load(ordering: .acquiring)
-        let limit: Duration? = roll.isOpen ? .milliseconds(20) : nil
-        guard moment != .max else { return limit }
         // The same clock as in `keepHouse`: with an exact one it would wake a tick too early, and spin.
-        let rest = max(MonotonicTime(nanoseconds: moment) - .coarse, .zero)
-        return limit.map { min($0, rest) } ?? rest
+        return moment == .max ? nil : max(MonotonicTime(nanoseconds: moment) - .coarse, .zero)
     }
 
     /// Handles a packet that belongs to no connection.
     func handle(_ packet: Packet, _ worker: WorkerState) {
         // Not where another worker may be hanging.
-        if packet.key == Key.roll { return roll.open() }
+        if packet.key == Key.roll { return roll.answerForWaiting() }
         reception.withLock { box in
             switch packet.kind {
             case .accept:
@@ -194,7 +191,6 @@ final class PortService: Sendable {
     ///
     /// - Returns: whether it has left that to another worker.
     func keepHouse(_ worker: WorkerState) -> Bool {
-        roll.call()
         guard due.load(ordering: .acquiring) != .max else { return false }
         worker.refreshTime()
         guard due.load(ordering: .acquiring) <= worker.now.nanoseconds else { return false }
