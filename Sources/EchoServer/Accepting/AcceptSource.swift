@@ -21,6 +21,7 @@ final class AcceptSource {
         case closed
     }
 
+    private let socket: ListeningSocket
     private let listening: any ConnectionSource
     private let context: ServingContext
     private let retry: RetrySignal
@@ -39,19 +40,22 @@ final class AcceptSource {
     private static let lossLimit = 64
 
     /// - Parameters:
-    ///   - listening: the socket.
+    ///   - socket: the socket.
+    ///   - listening: what accepts, if that is not the socket itself.
     ///   - context: limits, counts and log.
     ///   - blocking: whether the model needs blocking sockets.
     ///   - canServe: whether the model can serve a socket with that descriptor.
     ///   - retry: called when a pause may have ended early, on any thread.
     init(
-        _ listening: any ConnectionSource,
+        _ socket: ListeningSocket,
+        through listening: (any ConnectionSource)? = nil,
         _ context: ServingContext,
         blocking: Bool = false,
         canServe: @escaping @Sendable (CInt) -> Bool = { _ in true },
         retry: @escaping @Sendable () -> Void
     ) {
-        self.listening = listening
+        self.socket = socket
+        self.listening = listening ?? socket
         self.context = context
         self.blocking = blocking
         self.canServe = canServe
@@ -84,7 +88,7 @@ final class AcceptSource {
         if let held = held.take() { return offer(held, again: true) }
         // Connections queued on an inherited socket are for its next owner; those that have left
         // the queue are not.
-        if isDraining, listening.isInherited { listening.close() }
+        if isDraining, socket.isInherited { listening.close() }
         guard isOpen else { return .closed }
         // Full: leave it queued; it is served in its turn when a place is free.
         if context.admission.isFull(notifying: retry) { return .pause(until: .now + .seconds(60)) }
@@ -116,7 +120,7 @@ final class AcceptSource {
         case .lost(let errno): return lost(errno)
         case .exhausted(let errno): return .pause(until: ranShort(errno))
         case .failed(let errno):
-            context.log.listenerFailed(listening.address, errno)
+            context.log.listenerFailed(socket.address, errno)
             listening.close()
             return .closed
         }
@@ -164,7 +168,7 @@ final class AcceptSource {
         let departures = context.admission.departures
         let verdict = context.admission.decide(
             accepted.peer,
-            local: listening.address,
+            local: socket.address,
             unservable: !canServe(accepted.socket.number),
             again: again
         )
@@ -195,7 +199,7 @@ final class AcceptSource {
     private func tellOpened(_ accepted: borrowing AcceptedSocket) {
         defer { isHeldTold = false }
         guard context.log.logsConnections, !isHeldTold else { return }
-        let local = accepted.socket.localAddress?.withoutMapping ?? listening.address
+        let local = accepted.socket.localAddress?.withoutMapping ?? socket.address
         context.log.opened(accepted.peer, to: local)
     }
 
@@ -204,7 +208,7 @@ final class AcceptSource {
     /// Logs once per episode.
     func ranShort(_ errno: Errno) -> MonotonicTime {
         context.admission.acceptFailed()
-        if shortage.failed(at: .now) { context.log.exhausted(listening.address, errno) }
+        if shortage.failed(at: .now) { context.log.exhausted(socket.address, errno) }
         context.admission.notifyWhenOneEnds(retry)
         return .now + shortage.pause
     }
@@ -221,7 +225,7 @@ final class AcceptSource {
     // The queue was found empty: the shortage is over.
     private func endShortage() {
         guard let ended = shortage.end(at: .now) else { return }
-        context.log.recovered(listening.address, after: ended.span, failures: ended.failures)
+        context.log.recovered(socket.address, after: ended.span, failures: ended.failures)
     }
 }
 

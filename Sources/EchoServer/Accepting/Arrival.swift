@@ -28,13 +28,12 @@ final class Arrival {
     /// - Parameters:
     ///   - context: does the accounting.
     ///   - error: what was lacking, if known.
-    ///   - isTold: see ``ServingContext/refused(_:_:isTold:)``.
-    func refuse(_ context: ServingContext, _ error: Errno?, isTold: Bool = false) {
+    func refuse(_ context: ServingContext, _ error: Errno?) {
         switch socket {
         case .some(let open): open.setResetOnClose()
         case .none: break
         }
         socket = nil
-        context.refused(peer, error, isTold: isTold)
+        context.refused(peer, error)
     }
 }

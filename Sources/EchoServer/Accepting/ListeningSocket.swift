@@ -2,10 +2,6 @@ import EchoSockets
 
 /// A source of connections.
 protocol ConnectionSource: AnyObject {
-    /// Where it is bound.
-    var address: SocketAddress { get }
-    /// Whether it was inherited: connections still queued are left to its next owner.
-    var isInherited: Bool { get }
     /// Whether ``close()`` has not been called yet.
     var isOpen: Bool { get }
     /// Whether a connection is queued.
@@ -23,7 +19,9 @@ protocol ConnectionSource: AnyObject {
 
 /// A listening socket that several threads may accept from and any may close.
 final class ListeningSocket: ConnectionSource, Sendable {
+    /// Where it is bound.
     let address: SocketAddress
+    /// Whether it was inherited: connections still queued are left to its next owner.
     let isInherited: Bool
     /// What the service manager calls it, if it is inherited.
     let name: String?
@@ -71,8 +69,13 @@ final class ListeningSocket: ConnectionSource, Sendable {
     }
 
     /// Releases the listener to a model that stores it elsewhere.
-    func take() -> Listener? {
-        listener.withLock { $0.take() }
+    ///
+    /// - Throws: `ENOTSOCK` after ``close()``.
+    func take() throws(SystemError) -> Listener {
+        guard let taken = listener.withLock({ $0.take() }) else {
+            throw SystemError(call: "listen", errno: .notASocket)
+        }
+        return taken
     }
 
     func close() {

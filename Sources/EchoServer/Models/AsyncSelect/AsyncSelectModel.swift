@@ -21,17 +21,18 @@ import EchoWinsock
 /// (SB-10), never closes the listener because of a client (SB-9), and finds nothing when a message
 /// comes too late (AS-2, SB-8).
 final class AsyncSelectModel: ServingModel {
+    private let window: HandedOver<AsyncSelectWindow>
     private let inbox: WorkerInbox
-    private let thread: WorkerThread
+    private let thread = Locked<Thread?>(nil)
 
     init(_ context: ServingContext, _ sockets: [ListeningSocket]) throws {
-        let window = HandedOver(try AsyncSelectWindow(context, sockets))
+        window = HandedOver(try AsyncSelectWindow(context, sockets))
         inbox = window.value.core.inbox
-        thread = WorkerThread(name: "async-select") { window.value.run() }
     }
 
     func start() throws {
-        try thread.start()
+        let started = try Thread(name: "async-select") { [window] in window.value.run() }
+        thread.withLock { $0 = started }
     }
 
     func drain(_ plan: DrainPlan) {
@@ -43,7 +44,7 @@ final class AsyncSelectModel: ServingModel {
     }
 
     func join() {
-        thread.join()
+        thread.withLock { $0.take() }?.join()
     }
 }
 
@@ -81,17 +82,23 @@ private final class AsyncSelectWindow: NetworkWorker {
 
     func run() {
         takeOrders()
-        while let message = pump.next() { procedure(message) }
+        let (clients, state) = (core.connections, core.state)
+        while let message = pump.next() { procedure(message, clients, state) }
         loop.closing.closeAll()
         core.retire()
     }
 
     /// What `WndProc` is to a window.
-    private func procedure(_ message: NetworkMessage) {
+    private func procedure(
+        _ message: NetworkMessage,
+        _ clients: HandleTable<NetworkConnection>,
+        _ state: WorkerState
+    ) {
+        state.refreshTime()
         switch message.event {
-        case .read: client(message) { $0.readable(core.state) }
-        case .write: client(message) { $0.writable(core.state) }
-        case .close: client(message) { $0.ended(core.state) }
+        case .read: with(message, in: clients) { $0.readable(state) }
+        case .write: with(message, in: clients) { $0.writable(state) }
+        case .close: with(message, in: clients) { $0.ended(state) }
         case .accept: acceptors[Int(message.socket.slot)].accept()
         case .addressListChange:
             core.context.log.addressesChanged()
@@ -102,8 +109,12 @@ private final class AsyncSelectWindow: NetworkWorker {
     }
 
     // Does nothing for a client that has left: the message comes too late.
-    private func client(_ message: NetworkMessage, _ handle: (NetworkConnection) -> Void) {
-        core.connections.with(message.socket) { client in
+    private func with(
+        _ message: NetworkMessage,
+        in clients: HandleTable<NetworkConnection>,
+        _ handle: (NetworkConnection) -> Void
+    ) {
+        clients.with(message.socket) { client in
             handle(client)
             if client.isClosed { leave(client) }
         }

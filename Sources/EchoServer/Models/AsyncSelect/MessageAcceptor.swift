@@ -8,7 +8,8 @@ import Glibc
 ///
 /// Confined to the loop's thread.
 final class MessageAcceptor {
-    private let port: ListeningPort
+    private let listener: NetworkListener
+    private let isOnAllAddresses: Bool
     private let source: AcceptSource
     private var retry: LoopTimer?
     private var isPaused = false
@@ -35,11 +36,13 @@ final class MessageAcceptor {
     ) throws {
         self.serve = serve
         self.resumed = resumed
-        port = try ListeningPort(socket, handle, pump.loop)
+        listener = try NetworkListener(pump.loop, adopting: socket.take(), as: handle)
+        isOnAllAddresses = socket.address.isWildcard
         let waker = pump.loop.waker
-        source = AcceptSource(port, context) { waker.wake() }
+        source = AcceptSource(socket, through: listener, context) { waker.wake() }
         retry = try LoopTimer(on: pump.loop) { [unowned self] in resume() }
-        try port.listener.select(port.selection, postingTo: pump.queue)
+        let events: NetworkEvents = isOnAllAddresses ? [.accept, .addressListChange] : .accept
+        try listener.select(events, postingTo: pump.queue)
         watchAddresses()
     }
 
@@ -69,7 +72,7 @@ final class MessageAcceptor {
 
     // Without a watch there would never be another message.
     private func keepWatching() {
-        guard !port.listener.isWatched else { return }
+        guard !listener.isWatched else { return }
         pause(until: source.ranShort(Errno(rawValue: ENOMEM)))
     }
 
@@ -83,14 +86,14 @@ final class MessageAcceptor {
         defer { resumed() }
         accept()
         guard !isPaused, isOpen else { return }
-        port.listener.enableAccept()
+        listener.enableAccept()
         keepWatching()
     }
 
     /// Requests one message when the host's addresses change, if the socket listens on all of them
     /// (AS-13).
     func watchAddresses() {
-        if port.address.isWildcard { try? port.listener.armAddressListChange() }
+        if isOnAllAddresses { try? listener.armAddressListChange() }
     }
 
     /// Accepts what is queued, then closes.
@@ -107,33 +110,8 @@ final class MessageAcceptor {
     }
 }
 
-/// A listening socket on a message loop.
-private final class ListeningPort: ConnectionSource {
-    let listener: NetworkListener
-    let address: SocketAddress
-    let isInherited: Bool
+extension NetworkListener: ConnectionSource {
+    var isOpen: Bool { !isClosed }
 
-    init(_ socket: ListeningSocket, _ handle: SocketHandle, _ loop: EventLoop) throws {
-        address = socket.address
-        isInherited = socket.isInherited
-        guard let taken = socket.take() else {
-            throw SystemError(call: "listen", errno: Errno(rawValue: EBADF))
-        }
-        listener = try NetworkListener(loop, adopting: taken, as: handle)
-    }
-
-    /// A socket on all addresses needs to know when those change.
-    var selection: NetworkEvents {
-        address.isWildcard ? [.accept, .addressListChange] : .accept
-    }
-
-    var isOpen: Bool { !listener.isClosed }
-
-    var hasQueue: Bool { listener.hasQueue }
-
-    func accept(blocking: Bool) -> AcceptOutcome { isOpen ? listener.accept() : .nothing }
-
-    func close() {
-        listener.close()
-    }
+    func accept(blocking: Bool) -> AcceptOutcome { isClosed ? .nothing : accept() }
 }

@@ -28,7 +28,7 @@ final class PortAcceptor {
         retry: @escaping @Sendable () -> Void
     ) throws(SystemError) {
         listener = try PostedListener(socket, port)
-        source = AcceptSource(listener, context, retry: retry)
+        source = AcceptSource(socket, through: listener, context, retry: retry)
     }
 
     /// Whether it still accepts, or has accepted what is not served yet.
@@ -101,8 +101,6 @@ final class PortAcceptor {
 
 /// A listening socket of a port: accepts by an operation, or at once.
 private final class PostedListener: ConnectionSource {
-    let address: SocketAddress
-    let isInherited: Bool
     let handle: SocketHandle
     private let port: CompletionPort
     private(set) var isOpen = true
@@ -110,13 +108,8 @@ private final class PostedListener: ConnectionSource {
     private(set) var isPosted = false
 
     init(_ socket: ListeningSocket, _ port: CompletionPort) throws(SystemError) {
-        address = socket.address
-        isInherited = socket.isInherited
         self.port = port
-        guard let taken = socket.take() else {
-            throw SystemError(call: "listen", errno: Errno(rawValue: ENOTSOCK))
-        }
-        handle = try port.adopt(taken, owner: socket)
+        handle = try port.adopt(socket.take(), owner: socket)
     }
 
     var hasQueue: Bool { port.hasQueue(on: handle) }
