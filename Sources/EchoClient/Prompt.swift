@@ -1,3 +1,4 @@
+import EchoSockets
 import Glibc
 
 /// An echo client at a terminal: prompts for a line, sends it, and prints what comes back.
@@ -11,7 +12,14 @@ import Glibc
 package struct Prompt: Sendable {
     private let input: CInt
     private let output: CInt
-    private let timeout: Duration?
+    private var typed: [UInt8] = []
+    private var inputHasEnded = false
+    private var buffer = [UInt8](repeating: 0, count: 16 * 1024)
+    private var limit: AnswerLimit
+    // The answer so far.
+    private var answer: [UInt8] = []
+    // Whether the next text begins a line.
+    private var isAtLineStart = true
 
     /// A client that talks to a person over two descriptors, which stay open.
     ///
@@ -26,14 +34,180 @@ package struct Prompt: Sendable {
     ) {
         self.input = input
         self.output = output
-        self.timeout = timeout
+        limit = AnswerLimit(timeout)
     }
 
     /// Runs until the input or the connection ends.
     ///
     /// Blocks; any thread.
     package func run(_ connection: borrowing EchoConnection) -> PromptEnd {
-        var run = PromptRun(input, output, timeout)
+        var run = self
         return withoutBrokenPipeSignal { run.converse(connection.socket) }
+    }
+
+    private mutating func converse(_ socket: borrowing Socket) -> PromptEnd {
+        do {
+            while true {
+                try write("Send: ")
+                guard let line = try nextLine(socket) else { break }
+                // A terminal has shown the end of the line that was typed.
+                isAtLineStart = isTerminal(input)
+                if line.isEmpty { continue }
+                try exchange(line, socket)
+                try showAnswer()
+            }
+            try write("\n")
+        } catch .terminalFailed(let error) {
+            return .terminalFailed(error)
+        } catch {
+            return end(error)
+        }
+        socket.shutdown(.sending)
+        return .inputEnded
+    }
+
+    // What has arrived is still shown; the message that follows starts on a line of its own.
+    private mutating func end(_ reason: Broken) -> PromptEnd {
+        do {
+            if !answer.isEmpty { try showAnswer() }
+            if !isAtLineStart { try write("\n") }
+        } catch .terminalFailed(let error) {
+            return .terminalFailed(error)
+        } catch {}
+        return reason.end
+    }
+
+    private mutating func showAnswer() throws(Broken) {
+        try write("Received [\(answer.count) bytes]: '\(escapedText(answer))'\n")
+        answer = []
+    }
+
+    // The next line without its end; `nil` at the end of the input.
+    private mutating func nextLine(_ socket: borrowing Socket) throws(Broken) -> [UInt8]? {
+        // No byte is scanned twice: a line may be long.
+        var searched = 0
+        while true {
+            if let end = typed[searched...].firstIndex(of: 0x0A) {
+                let line = Array(typed[..<end])
+                typed.removeSubrange(...end)
+                return line
+            }
+            if inputHasEnded {
+                if typed.isEmpty { return nil }
+                defer { typed = [] }
+                return typed
+            }
+            searched = typed.count
+            let ready = wait(socket, POLLIN, forInput: true)
+            if ready.socket { try expectNothing(socket) }
+            if ready.input { try readInput() }
+        }
+    }
+
+    private mutating func readInput() throws(Broken) {
+        let number = input
+        let count = transferCall { unsafe read(number, &buffer, buffer.count) }
+        if count < 0, count != -Int(EAGAIN) {
+            throw .terminalFailed(Errno(rawValue: CInt(-count)))
+        }
+        inputHasEnded = count == 0
+        typed += buffer.prefix(max(count, 0))
+    }
+
+    // The server owes nothing while a line is being typed: what comes is the connection's end, or
+    // an error.
+    private mutating func expectNothing(_ socket: borrowing Socket) throws(Broken) {
+        switch unsafe buffer.withUnsafeMutableBytes({ unsafe socket.receive(into: $0) }) {
+        case .bytes(let count):
+            answer += buffer[..<count]
+            if !isAtLineStart { try write("\n") }
+            throw .surplus
+        case .endOfStream: throw .serverEnded
+        case .failed(let error): throw .connectionLost(error)
+        case .wouldBlock, .interrupted: break
+        }
+    }
+
+    // Sends a line and waits for as many bytes; reads while it sends, as the line may be long.
+    private mutating func exchange(_ line: [UInt8], _ socket: borrowing Socket) throws(Broken) {
+        var sent = 0
+        limit.restart()
+        while answer.count < line.count {
+            let ready = wait(socket, sent < line.count ? POLLIN | POLLOUT : POLLIN, forInput: false)
+            if !ready.socket, limit.isOver {
+                throw .timedOut(missing: line.count - answer.count)
+            }
+            // First: a server that is gone may have answered before.
+            try receive(socket)
+            if sent < line.count { sent += try send(line[sent...], socket) }
+        }
+        if answer.count > line.count { throw .surplus }
+    }
+
+    private mutating func send(
+        _ bytes: ArraySlice<UInt8>,
+        _ socket: borrowing Socket
+    ) throws(Broken) -> Int {
+        switch unsafe bytes.withUnsafeBytes({ unsafe socket.send($0) }) {
+        case .bytes(let count):
+            limit.restart()
+            return count
+        case .failed(let error):
+            // Earlier bytes can still be received.
+            while case .bytes(let count) = unsafe buffer.withUnsafeMutableBytes({
+                unsafe socket.receive(into: $0)
+            }) { answer += buffer[..<count] }
+            throw .connectionLost(error)
+        case .endOfStream, .wouldBlock, .interrupted: return 0
+        }
+    }
+
+    private mutating func receive(_ socket: borrowing Socket) throws(Broken) {
+        switch unsafe buffer.withUnsafeMutableBytes({ unsafe socket.receive(into: $0) }) {
+        case .bytes(let count):
+            answer += buffer[..<count]
+            limit.restart()
+        case .endOfStream: throw .serverEnded
+        case .failed(let error): throw .connectionLost(error)
+        case .wouldBlock, .interrupted: break
+        }
+    }
+
+    private mutating func wait(
+        _ socket: borrowing Socket,
+        _ events: Int32,
+        forInput: Bool
+    ) -> (socket: Bool, input: Bool) {
+        var entries = [
+            pollfd(fd: socket.number, events: Int16(events), revents: 0),
+            pollfd(fd: forInput ? input : -1, events: Int16(POLLIN), revents: 0),
+        ]
+        let timeout = limit.pollTimeout(isOwed: !forInput)
+        _ = transferCall { unsafe Int(poll(&entries, 2, timeout)) }
+        return (entries[0].revents != 0, entries[1].revents != 0)
+    }
+
+    private mutating func write(_ text: String) throws(Broken) {
+        isAtLineStart = text.hasSuffix("\n")
+        if let error = writeAll(Array(text.utf8), to: output).error { throw .terminalFailed(error) }
+    }
+}
+
+/// Why a conversation cannot go on.
+private enum Broken: Error {
+    case serverEnded
+    case connectionLost(Errno)
+    case surplus
+    case timedOut(missing: Int)
+    case terminalFailed(Errno)
+
+    var end: PromptEnd {
+        switch self {
+        case .serverEnded: .serverEnded
+        case .connectionLost(let error): .connectionLost(error)
+        case .surplus: .surplus
+        case .timedOut(let missing): .timedOut(missing: missing)
+        case .terminalFailed(let error): .terminalFailed(error)
+        }
     }
 }

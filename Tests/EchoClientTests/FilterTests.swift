@@ -20,14 +20,10 @@ struct FilterTests {
         output other: CInt? = nil,
         timeout: Duration? = nil
     ) async throws -> FilterResult {
-        let filter = Filter(
-            input: number ?? input.reading,
-            output: other ?? output.writing,
-            timeout: timeout
-        )
+        let (number, other) = (number ?? input.reading, other ?? output.writing)
         return try await onThread(within: .seconds(150)) {
             let connection = try EchoConnection.open(server.endpoint, timeout: patience)
-            return filter.run(connection)
+            return Filter(input: number, output: other, timeout: timeout).run(connection)
         }
     }
 
@@ -175,13 +171,10 @@ struct FilterTests {
         let listener = try Listener(.loopback(port: 0))
         let endpoint = Endpoint.tcp(host: "127.0.0.1", port: listener.address.port ?? 0)
         let zero = Descriptor(adopting: unsafe open("/dev/zero", O_RDONLY | O_CLOEXEC))
-        let filter = Filter(
-            input: zero.rawValue,
-            output: output.writing,
-            timeout: .milliseconds(300)
-        )
+        let (input, output) = (zero.rawValue, output.writing)
         let result = try await onThread(within: .seconds(150)) {
-            filter.run(try EchoConnection.open(endpoint, timeout: patience))
+            Filter(input: input, output: output, timeout: .milliseconds(300))
+                .run(try EchoConnection.open(endpoint, timeout: patience))
         }
         #expect(result.end == .timedOut(missing: result.sent + 65_536), "\(result)")
     }
@@ -190,13 +183,10 @@ struct FilterTests {
         let listener = try Listener(.loopback(port: 0))
         let endpoint = Endpoint.tcp(host: "127.0.0.1", port: listener.address.port ?? 0)
         input.closeWriting()
-        let filter = Filter(
-            input: input.reading,
-            output: output.writing,
-            timeout: .milliseconds(300)
-        )
+        let (input, output) = (input.reading, output.writing)
         let result = try await onThread {
-            filter.run(try EchoConnection.open(endpoint, timeout: patience))
+            Filter(input: input, output: output, timeout: .milliseconds(300))
+                .run(try EchoConnection.open(endpoint, timeout: patience))
         }
         #expect(result.end == .timedOut(missing: 0))
         #expect(result.failure == "the server did not end the connection in time")
@@ -224,9 +214,10 @@ struct FilterTests {
     @Test func `more bytes than were sent are an error`() async throws {
         let (server, listener) = try ForwardServer.start(sending: "welcome")
         input.closeWriting()
-        let filter = Filter(input: input.reading, output: output.writing)
+        let (input, output) = (input.reading, output.writing)
         let result = try await onThread {
-            filter.run(try EchoConnection.open(server, timeout: patience))
+            Filter(input: input, output: output)
+                .run(try EchoConnection.open(server, timeout: patience))
         }
         _ = listener
         #expect(result.end == .surplus(7))

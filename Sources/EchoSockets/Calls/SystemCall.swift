@@ -31,6 +31,41 @@ package func transferCall(_ body: () -> Int) -> Int {
     }
 }
 
+/// Writes bytes to a descriptor that may be shared with other processes, and waits whenever it
+/// takes none, even if it is non-blocking.
+///
+/// - Parameters:
+///   - bytes: what to write.
+///   - descriptor: where to.
+///   - end: when to give up at the latest; `nil` for never.
+/// - Returns: how many were written, and why no more; `nil` if all were.
+package func writeAll(
+    _ bytes: [UInt8],
+    to descriptor: CInt,
+    until end: MonotonicTime? = nil
+) -> (count: Int, error: Errno?) {
+    var written = 0
+    while written < bytes.count {
+        var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+        let timeout = end.map { ($0 - .now).millisecondsRoundedUp } ?? -1
+        guard transferCall({ unsafe Int(poll(&entry, 1, timeout)) }) > 0 else {
+            return (written, Errno(rawValue: ETIMEDOUT))
+        }
+        let count = transferCall {
+            unsafe bytes.withUnsafeBytes { bytes in
+                // A pipe that poll(2) calls writable takes this much without blocking, pipe(7).
+                let part = unsafe UnsafeRawBufferPointer(
+                    rebasing: bytes[written...].prefix(Int(PIPE_BUF))
+                )
+                return unsafe write(descriptor, part.baseAddress, part.count)
+            }
+        }
+        if count < 0, count != -Int(EAGAIN) { return (written, Errno(rawValue: CInt(-count))) }
+        written += max(0, count)
+    }
+    return (written, nil)
+}
+
 /// Pauses the calling thread for 10 ms after a wait for events failed for another reason than a
 /// signal, such as lack of memory.
 ///

@@ -89,34 +89,9 @@ private struct Pen: Sendable {
         let start = bytes.count
         bytes += chunk
         guard !bytes.isEmpty else { return }
-        let written = writeBlocking(bytes, to: descriptor)
+        let written = writeAll(bytes, to: descriptor).count
         if written > 0 { isInsideLine = bytes[written - 1] != UInt8(ascii: "\n") }
         if written >= start { lost = 0 }
         lost += count - bytes[start...].prefix(max(0, written - start)).count { $0 == 0x0A }
     }
-}
-
-/// Writes bytes to a descriptor, and waits as long as necessary, even if the descriptor is
-/// non-blocking.
-///
-/// - Returns: how many were written before it failed.
-private func writeBlocking(_ bytes: [UInt8], to descriptor: CInt) -> Int {
-    var written = 0
-    while written < bytes.count {
-        let count = transferCall {
-            unsafe bytes.withUnsafeBytes { bytes in
-                let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[written...])
-                return unsafe write(descriptor, rest.baseAddress, rest.count)
-            }
-        }
-        if count > 0 {
-            written += count
-        } else if count == -Int(EAGAIN) {
-            var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-            _ = unsafe poll(&entry, 1, -1)
-        } else {
-            return written
-        }
-    }
-    return written
 }

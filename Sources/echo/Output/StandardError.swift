@@ -42,7 +42,7 @@ enum StandardError {
         if let writer = state.withLock({ $0.writer }) {
             writer.write(line)
         } else {
-            Output.write(line + "\n", to: STDERR_FILENO, within: patience)
+            _ = writeAll(Array((line + "\n").utf8), to: STDERR_FILENO, until: .now + patience)
         }
     }
 
