@@ -15,15 +15,13 @@ final class EchoLoadConnection {
 
     let index: Int
     let socket: Socket
-    let pattern: PatternBytes
     private let load: EchoLoad
     var isConnecting = true
     var isHeld = false
     /// Whether the last send found no room.
     private(set) var isBlocked = false
     private(set) var hasHalfClosed = false
-    private(set) var sent = 0
-    private(set) var received = 0
+    private var stream: VerifiedStream
     var nextRead = MonotonicTime(nanoseconds: .min)
     /// The events registered with epoll; `nil` before it is registered.
     var registered: UInt32?
@@ -32,8 +30,16 @@ final class EchoLoadConnection {
         self.load = load
         self.index = index
         self.socket = socket
-        pattern = PatternBytes(seed: load.seed, connection: index)
+        stream = VerifiedStream(
+            index,
+            seed: load.seed,
+            connections: load.connections,
+            length: load.bytes
+        )
     }
+
+    var sent: Int { stream.sent }
+    var received: Int { stream.received }
 
     /// Up to which byte it may send now.
     private var sendLimit: Int {
@@ -63,11 +69,9 @@ final class EchoLoadConnection {
                 return nil
             }
             turns -= 1
-            let count = min(sendLimit - sent, load.chunk, buffer.count)
-            let part = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
-            unsafe pattern.fill(part, from: sent)
-            switch unsafe socket.send(UnsafeRawBufferPointer(part)) {
-            case .bytes(let count): sent += count
+            let count = min(sendLimit - sent, load.chunk)
+            switch unsafe stream.send(atMost: count, over: socket, buffer) {
+            case .bytes: break
             case .wouldBlock:
                 isBlocked = true
                 return nil
@@ -98,36 +102,15 @@ final class EchoLoadConnection {
             )
             nextRead = .now + pause
         }
-        switch unsafe socket.receive(into: room) {
-        case .bytes(let count):
-            let part = unsafe UnsafeRawBufferPointer(rebasing: room[..<count])
-            if let text = unsafe mismatch(in: part) { return .mismatch(text) }
-            received += count
-            // Without a half-close the last byte is the end.
+        switch unsafe stream.receive(from: socket, into: room) {
+        // Without a half-close the last byte is the end.
+        case .bytes:
             return received == load.bytes && !hasHalfClosed && load.bytes == sent ? .echoed : nil
+        case .wrong(_, let text): return .mismatch("connection \(index), \(text)")
         case .endOfStream:
             return received == load.bytes && (hasHalfClosed || isHeld) ? .echoed : .endedEarly
         case .failed(let error): return .broken(error)
-        case .wouldBlock, .interrupted: return nil
+        case .nothing: return nil
         }
-    }
-
-    private func mismatch(in part: UnsafeRawBufferPointer) -> String? {
-        let place = "connection \(index), offset "
-        let surplus = received + part.count - sent
-        guard let wrong = unsafe pattern.firstMismatch(in: part, from: received) else {
-            return surplus > 0 ? "\(place)\(sent): \(surplus) bytes more than were sent" : nil
-        }
-        let offset = received + wrong
-        let there = unsafe Array(part.dropFirst(wrong).prefix(32))
-        let origin = PatternBytes.origin(
-            of: there,
-            seed: load.seed,
-            connections: load.connections,
-            length: load.bytes
-        )
-        let source = origin.map { "the bytes there are those of \($0)" }
-        return "\(place)\(offset): expected byte \(pattern[offset]), got \(there[0]); "
-            + (source ?? "the bytes there are nobody's: \(there)")
     }
 }

@@ -14,7 +14,7 @@ struct ClientScript: Sendable, CustomStringConvertible {
         case abandon(after: Int)
     }
 
-    /// Bytes to send.
+    /// Bytes to send; ``longest`` at most.
     let bytes: Int
     /// Bytes given to one `send` at most.
     let chunk: Int
@@ -33,8 +33,11 @@ struct ClientScript: Sendable, CustomStringConvertible {
     /// How it ends.
     let ending: Ending
 
+    /// The most bytes that any client sends.
+    static let longest = 1 << 20
+
     init(drawnFrom random: inout SeededGenerator) {
-        bytes = random.spread(over: 0...(1 << 20))
+        bytes = random.spread(over: 0...Self.longest)
         // A megabyte in single bytes would only measure the client.
         chunk = random.spread(over: max(1, bytes / 512)...(64 << 10))
         readSize = random.spread(over: max(1, bytes / 512)...(64 << 10))

@@ -99,49 +99,44 @@ final class LatencyProbe: Sendable {
 }
 
 /// One connection of a probe.
-private final class ProbeLine {
+@safe private final class ProbeLine {
     private(set) var wrongBytes = 0
     private let socket: Socket
-    private let pattern: PatternBytes
-    private var offset = 0
+    private var stream: VerifiedStream
+    private let buffer: UnsafeMutableRawBufferPointer
 
     init(_ index: Int, _ seed: UInt64, _ address: SocketAddress) throws {
         let socket = try connectedSocket(to: address)
         if address.family != AF_UNIX { try socket.setNoDelay() }
         self.socket = socket
-        pattern = PatternBytes(seed: ~seed, connection: index)
+        stream = VerifiedStream(index, seed: ~seed, length: .max)
+        unsafe buffer = .allocate(byteCount: 64 << 10, alignment: 16)
+    }
+
+    deinit {
+        unsafe buffer.deallocate()
     }
 
     /// Sends so many bytes and waits until they are back; gives what failed.
     func exchange(_ count: Int) -> String? {
-        let message = pattern.bytes(from: offset, count: count)
-        var rest = message[...]
-        var back = 0
-        var buffer = [UInt8](repeating: 0, count: count)
-        while back < count {
-            let wanted = rest.isEmpty ? POLLIN : POLLIN | POLLOUT
+        let end = stream.received + count
+        while stream.received < end {
+            let wanted = stream.sent == end ? POLLIN : POLLIN | POLLOUT
             let events = socket.wait(for: wanted, atMost: patience.millisecondsRoundedUp)
             guard events != 0 else { return "the probe waited for \(patience)" }
             if events & POLLOUT != 0 {
-                let sent = unsafe rest.withUnsafeBytes { unsafe socket.send($0) }
-                if case .bytes(let count) = sent { rest = rest.dropFirst(count) }
+                _ = unsafe stream.send(atMost: end - stream.sent, over: socket, buffer)
             }
             guard events & ~POLLOUT != 0 else { continue }
-            switch unsafe buffer.withUnsafeMutableBytes({ unsafe socket.receive(into: $0) }) {
-            case .bytes(let received):
-                guard back + received <= count,
-                    buffer[..<received] == message[back..<(back + received)]
-                else {
-                    wrongBytes = max(1, back + received - count)
-                    return "the probe received wrong bytes at \(offset + back)"
-                }
-                back += received
-            case .wouldBlock, .interrupted: continue
+            switch unsafe stream.receive(from: socket, into: buffer) {
+            case .bytes, .nothing: continue
+            case .wrong(let count, let text):
+                wrongBytes = count
+                return "the probe received wrong bytes: \(text)"
             case .endOfStream: return "the server ended the probe's connection"
             case .failed(let error): return "the probe's connection broke: \(error)"
             }
         }
-        offset += count
         return nil
     }
 }

@@ -17,16 +17,14 @@ final class ScriptedClient {
     }
 
     let script: ClientScript
-    private(set) var received = 0
     private(set) var urgentBytes = 0
     private(set) var lastProgress = MonotonicTime.now
     private let index: Int
     private let socket: Socket
-    private let pattern: PatternBytes
+    private var stream: VerifiedStream
     private var random: SeededGenerator
     private var isConnecting: Bool
     private var hasHalfClosed = false
-    private var sent = 0
     private var nextSend = MonotonicTime(nanoseconds: .min)
     private var nextReceive = MonotonicTime(nanoseconds: .min)
 
@@ -44,8 +42,12 @@ final class ScriptedClient {
         self.random = random
         self.script = script
         self.socket = socket
-        pattern = PatternBytes(seed: seed, connection: index % (1 << 24))
+        stream = VerifiedStream(index, seed: seed, length: ClientScript.longest)
     }
+
+    /// Bytes that have come back, verified.
+    var received: Int { stream.received }
+    private var sent: Int { stream.sent }
 
     var number: CInt { socket.number }
 
@@ -92,15 +94,11 @@ final class ScriptedClient {
         _ now: MonotonicTime
     ) -> Outcome? {
         if sent < script.bytes {
-            let count = min(script.bytes - sent, script.chunk, buffer.count)
-            let part = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
-            unsafe pattern.fill(part, from: sent)
+            let count = min(script.bytes - sent, script.chunk)
             let isUrgent = random.isLucky(script.urgentChance)
             let flags = isUrgent ? CInt(MSG_OOB) : 0
-            switch unsafe socket.send(UnsafeRawBufferPointer(part), flags: flags) {
-            case .bytes(let count):
-                sent += count
-                if isUrgent { urgentBytes += 1 }
+            switch unsafe stream.send(atMost: count, over: socket, buffer, flags: flags) {
+            case .bytes: if isUrgent { urgentBytes += 1 }
             case .wouldBlock, .interrupted: return nil
             case .endOfStream: return lost("no room for ever")
             case .failed(let error): return lost("\(error) while sending")
@@ -136,39 +134,17 @@ final class ScriptedClient {
         let room = unsafe UnsafeMutableRawBufferPointer(
             rebasing: buffer[..<min(script.readSize, buffer.count)]
         )
-        switch unsafe socket.receive(into: room) {
-        case .bytes(let count):
-            let part = unsafe UnsafeRawBufferPointer(rebasing: room[..<count])
-            if let outcome = unsafe verify(part) { return outcome }
-            received += count
+        switch unsafe stream.receive(from: socket, into: room) {
+        case .bytes:
             if random.isLucky(script.pauseChance.receiving) { nextReceive = now + pause() }
             if case .close = script.ending, received == script.bytes { return .completed }
             return nil
+        case .wrong(let count, let text): return .wrong(count, "\(name): \(text)")
         case .endOfStream:
             return hasHalfClosed && received == script.bytes ? .completed : lost("the end")
         case .failed(let error): return lost("\(error)")
-        case .wouldBlock, .interrupted: return nil
+        case .nothing: return nil
         }
-    }
-
-    private func verify(_ part: UnsafeRawBufferPointer) -> Outcome? {
-        if received + part.count > sent {
-            return .wrong(received + part.count - sent, "\(name): more bytes than were sent")
-        }
-        guard let first = unsafe pattern.firstMismatch(in: part, from: received) else { return nil }
-        var count = 0
-        for place in first..<part.count where unsafe part[place] != pattern[received + place] {
-            count += 1
-        }
-        let there = unsafe Array(part.dropFirst(first).prefix(32))
-        let origin = PatternBytes.origin(
-            of: there,
-            seed: pattern.seed,
-            connections: 1 << 24,
-            length: 1 << 20
-        )
-        let source = origin.map { "those of \($0)" } ?? "nobody's: \(there)"
-        return .wrong(count, "\(name): the bytes at \(received + first) are \(source)")
     }
 
     private func pause() -> Duration {
