@@ -48,10 +48,9 @@ final class ServingContext: Sendable {
     /// - Parameters:
     ///   - peer: the connection's peer.
     ///   - error: what was lacking, if known.
-    ///   - isTold: whether the caller logs it.
-    func refused(_ peer: Peer, _ error: Errno?, isTold: Bool = false) {
+    func refused(_ peer: Peer, _ error: Errno?) {
         admission.rejected(.resources, admitted: peer)
-        if !isTold { log.refused(peer.address, error) }
+        log.refused(peer.address, error)
     }
 
     /// Accounts for a connection that has ended.

@@ -28,12 +28,6 @@ package struct Descriptor: ~Copyable, Sendable {
         return number
     }
 
-    /// Whether the descriptor will be closed by `execve(2)` (`FD_CLOEXEC`).
-    package var isCloseOnExec: Bool {
-        let flags = fcntl(rawValue, F_GETFD)
-        return flags >= 0 && flags & FD_CLOEXEC != 0
-    }
-
     /// Sets `FD_CLOEXEC`, for descriptors opened elsewhere.
     package func setCloseOnExec() throws(SystemError) {
         try systemCall("fcntl") { fcntl(rawValue, F_SETFD, FD_CLOEXEC) }
@@ -53,10 +47,5 @@ package struct Descriptor: ~Copyable, Sendable {
         if wanted != flags {
             try systemCall("fcntl") { fcntl(rawValue, F_SETFL, wanted) }
         }
-    }
-
-    /// Whether `O_NONBLOCK` is set.
-    package var isNonBlocking: Bool {
-        fcntl(rawValue, F_GETFL) & O_NONBLOCK != 0
     }
 }

@@ -200,13 +200,6 @@ package struct Socket: ~Copyable, Sendable {
         }
         return address
     }
-
-    /// The peer's address.
-    ///
-    /// The corresponding C function is `getpeername`.
-    package var peerAddress: SocketAddress? {
-        unsafe SocketAddress.read { pointer, length in unsafe getpeername(number, pointer, length) }
-    }
 }
 
 /// Two sockets connected to each other.

@@ -95,14 +95,6 @@ extension Socket {
     /// How many received bytes wait to be read (`FIONREAD`, tcp(7)).
     package var unreadByteCount: Int { EchoSockets.unreadByteCount(of: number) ?? 0 }
 
-    /// Whether the next byte to read follows the urgent mark.
-    ///
-    /// The corresponding C function is `sockatmark`.
-    package var isAtUrgentMark: Bool {
-        var value: CInt = 0
-        return unsafe clinux_ioctl_int(number, clinux_SIOCATMARK(), &value) == 0 && value != 0
-    }
-
     /// Whether one of the events of poll(2) holds now.
     package func poll(_ events: Int32) -> Bool {
         wait(for: events, atMost: 0) & events != 0

@@ -19,16 +19,11 @@ enum PrometheusText {
         }
         let build =
             "{version=\"\(EchoServer.version)\",model=\"\(server.configuration.model.rawValue)\"}"
-        add(
-            "echo_build_info",
-            "Always 1; the labels identify the server.",
-            isGauge: true,
-            [(build, "1")],
-            to: &page
-        )
-        for figure in figures(of: process) {
-            guard let value = figure.value else { continue }
-            add(figure.name, figure.help, isGauge: figure.isGauge, [("", value)], to: &page)
+        let help = "Always 1; the labels identify the server."
+        add("echo_build_info", help, isGauge: true, [(build, "1")], to: &page)
+        for (name, help, value) in figures(of: process) {
+            guard let value else { continue }
+            add(name, help, isGauge: !name.hasSuffix("_total"), [("", value)], to: &page)
         }
         return page
     }
@@ -44,47 +39,19 @@ enum PrometheusText {
         for sample in samples { page += "\(name)\(sample.label) \(sample.value)\n" }
     }
 
-    private struct Figure {
-        let name: String
-        let help: String
-        var isGauge = true
-        let value: String?
-    }
-
     // The names that Prometheus' client libraries use.
-    private static func figures(of process: ProcessStatus) -> [Figure] {
-        [
-            Figure(
-                name: "process_cpu_seconds_total",
-                help: "Processor time used, in seconds.",
-                isGauge: false,
-                value: processorTime
-            ),
-            Figure(
-                name: "process_max_fds",
-                help: "Limit of open file descriptors.",
-                value: descriptorLimit
-            ),
-            Figure(
-                name: "process_open_fds",
-                help: "Open file descriptors.",
-                value: process.openDescriptorCount.map { "\($0)" }
-            ),
-            Figure(
-                name: "process_resident_memory_bytes",
-                help: "Resident memory, in bytes.",
-                value: process.residentBytes.map { "\($0)" }
-            ),
-            Figure(
-                name: "process_virtual_memory_bytes",
-                help: "Virtual memory, in bytes.",
-                value: process.virtualBytes.map { "\($0)" }
-            ),
-            Figure(
-                name: "process_start_time_seconds",
-                help: "Start time of the process, in seconds since 1970.",
-                value: "\(ProcessStatus.startTime)"
-            ),
+    private static func figures(of process: ProcessStatus) -> [(String, String, String?)] {
+        let open = process.openDescriptorCount.map { "\($0)" }
+        let resident = process.residentBytes.map { "\($0)" }
+        let virtual = process.virtualBytes.map { "\($0)" }
+        let start = "\(ProcessStatus.startTime)"
+        return [
+            ("process_cpu_seconds_total", "Processor time used, in seconds.", processorTime),
+            ("process_max_fds", "Limit of open file descriptors.", descriptorLimit),
+            ("process_open_fds", "Open file descriptors.", open),
+            ("process_resident_memory_bytes", "Resident memory, in bytes.", resident),
+            ("process_virtual_memory_bytes", "Virtual memory, in bytes.", virtual),
+            ("process_start_time_seconds", "Start of the process, in seconds since 1970.", start),
         ]
     }
 
