@@ -51,7 +51,7 @@ enum PrometheusText {
             ("process_open_fds", "Open file descriptors.", open),
             ("process_resident_memory_bytes", "Resident memory, in bytes.", resident),
             ("process_virtual_memory_bytes", "Virtual memory, in bytes.", virtual),
-            ("process_start_time_seconds", "Start of the process, in seconds since 1970.", start),
+            ("process_start_time_seconds", "Start time since 1970, in seconds.", start),
         ]
     }
 
