@@ -34,8 +34,8 @@ extension CompletionPort {
     /// The corresponding Winsock function is `AcceptEx` without a receive (OV-12). Any thread.
     ///
     /// Its packet says whether it succeeded, and ``nextConnection(on:)`` has what it brought. With
-    /// `EMFILE`, `ENFILE`, `ENOBUFS` or `ENOMEM` the connection is still queued, and the user decides
-    /// when to post again (PF-3). To pause accepting, post none.
+    /// `EMFILE`, `ENFILE`, `ENOBUFS` or `ENOMEM` the connection is still queued, and the user
+    /// decides when to post again (PF-3). To pause accepting, post none.
     ///
     /// - Returns: ``Submission/pending``, or why it was refused.
     @discardableResult

@@ -10,7 +10,7 @@ extension CompletionPort {
     /// - Parameters:
     ///   - turn: the socket's place in the queue.
     ///   - buffer: where a receive puts its data.
-    /// - Returns: the first completion, for the thread that carries the turn out: it needs no queue.
+    /// - Returns: the first completion, which needs no queue: the calling thread handles it.
     func serve(_ turn: Packet, _ buffer: UnsafeMutableRawPointer) -> Packet? {
         let handle = turn.socket
         return table.withState(handle) { state -> Packet? in

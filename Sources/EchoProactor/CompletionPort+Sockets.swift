@@ -89,7 +89,7 @@ extension CompletionPort {
 
     // MARK: Using the socket
 
-    /// How many bytes of the send whose turn it is the kernel has taken so far; 0 if none is pending.
+    /// How many bytes of the send whose turn it is the kernel has taken; 0 if none is pending.
     ///
     /// Any thread.
     package func sendProgress(on handle: SocketHandle) -> Int {
@@ -105,16 +105,16 @@ extension CompletionPort {
 
     /// Shuts down a direction.
     ///
-    /// The corresponding Winsock function is `shutdown`. A receive that is pending goes on; new ones
-    /// are refused with `ESHUTDOWN` (OV-13). Any thread.
+    /// The corresponding Winsock function is `shutdown`. A receive that is pending goes on; new
+    /// ones are refused with `ESHUTDOWN` (OV-13). Any thread.
     package func shutdown(_ direction: Socket.Direction, on handle: SocketHandle) {
         table.withState(handle) { $0.shutdown(direction) }
     }
 
     /// Runs a body with the socket itself, for options and addresses.
     ///
-    /// Any thread; other threads' operations on the socket wait meanwhile. The body must not use the
-    /// handle.
+    /// Any thread; other threads' operations on the socket wait meanwhile. The body must not use
+    /// the handle.
     ///
     /// - Returns: what the body returned; `nil` if the handle is stale.
     @discardableResult

@@ -106,8 +106,8 @@ struct Epoll: ~Copyable, Sendable {
     /// - Parameters:
     ///   - events: where the edges go.
     ///   - milliseconds: how long to wait; negative for ever.
-    /// - Returns: how many came; 0 also when a signal interrupted the wait, and, after a pause, when
-    ///   it failed.
+    /// - Returns: how many came; 0 also when a signal interrupted the wait, and, after a pause,
+    ///   when it failed.
     func wait(_ events: borrowing EdgeBuffer, milliseconds: CInt) -> Int {
         let count = unsafe epoll_wait(
             descriptor.rawValue,

@@ -134,8 +134,8 @@ extension OverlappedLoop {
 
     /// Shuts down a direction.
     ///
-    /// The corresponding Winsock function is `shutdown`. A receive that is pending goes on; new ones
-    /// are refused with `ESHUTDOWN` (OV-13).
+    /// The corresponding Winsock function is `shutdown`. A receive that is pending goes on; new
+    /// ones are refused with `ESHUTDOWN` (OV-13).
     package func shutdown(_ direction: Socket.Direction, on handle: SocketHandle) {
         sockets.with(handle) { unsafe $0.state.pointee.shutdown(direction) }
     }

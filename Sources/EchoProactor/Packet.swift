@@ -3,8 +3,8 @@ package import EchoWinsock
 
 /// A completion: which operation on which socket ended, and how.
 ///
-/// The counterpart of `OVERLAPPED_ENTRY`. A plain value: copying it keeps nothing alive. Its socket's
-/// owner, and the received bytes, are valid until its ``CompletionPort/Worker`` dequeues again.
+/// The counterpart of `OVERLAPPED_ENTRY`. A plain value that keeps nothing alive: the owner of its
+/// socket and the received bytes are valid until its ``CompletionPort/Worker`` dequeues again.
 @safe
 @usableFromInline
 package struct Packet {

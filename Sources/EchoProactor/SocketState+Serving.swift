@@ -5,8 +5,8 @@ extension SocketState {
     /// Carries out the receive whose turn it is.
     ///
     /// - Parameter buffers: where one without a buffer borrows its own.
-    /// - Returns: the operation, which has ended, and its reference; `nil` if it must wait, for data
-    ///   or for the socket's next turn.
+    /// - Returns: the operation, which has ended, and its reference; `nil` if it must wait, for
+    ///   data or for the socket's next turn.
     mutating func nextReceive(_ buffers: inout ReceiveBuffers) -> Unmanaged<Operation>? {
         guard isReceiveReady, !isTurnSpent, let operation = unsafe receives.first else {
             return nil
@@ -55,8 +55,8 @@ extension SocketState {
 
     /// Carries out the send whose turn it is.
     ///
-    /// - Returns: the operation, which has ended, and its reference; `nil` if it must wait, for room
-    ///   or for the socket's next turn.
+    /// - Returns: the operation, which has ended, and its reference; `nil` if it must wait, for
+    ///   room or for the socket's next turn.
     mutating func nextSend() -> Unmanaged<Operation>? {
         guard isSendReady, !isTurnSpent, let operation = unsafe sends.first else { return nil }
         let count = unsafe send(operation._withUnsafeGuaranteedRef { unsafe $0.unsent })
@@ -76,7 +76,7 @@ extension SocketState {
         return unsafe operation
     }
 
-    /// How many bytes of the send whose turn it is the kernel has taken so far; 0 if none is pending.
+    /// How many bytes of the send whose turn it is the kernel has taken; 0 if none is pending.
     var sendProgress: Int {
         unsafe sends.first.map { unsafe $0._withUnsafeGuaranteedRef { $0.sentCount } } ?? 0
     }

@@ -1,4 +1,4 @@
-/// What can happen to a socket: the `FD_` values of `winsock2.h` (N-3), each with its source on Linux.
+/// What can happen to a socket: the `FD_` values of `winsock2.h` (N-3), with their Linux sources.
 @usableFromInline
 package struct NetworkEvents: OptionSet, Hashable, Sendable {
     /// The bits, as `WSAAsyncSelect` and `WSAEventSelect` take them.
@@ -69,8 +69,8 @@ package struct NetworkEvents: OptionSet, Hashable, Sendable {
     package var isSingle: Bool { rawValue != 0 && rawValue & (rawValue - 1) == 0 }
 }
 
-// The set's algebra on the bits themselves: what the standard library has for all option sets is not
-// specialised in other modules, and costs some hundred instructions there.
+// The set's algebra on the bits themselves: what the standard library has for all option sets is
+// not specialised in other modules, and costs some hundred instructions there.
 extension NetworkEvents {
     /// A set of events.
     @inlinable

@@ -6,8 +6,8 @@ import Testing
 
 @testable import echo
 
-/// Every flag of every subcommand with values that it cannot have: one line that names the flag, says
-/// what is wrong, and repeats nothing.
+/// Every flag of every subcommand with values that it cannot have: one line that names the flag,
+/// says what is wrong, and repeats nothing.
 @Suite(.timeLimit(.minutes(5)))
 struct BadValueTests {
     /// The program's description of itself, as far as it is needed here.

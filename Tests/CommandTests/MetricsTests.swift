@@ -170,7 +170,7 @@ struct MetricsTests {
         guard result.exit == .code(0), output.isEmpty else { throw Complaint(text: output) }
     }
 
-    // Where Scripts/install-packages puts it, wherever these tests were built; or the machine's own.
+    // Where Scripts/install-packages puts it, wherever the tests were built; or the machine's own.
     private static let promtool: String? = {
         let root = URL(filePath: #filePath).deletingLastPathComponent()
             .deletingLastPathComponent().deletingLastPathComponent().path()

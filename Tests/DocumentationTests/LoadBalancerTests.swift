@@ -25,7 +25,8 @@ struct LoadBalancerTests {
             for name in balanced.names {
                 models = models.isEmpty ? EchoServer.IOModel.allCases[...] : models
                 try await balanced.stop(name)
-                // Gone for as long as a restart takes elsewhere: the others serve so many meanwhile.
+                // Gone for as long as a restart takes elsewhere: the others serve so many
+                // meanwhile.
                 let before = clients.complete
                 #expect(await eventually { clients.complete >= before + 600 })
                 try await balanced.restart(name, as: models.removeFirst())

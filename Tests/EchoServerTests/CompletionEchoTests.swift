@@ -152,8 +152,8 @@ struct CompletionEchoTests {
         }
     }
 
-    /// Every order of receiving three pieces and sending by pieces of one to three bytes, with every
-    /// length taken at once: what is owed is known at each moment, and the echo is exact.
+    /// Every order of receiving three pieces and sending by pieces of one to three bytes, with
+    /// every length taken at once: what is owed is known at each moment, and the echo is exact.
     @Test func `OV-7: receives and sends in every order keep the order of bytes`() {
         for script in 0..<6561 {
             var (rest, received) = (script, 0)

@@ -93,8 +93,8 @@ struct TextbookFaultTests {
             let client = try await TestClient(to: address, receiveBuffer: 4096)
             defer { client.close() }
             // Nothing is read until all is sent: more than the server's sockets take. A thread
-            // that blocks while it sends owes one buffer only, so that the client's own socket must hold
-            // the rest.
+            // that blocks while it sends owes one buffer only, so that the client's own socket must
+            // hold the rest.
             let size = model == .threadPerClient ? 1 << 20 : 8 << 20
             let bytes = PatternBytes(seed: 5).bytes(count: size)
             try await client.send(bytes)

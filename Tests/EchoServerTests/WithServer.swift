@@ -7,8 +7,8 @@ import Testing
 
 /// Lets the tests of all models run with one that the library does not have.
 enum ServedBy {
-    /// What servers of ``withServer(_:_:logger:sourceLocation:_:)`` serve with, in place of the model
-    /// they are asked for.
+    /// What servers of ``withServer(_:_:logger:sourceLocation:_:)`` serve with, in place of the
+    /// model they are asked for.
     @TaskLocal static var implementation: (any ServingModel.Type)?
 }
 

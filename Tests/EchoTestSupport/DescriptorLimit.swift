@@ -2,8 +2,8 @@ import CEchoLinux
 package import EchoSockets
 import Glibc
 
-/// Bounds the descriptors that a running process may have from now on (`RLIMIT_NOFILE`, prlimit(2));
-/// those that it has it keeps.
+/// Bounds the descriptors that a running process may have from now on (`RLIMIT_NOFILE`,
+/// prlimit(2)); those that it has it keeps.
 ///
 /// - Parameters:
 ///   - pid: the process.

@@ -1,6 +1,6 @@
 import EchoSockets
 
-/// A model in which one thread accepts connections and hands them to workers, which serve many each.
+/// A model in which one thread accepts connections and hands them to workers that serve many.
 final class GroupModel<Worker: GroupWorker>: ServingModel {
     private let acceptor: AcceptorThread
     private let groups: WorkerGroups<Worker>

@@ -121,7 +121,7 @@ final class WorkerCore<Client: ServedConnection> {
 
     /// How long the worker may wait for input; `nil` means without a limit.
     var wait: Duration? {
-        // The same clock as the rules use: with an exact one it would wake a tick too early, and spin.
+        // The clock of the rules: with an exact one it would wake a tick too early, and spin.
         let rest = housekeeper.due.map { max($0 - .coarse, .zero) }
         guard !departed.isEmpty else { return rest }
         return min(rest ?? Self.settlingPause, Self.settlingPause)

@@ -48,8 +48,9 @@ package func writeAll(
     while written < bytes.count {
         var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
         let timeout = end.map { ($0 - .now).millisecondsRoundedUp } ?? -1
-        guard transferCall({ unsafe Int(poll(&entry, 1, timeout)) }) > 0 else {
-            return (written, Errno(rawValue: ETIMEDOUT))
+        let ready = transferCall { unsafe Int(poll(&entry, 1, timeout)) }
+        guard ready > 0 else {
+            return (written, Errno(rawValue: ready == 0 ? ETIMEDOUT : CInt(-ready)))
         }
         let count = transferCall {
             unsafe bytes.withUnsafeBytes { bytes in

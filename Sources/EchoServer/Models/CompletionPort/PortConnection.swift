@@ -5,8 +5,8 @@ import EchoWinsock
 /// A connection on a completion port: what a worker does with a packet of its socket.
 ///
 /// The port keeps it until its last packet has been dealt with, so that one which comes after
-/// closing finds it still there (OV-8, PF-17). Its packets may be with two workers at a time: one of
-/// a receive and one of a send.
+/// closing finds it still there (OV-8, PF-17). Its packets may be with two workers at a time: one
+/// of a receive and one of a send.
 final class PortConnection: Sendable {
     private struct State: ~Copyable {
         var echo: CompletionEcho

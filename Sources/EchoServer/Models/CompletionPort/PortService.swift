@@ -97,7 +97,7 @@ final class PortService: Sendable {
 
     private var wait: Duration? {
         let moment = due.load(ordering: .acquiring)
-        // The same clock as in `keepHouse`: with an exact one it would wake a tick too early, and spin.
+        // The clock of the rules: with an exact one it would wake a tick too early, and spin.
         return moment == .max ? nil : max(MonotonicTime(nanoseconds: moment) - .coarse, .zero)
     }
 

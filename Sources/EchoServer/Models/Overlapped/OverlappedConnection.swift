@@ -5,9 +5,9 @@ import EchoWinsock
 /// A connection that is served by overlapped operations: it receives, sends back what was received,
 /// and receives again, as ``CompletionEcho`` says.
 ///
-/// One operation does both in turn, and while it waits for data it pins no buffer: a receive borrows
-/// one when data is there, and the send goes out of the same. While the peer takes less than it is
-/// owed, a second operation receives on.
+/// One operation does both in turn, and while it waits for data it pins no buffer: a receive
+/// borrows one when data is there, and the send goes out of the same. While the peer takes less
+/// than it is owed, a second operation receives on.
 final class OverlappedConnection: ServedConnection {
     let peer: Peer
     let beginning: Beginning
