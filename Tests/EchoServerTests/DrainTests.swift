@@ -70,20 +70,7 @@ struct DrainTests {
 
     @Test(arguments: EchoServer.IOModel.allCases)
     func `connections still queued are served`(_ model: EchoServer.IOModel) async throws {
-        try await withServer(model) {
-            $0.maximumConnections = 1
-            $0.whenFull = .defer
-        } _: { server, address in
-            let first = try await TestClient(to: address)
-            defer { first.close() }
-            #expect(try await first.exchange([0]) == [0])
-            var queued: [TestClient] = []
-            defer { for client in queued { client.close() } }
-            for number in 1...3 {
-                let client = try await TestClient(to: address)
-                try await client.send([UInt8(number)])
-                queued.append(client)
-            }
+        try await withFullServer(model, queued: 3) { server, first, queued in
             let shutdown = Task { await server.shutdown(drainingFor: .seconds(60)) }
             #expect(await eventually { server.endpoints.isEmpty })
             first.close()
@@ -102,20 +89,11 @@ struct DrainTests {
     func `the last of the queued, which does not close in turn, is not waited for long`(
         _ model: EchoServer.IOModel
     ) async throws {
-        try await withServer(model) {
-            $0.maximumConnections = 1
-            $0.whenFull = .defer
-        } _: { server, address in
-            let first = try await TestClient(to: address)
-            defer { first.close() }
-            #expect(try await first.exchange([0]) == [0])
-            let last = try await TestClient(to: address)
-            defer { last.close() }
-            try await last.send([1])
+        try await withFullServer(model, queued: 1) { server, _, queued in
             let start = MonotonicTime.now
             try await withDeadline { await server.shutdown(drainingFor: .seconds(60)) }
             #expect(MonotonicTime.now - start < patience)
-            #expect(try await last.receiveToEnd().bytes == [1])
+            #expect(try await queued[0].receiveToEnd().bytes == [1])
             #expect(server.statistics.closed == [.drained: 2])
         }
     }

@@ -63,24 +63,12 @@ struct FullTests {
     func `a queued connection that resets does not stand in the way`(
         _ model: EchoServer.IOModel
     ) async throws {
-        try await withServer(model) {
-            $0.maximumConnections = 1
-            $0.whenFull = .defer
-        } _: { server, address in
-            let holder = try await TestClient(to: address)
-            defer { holder.close() }
-            #expect(try await holder.exchange([0]) == [0])
-            var queued: [TestClient] = []
-            defer { for client in queued { client.close() } }
-            for number in 1...10 {
-                let client = try await TestClient(to: address)
-                try await client.send([UInt8(number)])
-                queued.append(client)
-            }
+        try await withFullServer(model, queued: 10) { server, holder, queued in
             for client in queued.prefix(5) { client.reset() }
             holder.close()
             for (index, client) in queued.enumerated().dropFirst(5) {
-                #expect(try await client.receive(1) == [UInt8(index + 1)])
+                let answer = try await client.receive(1)
+                #expect(answer == [UInt8(index + 1)])
                 client.close()
             }
             await expectEventually(server, \.active, is: 0)
@@ -92,18 +80,11 @@ struct FullTests {
         _ model: EchoServer.IOModel
     ) async throws {
         await #expect(processExitsWith: .success) { [model = model as EchoServer.IOModel] in
-            try await withServer(model) {
-                $0.maximumConnections = 1
-                $0.whenFull = .defer
-            } _: { _, address in
-                let holder = try await TestClient(to: address)
-                let waiting = try await TestClient(to: address)
-                defer { for client in [holder, waiting] { client.close() } }
-                #expect(try await holder.exchange([0]) == [0])
-                try await waiting.send([1])
-                #expect(try await waiting.isSilent(for: .milliseconds(100)))
+            try await withFullServer(model, queued: 1) { _, _, queued in
+                let waiting = queued[0]
+                let begins = try await waiting.isSilent(for: .milliseconds(100))
                 let before = ProcessFigures().cpuTime
-                #expect(try await waiting.isSilent(for: .seconds(2)))
+                #expect(try await waiting.isSilent(for: .seconds(2)) && begins)
                 let used = ProcessFigures().cpuTime - before
                 #expect(used < .milliseconds(50), "\(used)")
             }

@@ -83,3 +83,35 @@ func expectEventually<Value: Equatable & Sendable>(
 func temporarySocketPath() -> String {
     "/tmp/echo-\(UInt64.random(in: 0...UInt64.max)).sock"
 }
+
+/// Runs a body with a server that one client fills, and with others that wait in its queue.
+///
+/// - Parameters:
+///   - model: its model.
+///   - count: how many wait, at least 1; each has sent its number, from 1.
+///   - body: what to do with the server, the client that fills it, and the others in their order.
+/// - Returns: what `body` returned.
+/// - Throws: what `body` threw, or why there is no server.
+@discardableResult
+func withFullServer<Result: Sendable>(
+    _ model: EchoServer.IOModel,
+    queued count: Int,
+    _ body: (EchoServer, TestClient, [TestClient]) async throws -> Result
+) async throws -> Result {
+    try await withServer(model) {
+        $0.maximumConnections = 1
+        $0.whenFull = .defer
+    } _: { server, address in
+        let holder = try await TestClient(to: address)
+        defer { holder.close() }
+        #expect(try await holder.exchange([0]) == [0])
+        var queued: [TestClient] = []
+        defer { for client in queued { client.close() } }
+        for number in 1...count {
+            let client = try await TestClient(to: address)
+            try await client.send([UInt8(number)])
+            queued.append(client)
+        }
+        return try await body(server, holder, queued)
+    }
+}
