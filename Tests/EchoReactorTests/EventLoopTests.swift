@@ -20,8 +20,12 @@ struct EventLoopTests {
         _ method: LoopMethod
     ) throws {
         let loop = try EventLoop(method: method)
+        // A watch must go before its loop and what it calls: an optimised build may let go of these
+        // after their last use.
+        defer { withExtendedLifetime(loop) {} }
         let pair = try Socket.pair()
         let calls = CallCounter()
+        defer { withExtendedLifetime(calls) {} }
         let watch = try calls.watch(loop, pair.first.number, .read)
         try watch.add()
         loop.turn(waitingAtMost: .zero)
@@ -47,6 +51,7 @@ struct EventLoopTests {
         }
         let loop = try EventLoop()
         let reader = try Reader()
+        defer { withExtendedLifetime((loop, reader)) {} }
         let watch = unsafe try Watch(
             loop.base,
             descriptor: reader.wakeup.number,
@@ -90,6 +95,7 @@ struct EventLoopTests {
                 == "descriptor \(number) is beyond what select(2) can watch (0 to 1023)"
         }
         let poll = try EventLoop(method: .poll)
+        defer { withExtendedLifetime((poll, calls)) {} }
         let watch = try calls.watch(poll, large.rawValue, .read)
         try watch.add()
         _ = pair.second.sendText("x")
@@ -99,7 +105,8 @@ struct EventLoopTests {
 
     @Test func `E-m: a freed watch never fires for the descriptor's next owner`() throws {
         let loop = try EventLoop()
-        let calls = CallCounter()
+        let (calls, other) = (CallCounter(), CallCounter())
+        defer { withExtendedLifetime((loop, calls, other)) {} }
         let number: CInt
         do {
             let pair = try Socket.pair()
@@ -110,7 +117,6 @@ struct EventLoopTests {
         let pair = try Socket.pair()
         _ = pair.first.sendText("x")
         _ = pair.second.sendText("x")
-        let other = CallCounter()
         let watch = try other.watch(loop, pair.first.number, .read)
         try watch.add()
         loop.turn(waitingAtMost: nil)
