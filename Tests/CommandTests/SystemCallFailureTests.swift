@@ -72,7 +72,8 @@ struct SystemCallFailureTests {
         Fault(
             testDescription: "the kernel watches no more sockets",
             rules: [.init("epoll_ctl", ENOSPC, oneIn: 3)],
-            line: "warning: cannot serve a connection",
+            line: "warning: cannot serve a connection; the established ones are served "
+                + "error=\"No space left on device\"",
             models: [
                 .asyncSelect, .eventSelect, .overlapped, .overlappedRoutine, .completionPort,
             ]

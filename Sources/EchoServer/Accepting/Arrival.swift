@@ -27,8 +27,8 @@ final class Arrival {
     ///
     /// - Parameters:
     ///   - context: does the accounting.
-    ///   - error: what was lacking, if known.
-    func refuse(_ context: ServingContext, _ error: Errno?) {
+    ///   - error: what was lacking.
+    func refuse(_ context: ServingContext, _ error: Errno) {
         switch socket {
         case .some(let open): open.setResetOnClose()
         case .none: break

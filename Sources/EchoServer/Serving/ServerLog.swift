@@ -96,16 +96,12 @@ struct ServerLog: Sendable {
     /// An admitted connection cannot be served because something is lacking.
     ///
     /// Logged at most once in ten seconds; others are counted.
-    func refused(_ peer: SocketAddress, _ error: Errno?) {
+    func refused(_ peer: SocketAddress, _ error: Errno) {
         guard let count = refusals.count() else { return }
-        var metadata: Logger.Metadata = [
-            Key.peer: Self.text(peer), Key.failures: .number(count),
-        ]
-        if let error { metadata[Key.error] = "\(error)" }
         outlet.log(
             .warning,
             "cannot serve a connection; the established ones are served",
-            metadata
+            [Key.peer: Self.text(peer), Key.failures: .number(count), Key.error: "\(error)"]
         )
     }
 

@@ -47,8 +47,8 @@ final class ServingContext: Sendable {
     ///
     /// - Parameters:
     ///   - peer: the connection's peer.
-    ///   - error: what was lacking, if known.
-    func refused(_ peer: Peer, _ error: Errno?) {
+    ///   - error: what was lacking.
+    func refused(_ peer: Peer, _ error: Errno) {
         admission.rejected(.resources, admitted: peer)
         log.refused(peer.address, error)
     }

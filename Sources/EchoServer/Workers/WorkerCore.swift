@@ -109,7 +109,7 @@ final class WorkerCore<Client: ServedConnection> {
     }
 
     /// Resets a connection that cannot be served after all.
-    func refuse(_ arrival: Arrival, _ error: Errno? = nil) {
+    func refuse(_ arrival: Arrival, _ error: Errno) {
         arrival.refuse(context, error)
         ended(1)
     }

@@ -1,6 +1,7 @@
 import EchoProactor
 import EchoSockets
 import EchoWinsock
+import Glibc
 
 /// The overlapped model with event notification (`WSARecv`, `WSAGetOverlappedResult`).
 ///
@@ -69,7 +70,9 @@ final class OverlappedWorker: GroupWorker {
     }
 
     private func begin(_ arrival: Arrival) {
-        guard let event = events.makeEvent() else { return core.refuse(arrival) }
+        guard let event = events.makeEvent() else {
+            return core.refuse(arrival, Errno(rawValue: EMFILE))
+        }
         guard let socket = arrival.take() else { return event.close() }
         let connection = OverlappedConnection(arrival.peer, loop, core, .event(event))
         do throws(SystemError) {
@@ -80,7 +83,7 @@ final class OverlappedWorker: GroupWorker {
         } catch {
             event.close()
             connection.abandon()
-            core.refuse(arrival)
+            core.refuse(arrival, error.errno)
         }
     }
 

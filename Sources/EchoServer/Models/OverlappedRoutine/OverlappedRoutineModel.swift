@@ -66,7 +66,7 @@ final class OverlappedRoutineWorker: GroupWorker {
             connection.finishIfOver()
         } catch {
             connection.abandon()
-            core.refuse(arrival)
+            core.refuse(arrival, error.errno)
         }
     }
 }
