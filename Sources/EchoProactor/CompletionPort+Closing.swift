@@ -2,6 +2,19 @@ import EchoSockets
 package import EchoWinsock
 
 extension CompletionPort {
+    /// Closes the port: every thread that waits for a packet, now or later, is told so (CP-4).
+    ///
+    /// Sockets stay open until they are closed or the port goes away; to lose no packet, close them
+    /// and dequeue what is left first (CP-9). The corresponding Winsock function is `CloseHandle`.
+    package func close() {
+        monitor.lock()
+        guarded { memory in
+            memory.isClosed = true
+            while !memory.parked.isEmpty { Self.unpark(&memory) }
+        }
+        unlockAndWake(unsafe memory.pointee.polling > 0)
+    }
+
     /// Closes a socket.
     ///
     /// Each pending operation is indicated as failed with `ECANCELED`, exactly once (OV-8); those
