@@ -34,6 +34,9 @@ struct Deadline {
         isNever ? nil : MonotonicTime(nanoseconds: nanoseconds)
     }
 
+    /// Whether a moment comes before it.
+    func isAfter(_ moment: MonotonicTime) -> Bool { moment.nanoseconds < nanoseconds }
+
     var hasPassed: Bool {
         if nanoseconds == .max { return false }
         return nanoseconds == 0 || MonotonicTime.now.nanoseconds >= nanoseconds

@@ -118,6 +118,27 @@ struct Epoll: ~Copyable, Sendable {
         if count < 0, errno != EINTR { pauseAfterFailedWait() }
         return max(0, Int(count))
     }
+
+    /// Waits for edges until a moment, to the nanosecond where the kernel can, as Linux has since
+    /// 5.11.
+    ///
+    /// The corresponding C function is `epoll_pwait2`.
+    func wait(_ events: borrowing EdgeBuffer, until moment: MonotonicTime) -> Int {
+        let left = max(0, moment.nanoseconds - MonotonicTime.now.nanoseconds)
+        var timeout = timespec(
+            tv_sec: Int(left / 1_000_000_000),
+            tv_nsec: Int(left % 1_000_000_000)
+        )
+        let count = unsafe epoll_pwait2(
+            descriptor.rawValue,
+            events.pointer,
+            CInt(EdgeBuffer.capacity),
+            &timeout,
+            nil
+        )
+        if count >= 0 || errno == EINTR { return max(0, Int(count)) }
+        return wait(events, milliseconds: CInt(clamping: (left + 999_999) / 1_000_000))
+    }
 }
 
 /// Room for the edges of one `epoll_wait`.

@@ -217,6 +217,12 @@ extension Operation {
         moved = sent
     }
 
+    /// Its place among those that wait for a moment.
+    var timerPlace: Int {
+        get { unsentCount }
+        set { unsentCount = newValue }
+    }
+
     /// Notes that so much more has been sent.
     ///
     /// - Returns: whether nothing is left.

@@ -12,6 +12,10 @@ package enum OperationKind: UInt8, Sendable {
     /// Waits until something can be received, and receives nothing: the zero-byte receive of
     /// OV-11, on any descriptor that epoll(7) can watch.
     case readable
+    /// Connects. The corresponding Winsock function is `ConnectEx`.
+    case connect
+    /// Waits for a moment. The corresponding Windows function is `SetWaitableTimer`.
+    case timer
     /// No operation: a packet that was posted by hand (CP-6).
     case posted
 }
@@ -52,7 +56,7 @@ package struct AdoptionOptions: OptionSet, Sendable {
         self.rawValue = rawValue
     }
 
-    /// An operation that succeeds at once gives no packet (CP-7).
+    /// An operation that succeeds at once is not indicated: no packet (CP-7), no event, no routine.
     ///
     /// The corresponding Winsock flag is `FILE_SKIP_COMPLETION_PORT_ON_SUCCESS`.
     package static let skipsPacketOnSuccess = AdoptionOptions(rawValue: 1)

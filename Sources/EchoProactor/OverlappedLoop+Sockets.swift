@@ -45,7 +45,7 @@ extension OverlappedLoop {
             }
             returnBuffer(of: operation)
             if let count = unsafe receiveAtOnce(operation, state) {
-                return settle(operation, count)
+                return settle(operation, count, unsafe state.pointee.flags)
             }
             guard unsafe state.pointee.pendingCount < SocketState.pendingLimit else {
                 return refuse(operation, .tooMany)
@@ -98,7 +98,7 @@ extension OverlappedLoop {
             let count = unsafe state.pointee.sendAtOnce(bytes)
             if count < 0 || count == bytes.count {
                 returnBuffer(of: operation)
-                return settle(operation, count)
+                return settle(operation, count, unsafe state.pointee.flags)
             }
             let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[count...])
             let kept = unsafe keep(rest)
@@ -109,9 +109,14 @@ extension OverlappedLoop {
     }
 
     /// An operation that was over before it had to wait (OV-1).
-    private func settle(_ operation: Operation, _ count: Int) -> Submission {
+    func settle(
+        _ operation: Operation,
+        _ count: Int,
+        _ flags: SocketState.Flags
+    ) -> Submission {
         if count < 0 { return refuse(operation, .refused(Errno(rawValue: CInt(-count)))) }
         operation.finish(number: 0, count: count)
+        if flags.contains(.skipsPacket) { return .completed(bytes: count) }
         if operation.hasRoutine {
             unsafe indicate(.passRetained(operation))
         } else {

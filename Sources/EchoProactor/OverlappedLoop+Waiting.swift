@@ -95,7 +95,12 @@ extension OverlappedLoop {
     /// Waits for edges and serves their sockets.
     private func look(until deadline: Deadline) {
         let isBehind = closing.beginTurn()
-        let count = epoll.wait(edges, milliseconds: isBehind ? 0 : deadline.milliseconds)
+        let count: Int
+        if let timer = withMemory({ $0.timers.next }), !isBehind, deadline.isAfter(timer) {
+            count = epoll.wait(edges, until: timer)
+        } else {
+            count = epoll.wait(edges, milliseconds: isBehind ? 0 : deadline.milliseconds)
+        }
         withMemory { $0.servedSincePoll = 0 }
         for index in 0..<count {
             let (word, readiness) = edges[index]
@@ -105,6 +110,7 @@ extension OverlappedLoop {
                 serve(SocketHandle(word: word), readiness, isQueued: false)
             }
         }
+        if withMemory({ !$0.timers.isEmpty }) { expireTimers() }
     }
 
     private func takeMail() {

@@ -35,6 +35,8 @@ package final class OverlappedLoop: @unchecked Sendable {
         /// to each.
         var routines = unsafe Ring<Unmanaged<Operation>>()
         var buffers: ReceiveBuffers
+        /// Operations that wait for a moment.
+        var timers = TimerHeap()
         var servedSincePoll = 0
     }
 
@@ -60,6 +62,7 @@ package final class OverlappedLoop: @unchecked Sendable {
         while let operation = unsafe memory.pointee.routines.popFirst() {
             unsafe operation.release()
         }
+        while let timer = unsafe memory.pointee.timers.removeLast() { unsafe timer.release() }
         unsafe memory.deinitialize(count: 1)
         unsafe memory.deallocate()
     }

@@ -59,12 +59,22 @@ extension SocketState {
     ///   room or for the socket's next turn.
     mutating func nextSend() -> Unmanaged<Operation>? {
         guard isSendReady, !isTurnSpent, let operation = unsafe sends.first else { return nil }
+        if unsafe operation._withUnsafeGuaranteedRef({ $0.kind == .connect }) {
+            return unsafe takeSend(number: connectError())
+        }
         let count = unsafe send(operation._withUnsafeGuaranteedRef { unsafe $0.unsent })
         guard count != -TransferError.wouldBlock else { return nil }
         guard count >= 0 else { return unsafe takeSend(number: CInt(-count)) }
         spend(count)
         guard unsafe operation._withUnsafeGuaranteedRef({ $0.noteSent(count) }) else { return nil }
         return unsafe takeSend(number: 0)
+    }
+
+    // Why the connection could not be established; 0 if it is.
+    private mutating func connectError() -> CInt {
+        guard let error = withSocket({ $0.takeError() }) else { return 0 }
+        noteFailure(Int(error.rawValue))
+        return error.rawValue
     }
 
     private mutating func takeSend(number: CInt) -> Unmanaged<Operation>? {

@@ -176,7 +176,7 @@ import EchoSockets
     }
 
     // The kernel speaks of a reset once, and then as if the stream had ended well.
-    private mutating func noteFailure(_ number: Int) {
+    mutating func noteFailure(_ number: Int) {
         if TransferError.endsConnection(number) { failure = UInt8(truncatingIfNeeded: number) }
     }
 
