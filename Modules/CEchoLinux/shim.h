@@ -15,6 +15,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
@@ -69,6 +70,16 @@ static inline int clinux_prlimit(int pid, int resource, const struct clinux_rlim
 // sched_getaffinity(2) of the calling thread, likewise; gives the bytes that were written.
 static inline long clinux_sched_getaffinity(unsigned long size, unsigned long *mask) {
     return syscall(SYS_sched_getaffinity, 0, size, mask);
+}
+
+// sched_setaffinity(2) of a process or thread, 0 for the calling one.
+static inline int clinux_sched_setaffinity(int pid, unsigned long size, const unsigned long *mask) {
+    return (int)syscall(SYS_sched_setaffinity, pid, size, mask);
+}
+
+// PR_SET_TIMERSLACK, prctl(2), for the calling thread.
+static inline int clinux_set_timer_slack(unsigned long nanoseconds) {
+    return prctl(PR_SET_TIMERSLACK, nanoseconds, 0UL, 0UL, 0UL);
 }
 
 #endif

@@ -41,10 +41,19 @@ extension OverlappedLoop {
             guard operation.begin(.connect) else { return .busy }
             if isConnected { return settle(operation, 0, unsafe state.pointee.flags) }
             unsafe state.pointee.flags.remove(.sendReady)
-            unsafe state.pointee.enqueue(operation, UnsafeRawBufferPointer(start: nil, count: 0), sent: 0)
+            let nothing = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
+            unsafe state.pointee.enqueue(operation, nothing, sent: 0)
             return .pending
         }
         return (handle, outcome ?? .staleSocket)
+    }
+
+    /// Queues the routine of an operation that has ended at once, on a socket that does not do so by
+    /// itself.
+    package func queueRoutine(of operation: Operation) {
+        if operation.hasRoutine, !operation.isPending {
+            unsafe indicate(.passRetained(operation))
+        }
     }
 
     /// Cancels what is pending on a socket, which stays open.
