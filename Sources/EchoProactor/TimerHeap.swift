@@ -83,7 +83,8 @@ import EchoSockets
         while true {
             var child = 2 * place + 1
             guard unsafe child < entries.count else { break }
-            if unsafe child + 1 < entries.count, unsafe entries[child + 1].isBefore(entries[child]) {
+            if unsafe child + 1 < entries.count, unsafe entries[child + 1].isBefore(entries[child])
+            {
                 child += 1
             }
             guard unsafe entries[child].isBefore(entry) else { break }

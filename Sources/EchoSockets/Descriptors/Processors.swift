@@ -26,18 +26,46 @@ package enum Processors {
     ///
     /// The corresponding C function is `sched_getaffinity`.
     package static var affinity: Int {
+        let allowed = allowed
+        return allowed.isEmpty ? sysconf(CInt(_SC_NPROCESSORS_ONLN)) : allowed.count
+    }
+
+    /// The processors in the affinity mask of the calling thread, by number.
+    ///
+    /// The corresponding C function is `sched_getaffinity`.
+    package static var allowed: [Int] {
         // A mask that is too small is refused (EINVAL); 1024 processors, and again twice as many.
         var words = 16
         while words <= 1 << 16 {
             var mask = [UInt](repeating: 0, count: words)
             let size = UInt(words * MemoryLayout<UInt>.size)
             if unsafe clinux_sched_getaffinity(size, &mask) >= 0 {
-                return mask.reduce(0) { $0 + $1.nonzeroBitCount }
+                return (0..<words * UInt.bitWidth).filter { number in
+                    mask[number / UInt.bitWidth] & 1 << (number % UInt.bitWidth) != 0
+                }
             }
             guard errno == EINVAL else { break }
             words *= 2
         }
-        return sysconf(CInt(_SC_NPROCESSORS_ONLN))
+        return []
+    }
+
+    /// Sets the affinity mask of the calling thread, which threads and processes that it starts
+    /// inherit.
+    ///
+    /// The corresponding C function is `sched_setaffinity`.
+    ///
+    /// - Parameter processors: numbers of processors.
+    /// - Returns: whether the kernel has accepted it: at least one of them exists and is allowed.
+    @discardableResult
+    package static func allow(_ processors: [Int]) -> Bool {
+        guard let last = processors.max(), last < 1 << 16, processors.allSatisfy({ $0 >= 0 }) else {
+            return false
+        }
+        var mask = [UInt](repeating: 0, count: last / UInt.bitWidth + 1)
+        for number in processors { mask[number / UInt.bitWidth] |= 1 << (number % UInt.bitWidth) }
+        let size = UInt(mask.count * MemoryLayout<UInt>.size)
+        return unsafe clinux_sched_setaffinity(0, size, mask) == 0
     }
 }
 

@@ -43,7 +43,7 @@ struct Echo: ParsableCommand {
             77 permission denied.
             """,
         version: "\(name) \(EchoServer.version)",
-        subcommands: [Serve.self, Client.self, Check.self, Models.self],
+        subcommands: [Serve.self, Client.self, Check.self, Bench.self, Models.self],
         defaultSubcommand: Serve.self
     )
 }

@@ -17,8 +17,7 @@ enum Main {
             let arguments = Array(ProcessArguments.all.dropFirst())
             try Subcommand.checkHelp(arguments)
             var command = try Echo.parseAsRoot(Arguments.withPlainValues(arguments))
-            // A server handles its signals itself.
-            if !(command is Serve) { Signals.endCommand() }
+            if !(command is any HandlesSignals) { Signals.endCommand() }
             try command.run()
         } catch {
             end(with: error)

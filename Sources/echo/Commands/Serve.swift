@@ -5,7 +5,7 @@ import Glibc
 import Logging
 
 /// Serves until a signal.
-struct Serve: ParsableCommand {
+struct Serve: ParsableCommand, HandlesSignals {
     static let configuration = CommandConfiguration(
         commandName: Subcommand.serve.rawValue,
         abstract: "Serve: send back what clients send (default)."

@@ -13,12 +13,17 @@ enum Signals {
     ///
     /// Call it first: later signals are then not lost.
     static func hold() {
-        // SIGPIPE and SIGXFSZ: a write that fails is enough. SIGCHLD: there are no children to wait
-        // for.
+        // SIGPIPE and SIGXFSZ: a write that fails is enough. SIGCHLD: children, where there
+        // are any, are not waited for unless it is asked for.
         for number in [SIGPIPE, SIGXFSZ, SIGCHLD] { signal(number, SIG_IGN) }
         for number in faults + jobControl where isIgnored(number) { signal(number, SIG_DFL) }
         var set = held
         unsafe pthread_sigmask(SIG_SETMASK, &set, nil)
+    }
+
+    /// Lets the ends of children be waited for.
+    static func expectChildren() {
+        signal(SIGCHLD, SIG_DFL)
     }
 
     private static func isIgnored(_ number: CInt) -> Bool {

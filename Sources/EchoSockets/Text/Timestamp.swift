@@ -1,8 +1,9 @@
 import Glibc
 
 /// The time as RFC 3339 writes it, in UTC with milliseconds.
-enum Timestamp {
-    static var now: String {
+package enum Timestamp {
+    /// Now.
+    package static var now: String {
         var time = timespec()
         _ = unsafe clock_gettime(CLOCK_REALTIME, &time)
         var parts = unsafe tm()

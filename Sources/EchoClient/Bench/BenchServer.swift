@@ -1,0 +1,161 @@
+package import EchoSockets
+package import Glibc
+
+/// A server to be measured, and how to have it run.
+package struct BenchServer: Sendable {
+    /// Where it comes from.
+    package enum Source: Sendable {
+        /// It runs already; `nil` where its process is not known.
+        case running(Endpoint, pid: pid_t?)
+        /// A program that prints a line with `listening on ENDPOINT` once it accepts.
+        case announcing([String])
+        /// A command for the shell, in which `PORT` stands for the port of 127.0.0.1 that it is to
+        /// listen on.
+        case shell(String)
+    }
+
+    /// Its name in the tables.
+    package var name: String
+    /// What kind of server it is.
+    package var kind: EchoBench.SubjectKind
+    /// How to have it run.
+    package var source: Source
+
+    /// A server.
+    package init(_ name: String, _ kind: EchoBench.SubjectKind, _ source: Source) {
+        self.name = name
+        self.kind = kind
+        self.source = source
+    }
+
+    /// It, as reports name it.
+    package var subject: EchoBench.Subject {
+        EchoBench.Subject(name: name, kind: kind, detail: detail)
+    }
+
+    /// What started it, or where it is.
+    private var detail: String {
+        switch source {
+        case .running(let endpoint, _): "\(endpoint)"
+        case .announcing(let command): command.joined(separator: " ")
+        case .shell(let command): command
+        }
+    }
+}
+
+/// A server that runs.
+struct BenchTarget {
+    let address: SocketAddress
+    let pid: pid_t?
+    private let child: ChildProcess?
+
+    /// How long a server may take until it accepts.
+    private static let patience = Duration.seconds(10)
+
+    /// Starts a server, if it does not run yet, and waits until it accepts; blocks.
+    ///
+    /// - Throws: ``BenchError``, which says what failed.
+    init(_ server: BenchServer, processors: [Int]) throws(BenchError) {
+        switch server.source {
+        case .running(let endpoint, let pid):
+            address = try Self.address(of: endpoint)
+            self.pid = pid
+            child = nil
+        case .announcing(let command):
+            let child = try Self.start(command, processors)
+            address = try Self.announced(by: child, server.name)
+            pid = child.pid
+            self.child = child
+        case .shell(let command):
+            let address = try Self.freeAddress()
+            let text = command.replacing("PORT", with: String(address.port ?? 0))
+            let child = try Self.start(["/bin/sh", "-c", "exec \(text)"], processors)
+            try Self.await(address, child, server.name)
+            self.address = address
+            pid = child.pid
+            self.child = child
+        }
+    }
+
+    /// Ends the server, if it was started for the measurement; blocks.
+    func end() {
+        child?.end(within: .seconds(2))
+    }
+
+    private static func start(
+        _ command: [String],
+        _ processors: [Int]
+    ) throws(BenchError) -> ChildProcess {
+        do throws(SystemError) {
+            return try ChildProcess(command, processors: processors, isQuiet: true)
+        } catch {
+            throw BenchError("cannot start \(command.joined(separator: " ")): \(error)")
+        }
+    }
+
+    private static func address(of endpoint: Endpoint) throws(BenchError) -> SocketAddress {
+        do throws(ConnectError) {
+            return try EchoConnection.open(endpoint, timeout: patience).peer
+        } catch {
+            throw BenchError("\(error)")
+        }
+    }
+
+    // The line may come in parts, and other lines before it.
+    private static func announced(
+        by child: ChildProcess,
+        _ name: String
+    ) throws(BenchError) -> SocketAddress {
+        var text: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        let end = MonotonicTime.now + patience
+        while .now < end {
+            var entry = pollfd(fd: child.output.rawValue, events: Int16(POLLIN), revents: 0)
+            _ = unsafe poll(&entry, 1, 100)
+            let number = child.output.rawValue
+            let count = transferCall { unsafe read(number, &buffer, buffer.count) }
+            if count == 0 { break }
+            text += buffer.prefix(max(0, count))
+            for line in String(decoding: text, as: UTF8.self).split(separator: "\n").dropLast(0) {
+                guard line.hasPrefix("listening on "), text.last == 0x0A,
+                    let endpoint = try? Endpoint(parsing: String(line.dropFirst(13)))
+                else { continue }
+                return try address(of: endpoint)
+            }
+        }
+        throw BenchError("\(name) did not say where it listens")
+    }
+
+    // Of a port that is free now.
+    private static func freeAddress() throws(BenchError) -> SocketAddress {
+        guard let any = SocketAddress(numeric: "127.0.0.1", port: 0),
+            let address = try? Listener(any, backlog: 1).address
+        else { throw BenchError("no port of 127.0.0.1 is free") }
+        return address
+    }
+
+    private static func await(
+        _ address: SocketAddress,
+        _ child: ChildProcess,
+        _ name: String
+    ) throws(BenchError) {
+        let endpoint = Endpoint.tcp(host: address.host, port: address.port ?? 0)
+        let end = MonotonicTime.now + patience
+        while .now < end, child.isRunning {
+            if (try? EchoConnection.open(endpoint, timeout: .seconds(1))) != nil { return }
+            _ = poll(nil, 0, 5)
+        }
+        let reason = child.isRunning ? "does not accept connections" : "has ended"
+        throw BenchError("\(name) \(reason): \(address)")
+    }
+}
+
+/// Why a server could not be measured.
+package struct BenchError: Error, CustomStringConvertible {
+    /// What failed, for people.
+    package let description: String
+
+    init(_ description: String) {
+        self.description = description
+    }
+}

@@ -1,0 +1,124 @@
+import CEchoLinux
+package import Glibc
+
+/// A program that runs as a child of this process, in a process group of its own.
+///
+/// It is killed when nobody refers to it any more. Any thread.
+package final class ChildProcess: Sendable {
+    /// The process, which is also its group.
+    package let pid: pid_t
+    /// What it writes to its standard output, non-blocking.
+    package let output: Descriptor
+    private let hasEnded = Locked(false)
+
+    /// Starts a program, whose standard input is empty and whose standard error is this process's.
+    ///
+    /// The corresponding C function is `posix_spawnp`.
+    ///
+    /// - Parameters:
+    ///   - command: the program, looked up in `PATH` unless it is a path, and its arguments.
+    ///   - processors: those that it may use; all that the calling thread may use if it is empty.
+    ///   - isQuiet: whether its standard error goes nowhere.
+    /// - Throws: what `posix_spawnp` or `pipe2` gave.
+    package init(
+        _ command: [String],
+        processors: [Int] = [],
+        isQuiet: Bool = false
+    ) throws(SystemError) {
+        var ends: [CInt] = [-1, -1]
+        try systemCall("pipe2") { unsafe pipe2(&ends, O_CLOEXEC) }
+        output = Descriptor(adopting: ends[0])
+        let writing = Descriptor(adopting: ends[1])
+        try output.setNonBlocking(true)
+        pid = try Self.spawn(command, writing.rawValue, processors, isQuiet)
+    }
+
+    deinit {
+        end(within: .zero)
+    }
+
+    private static func spawn(
+        _ command: [String],
+        _ writing: CInt,
+        _ processors: [Int],
+        _ isQuiet: Bool
+    ) throws(SystemError) -> pid_t {
+        var actions = unsafe posix_spawn_file_actions_t()
+        unsafe posix_spawn_file_actions_init(&actions)
+        defer { unsafe posix_spawn_file_actions_destroy(&actions) }
+        unsafe posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        unsafe posix_spawn_file_actions_adddup2(&actions, writing, 1)
+        if isQuiet {
+            unsafe posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
+        }
+        unsafe posix_spawn_file_actions_addclosefrom_np(&actions, 3)
+        var attributes = posix_spawnattr_t()
+        unsafe posix_spawnattr_init(&attributes)
+        defer { unsafe posix_spawnattr_destroy(&attributes) }
+        unsafe setUp(&attributes)
+        var pid: pid_t = 0
+        // A child inherits them from the thread that starts it.
+        let own = processors.isEmpty ? [] : Processors.allowed
+        if !processors.isEmpty { Processors.allow(processors) }
+        defer { if !processors.isEmpty { Processors.allow(own) } }
+        let status = unsafe withCStrings(command) { arguments in
+            unsafe posix_spawnp(&pid, command[0], &actions, &attributes, arguments, environ)
+        }
+        guard status == 0 else {
+            throw SystemError(call: "posix_spawn", errno: Errno(rawValue: status))
+        }
+        return pid
+    }
+
+    // No blocked or ignored signals, and a group of its own: ^C is for this process.
+    private static func setUp(_ attributes: inout posix_spawnattr_t) {
+        var none = sigset_t()
+        var all = sigset_t()
+        unsafe sigemptyset(&none)
+        unsafe sigfillset(&all)
+        unsafe posix_spawnattr_setsigmask(&attributes, &none)
+        unsafe posix_spawnattr_setsigdefault(&attributes, &all)
+        unsafe posix_spawnattr_setpgroup(&attributes, 0)
+        let flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP
+        unsafe posix_spawnattr_setflags(&attributes, Int16(flags))
+    }
+
+    /// Whether it still runs.
+    package var isRunning: Bool {
+        hasEnded.withLock { hasEnded in
+            guard !hasEnded else { return false }
+            // Not reaped yet: until then nobody else's group can have its number.
+            var information = siginfo_t()
+            let flags = WEXITED | WNOHANG | WNOWAIT
+            let status = unsafe waitid(P_PID, id_t(pid), &information, flags)
+            return status == 0 && information.si_signo == 0
+        }
+    }
+
+    /// Asks the group to end (`SIGTERM`), and kills what has not; blocks.
+    ///
+    /// - Parameter limit: how long to wait for it to end by itself.
+    package func end(within limit: Duration) {
+        let deadline = MonotonicTime.now + limit
+        if isRunning, limit > .zero { kill(-pid, SIGTERM) }
+        while isRunning, .now < deadline { _ = poll(nil, 0, 1) }
+        hasEnded.withLock { hasEnded in
+            guard !hasEnded else { return }
+            kill(-pid, SIGKILL)
+            hasEnded = unsafe waitpid(pid, nil, 0) == pid
+        }
+    }
+}
+
+/// Calls `body` with a null-terminated array of C strings.
+package func withCStrings<Result>(
+    _ strings: [String],
+    _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Result
+) -> Result {
+    var pointers = unsafe strings.map { unsafe strdup($0) }
+    unsafe pointers.append(nil)
+    defer {
+        for index in unsafe pointers.indices { unsafe free(pointers[index]) }
+    }
+    return unsafe body(pointers)
+}

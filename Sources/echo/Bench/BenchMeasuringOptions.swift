@@ -1,0 +1,72 @@
+import ArgumentParser
+import EchoClient
+
+/// How a measurement is made.
+struct BenchMeasuringOptions: ParsableArguments {
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Rounds of each server and load, 1 to 1000. (default: 5)",
+            valueName: "count"
+        ),
+        transform: Parse.count(1...1000)
+    )
+    var rounds = 5
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp("How long a round is measured. (default: 1s)", valueName: "duration"),
+        transform: Parse.positiveDuration
+    )
+    var time = Duration.seconds(1)
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "How long a round runs before it is measured. (default: 250ms)",
+            valueName: "duration"
+        ),
+        transform: Parse.duration
+    )
+    var warmUp = Duration.milliseconds(250)
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Processors that servers may use, by number. (default: all)",
+            valueName: "n,..."
+        ),
+        transform: Parse.list(of: Parse.processor)
+    )
+    var serverCpus: ValueList<Int>?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Processors that the clients may use, by number. (default: all)",
+            valueName: "n,..."
+        ),
+        transform: Parse.list(of: Parse.processor)
+    )
+    var clientCpus: ValueList<Int>?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Repeats the order of another measurement, and its bytes.",
+            valueName: "number"
+        ),
+        transform: Parse.count(1...1 << 53)
+    )
+    var seed: Int?
+
+    /// Has a measurement made so.
+    func apply(to runner: inout BenchRunner) {
+        runner.rounds = rounds
+        runner.roundTime = time
+        runner.warmUp = warmUp
+        runner.serverProcessors = serverCpus?.values ?? []
+        runner.clientProcessors = clientCpus?.values ?? []
+        if let seed { runner.seed = UInt64(seed) }
+    }
+}

@@ -1,0 +1,111 @@
+import ArgumentParser
+import EchoClient
+import EchoServer
+import EchoSockets
+import Glibc
+
+/// The servers of a measurement.
+struct BenchServerOptions: ParsableArguments {
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "An I/O model of this program, or all; may be repeated. (default: all, unless there "
+                + "is another server)",
+            valueName: "name"
+        ),
+        completion: .list(EchoServer.IOModel.allCases.map(\.rawValue) + ["all"]),
+        transform: Self.models
+    )
+    var model: [ValueList<EchoServer.IOModel>] = []
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "A server that runs already, as an endpoint; may be repeated.",
+            valueName: "endpoint"
+        ),
+        transform: Parse.clientEndpoint
+    )
+    var target: [Endpoint] = []
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "The process of the target before it, whose costs are then measured.",
+            valueName: "number"
+        ),
+        transform: Parse.count(1...4_194_304)
+    )
+    var pid: [Int] = []
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "A command that starts a server on port PORT of 127.0.0.1; may be repeated.",
+            valueName: "command"
+        )
+    )
+    var command: [String] = []
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Workers of the completion port. (default: 1)",
+            valueName: "count"
+        ),
+        transform: Parse.count(1...1024)
+    )
+    var workers = 1
+
+    private static func models(_ text: String) throws -> ValueList<EchoServer.IOModel> {
+        if text == "all" { return ValueList(values: EchoServer.IOModel.allCases) }
+        return try Parse.list(of: { try Parse.choice($0) })(text)
+    }
+
+    func check() throws {
+        if pid.count > target.count {
+            throw ValidationError("there are more --pid than --target")
+        }
+        for command in command where !command.contains("PORT") {
+            throw ValidationError("--command '\(command)' does not say where PORT goes")
+        }
+    }
+
+    /// The servers, in the order in which ratios and tables take them.
+    func servers() throws -> [BenchServer] {
+        var models = model.flatMap(\.values)
+        if models.isEmpty, target.isEmpty, command.isEmpty { models = EchoServer.IOModel.allCases }
+        let program = try Self.program()
+        var servers: [BenchServer] = []
+        for model in models where !servers.contains(where: { $0.name == model.rawValue }) {
+            servers.append(
+                BenchServer(model.rawValue, .model, .announcing(arguments(program, model)))
+            )
+        }
+        for (index, endpoint) in target.enumerated() {
+            let pid = index < pid.count ? pid_t(pid[index]) : nil
+            servers.append(BenchServer("\(endpoint)", .target, .running(endpoint, pid: pid)))
+        }
+        for command in command { servers.append(BenchServer(command, .command, .shell(command))) }
+        return servers
+    }
+
+    private func arguments(_ program: String, _ model: EchoServer.IOModel) -> [String] {
+        var arguments = [program, "serve", "--model", model.rawValue, "--listen", "127.0.0.1:0"]
+        if model == .completionPort { arguments += ["--workers", "\(workers)"] }
+        return arguments + ["--log-level", "error"]
+    }
+
+    // This program, however it was started.
+    private static func program() throws -> String {
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let count = unsafe readlink("/proc/self/exe", &buffer, buffer.count)
+        guard count > 0 else {
+            throw CommandError(
+                exitCode: Exit.system,
+                message: "cannot find this program: /proc is not mounted"
+            )
+        }
+        return String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+}

@@ -1,0 +1,33 @@
+import ArgumentParser
+
+extension Parse {
+    /// Values with commas between them, each converted by itself.
+    static func list<Value: Sendable>(
+        of parse: @escaping @Sendable (String) throws -> Value
+    ) -> @Sendable (String) throws -> ValueList<Value> {
+        { text in
+            let parts = text.split(separator: ",", omittingEmptySubsequences: false)
+            return ValueList(values: try parts.map { try parse(String($0)) })
+        }
+    }
+
+    /// A positive number, with decimals if need be.
+    static func rate(_ text: String) throws -> Double {
+        let isPlain = text.utf8.allSatisfy { (0x30...0x39).contains($0) || $0 == 0x2E }
+        guard isPlain, let rate = Double(text), rate > 0, rate <= 10_000_000 else {
+            throw ValidationError("it must be a number of messages a second, up to 10000000")
+        }
+        return rate
+    }
+
+    /// The number of a processor.
+    static func processor(_ text: String) throws -> Int {
+        try count(0...65535)(text)
+    }
+}
+
+/// The values of a flag that takes several.
+struct ValueList<Value: Sendable>: Sendable {
+    /// At least one.
+    var values: [Value]
+}

@@ -1,0 +1,2 @@
+/// A command that takes the signals itself which end other commands.
+protocol HandlesSignals {}
