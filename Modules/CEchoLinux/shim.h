@@ -21,6 +21,7 @@
 #include <sys/types.h>
 #include <time.h>
 #include <linux/netlink.h>
+#include <linux/perf_event.h>
 #include <linux/rtnetlink.h>
 #include <linux/sched.h>
 #include <linux/sockios.h>
@@ -80,6 +81,17 @@ static inline int clinux_sched_setaffinity(int pid, unsigned long size, const un
 // PR_SET_TIMERSLACK, prctl(2), for the calling thread.
 static inline int clinux_set_timer_slack(unsigned long nanoseconds) {
     return prctl(PR_SET_TIMERSLACK, nanoseconds, 0UL, 0UL, 0UL);
+}
+
+// perf_event_open(2): counts how often a thread, and those that it starts, pass a tracepoint.
+static inline int clinux_count_tracepoint(int tid, uint64_t tracepoint) {
+    struct perf_event_attr attributes = {
+        .type = PERF_TYPE_TRACEPOINT,
+        .size = sizeof attributes,
+        .config = tracepoint,
+        .inherit = 1,
+    };
+    return (int)syscall(SYS_perf_event_open, &attributes, tid, -1, -1, PERF_FLAG_FD_CLOEXEC);
 }
 
 #endif

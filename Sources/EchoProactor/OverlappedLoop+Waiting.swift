@@ -125,22 +125,32 @@ extension OverlappedLoop {
 
     /// How many routines may run before other sockets get a turn (CR-9).
     private static var routinesPerTurn: Int { 64 }
+    /// How many times a wait looks for what the sockets have to say while it runs routines.
+    private static var looksPerWait: Int { 16 }
 
     /// Runs what is queued, and what that queues (CR-3); and lets the sockets whose turn has come
     /// have it, so that their routines need no wait of their own.
+    ///
+    /// Where there is always more, it ends with what is queued at the last look: its caller has other
+    /// things to do.
     private func runRoutines() {
+        var looks = Self.looksPerWait
+        var left = Int.max
         var turns = withMemory { $0.turns.count }
         var budget = Self.routinesPerTurn
-        while true {
-            if budget == 0 {
+        while left > 0 {
+            if budget == 0, looks > 0 {
                 // Routines that queue routines must not keep the other sockets out (CR-9).
                 budget = Self.routinesPerTurn
                 turns = max(turns, 1)
                 look(until: .now)
+                looks -= 1
+                if looks == 0 { left = withMemory { $0.routines.count } }
             } else if let next = unsafe withMemory({ unsafe $0.routines.popFirst() }) {
                 unsafe next._withUnsafeGuaranteedRef { $0.runRoutine() }
                 unsafe next.release()
                 budget -= 1
+                left -= 1
             } else if turns > 0, withMemory({ !$0.turns.isEmpty }) {
                 turns -= 1
                 serveTurn()

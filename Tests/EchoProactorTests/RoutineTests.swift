@@ -94,6 +94,21 @@ struct RoutineTests {
         #expect(count.withLock { $0 } == 500)
     }
 
+    @Test func `CR-9: a wait ends although routines queue routines for ever`() throws {
+        let loop = try OverlappedLoop()
+        let count = Mutex(0)
+        @Sendable func again() {
+            let isEnough = count.withLock { count in
+                count += 1
+                return count == 100_000
+            }
+            if !isEnough { loop.queue(again) }
+        }
+        loop.queue(again)
+        #expect(loop.sleep(for: nil, alertable: true) == .routinesRan)
+        #expect(count.withLock { $0 } < 10_000)
+    }
+
     @Test func `CR-4: an event that is signalled on entry comes before the routines`() throws {
         let loop = try OverlappedLoop()
         let ran = Atomic(0)

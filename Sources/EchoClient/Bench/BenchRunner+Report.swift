@@ -33,7 +33,7 @@ extension BenchRunner {
             ),
             subjects: servers.map(\.subject),
             results: outcome.results,
-            warnings: outcome.warnings
+            warnings: warnings(outcome, environment)
         )
     }
 }

@@ -43,8 +43,6 @@ package struct BenchRunner: Sendable {
     package struct Outcome: Sendable {
         /// A result for each server and load.
         package var results: [EchoBench.Result] = []
-        /// What makes the figures doubtful.
-        package var warnings: [String] = []
         /// How much later than asked for the clients came to send.
         package var lateness = LoadTally.histogram
     }

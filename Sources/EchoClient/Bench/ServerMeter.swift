@@ -7,6 +7,7 @@ final class ServerMeter {
     private let load: EchoBench.Load
     private let memoryBefore: Int?
     private var before: ProcessUsage?
+    private var calls: SystemCallCounter?
     private(set) var cost: EchoBench.ServerCost?
 
     /// Connections from which on the memory of one can be told from what a server needs anyway.
@@ -25,11 +26,14 @@ final class ServerMeter {
     }
 
     func begin() {
-        before = pid.flatMap { ProcessUsage(of: $0) }
+        guard let pid else { return }
+        calls = SystemCallCounter(of: pid)
+        before = ProcessUsage(of: pid)
     }
 
     func end() {
         guard let pid, let before, let after = ProcessUsage(of: pid) else { return }
+        let systemCalls = calls?.count
         let seconds = (after.processorTime - before.processorTime).fractionalSeconds
         let ticks = after.ticks - before.ticks
         let kernelPart =
@@ -37,7 +41,7 @@ final class ServerMeter {
         cost = EchoBench.ServerCost(
             userSeconds: seconds * (1 - kernelPart),
             systemSeconds: seconds * kernelPart,
-            systemCalls: nil,
+            systemCalls: systemCalls,
             voluntarySwitches: max(0, after.voluntarySwitches - before.voluntarySwitches),
             involuntarySwitches: max(0, after.involuntarySwitches - before.involuntarySwitches),
             threads: after.threads,

@@ -1,0 +1,150 @@
+import EchoServer
+import EchoSockets
+import EchoTestSupport
+import Foundation
+import Glibc
+import Testing
+
+/// `echo bench`, with real servers.
+@Suite(.timeLimit(.minutes(5)), .serialized)
+struct BenchCommandTests {
+    private static let short = ["--rounds", "1", "--time", "100ms", "--warm-up", "10ms"]
+
+    private struct Report: Decodable {
+        struct Subject: Decodable {
+            let name: String
+            let kind: String
+        }
+        struct Round: Decodable {
+            struct Server: Decodable {
+                let userSeconds: Double
+                let systemSeconds: Double
+                let threads: Int
+            }
+            let echoes: Int
+            let wrongBytes: Int
+            let server: Server?
+        }
+        struct Result: Decodable {
+            let subject: Int
+            let load: Int
+            let rounds: [Round]
+            let failure: String?
+        }
+        let subjects: [Subject]
+        let results: [Result]
+        let command: String
+        let seed: UInt64
+    }
+
+    private func bench(_ arguments: [String]) async throws -> (Report, RunningProcess.Exit) {
+        let process = try RunningProcess(BuiltProduct.echo, ["bench", "--json"] + arguments)
+        let (exit, output, errors) = try await process.result(within: .seconds(120))
+        #expect(errors == "")
+        return (try JSONDecoder().decode(Report.self, from: Data(output)), exit)
+    }
+
+    @Test func `all models are measured, each in a process of its own`() async throws {
+        let (report, exit) = try await bench(["--model", "all", "--connections", "5"] + Self.short)
+        #expect(exit == .code(0))
+        #expect(report.subjects.map(\.name) == EchoServer.IOModel.allCases.map(\.rawValue))
+        #expect(report.results.count == 7)
+        for result in report.results {
+            let round = try #require(result.rounds.first)
+            #expect(round.echoes > 0 && round.wrongBytes == 0 && result.failure == nil)
+            let server = try #require(round.server)
+            #expect(server.userSeconds + server.systemSeconds > 0)
+            #expect(server.threads >= 1)
+        }
+    }
+
+    @Test func `loads are all combinations, and the seed repeats the order`() async throws {
+        let arguments = [
+            "--model", "select,completion-port", "--connections", "1,3", "--size", "1,1KiB",
+            "--in-flight", "1,4", "--seed", "4711",
+        ]
+        let (report, _) = try await bench(arguments + Self.short)
+        #expect(report.results.count == 16)
+        #expect(report.seed == 4711)
+        #expect(report.command.hasSuffix("--seed 4711 --rounds 1 --time 100ms --warm-up 10ms"))
+    }
+
+    @Test func `running servers and commands are measured beside models`() async throws {
+        let server = try await RunningServer(.asyncSelect)
+        let (report, exit) = try await bench(
+            [
+                "--target", "\(server.address)", "--pid", "\(server.process.pid)", "--command",
+                "\(BuiltProduct.echo) --listen 127.0.0.1:PORT", "--model", "select",
+                "--connections", "2",
+            ] + Self.short
+        )
+        #expect(exit == .code(0))
+        #expect(report.subjects.map(\.kind) == ["model", "target", "command"])
+        #expect(report.results.allSatisfy { $0.rounds.first?.server != nil })
+    }
+
+    @Test func `a server that cannot be measured fails alone, 1`() async throws {
+        let wrong = try ThreadedEchoServer(.corrupts(at: 10))
+        let (report, exit) = try await bench(
+            [
+                "--command", "/bin/false PORT", "--target", "\(wrong.address)", "--model", "select",
+                "--connections", "2",
+            ] + Self.short
+        )
+        #expect(exit == .code(1))
+        #expect(report.results[0].failure == nil)
+        #expect(report.results[1].failure?.contains("expected byte") == true, "\(report)")
+        #expect(report.results[2].failure?.contains("has ended") == true, "\(report)")
+    }
+
+    @Test func `^C ends it with what was measured, and leaves no server behind`() async throws {
+        let process = try RunningProcess(
+            BuiltProduct.echo,
+            ["bench", "--model", "completion-port", "--connections", "2", "--time", "60s"]
+        )
+        let child = try await eventualChild(of: process.pid)
+        process.send(signal: SIGINT)
+        _ = try await process.exit(within: .seconds(30))
+        #expect(await eventually { kill(child, 0) != 0 })
+    }
+
+    private func eventualChild(of pid: pid_t) async throws -> pid_t {
+        let path = "/proc/\(pid)/task/\(pid)/children"
+        var child: pid_t?
+        _ = await eventually {
+            child = KernelFile.text(path)?.split(separator: " ").first.flatMap { pid_t($0) }
+            return child != nil
+        }
+        return try #require(child)
+    }
+
+    @Test func `the plan runs nothing`() async throws {
+        let process = try RunningProcess(
+            BuiltProduct.echo,
+            ["bench", "--plan", "--model", "all", "--connections", "1,10"]
+        )
+        let (exit, output, _) = try await process.result()
+        #expect(exit == .code(0))
+        let text = String(decoding: output, as: UTF8.self)
+        #expect(text.contains("server  completion-port\n"))
+        #expect(text.contains("load    10 connections, 64 bytes\n"))
+        #expect(text.contains("time    about 91 seconds\n"), "\(text)")
+    }
+
+    @Test(arguments: [
+        (["--model", "iocp"], "did you mean"),
+        (["--connections", "0"], "it must be a number from 1 to 100000"),
+        (["--connections", "1,,2"], "it must be a number"),
+        (["--rate", "-1"], "it must be a number of messages a second"),
+        (["--churn", "--rate", "10"], "--churn and --rate contradict each other"),
+        (["--pid", "1"], "there are more --pid than --target"),
+        (["--command", "socat"], "does not say where PORT goes"),
+    ])
+    func `bad values are named, 64`(_ arguments: [String], _ reason: String) async throws {
+        let process = try RunningProcess(BuiltProduct.echo, ["bench"] + arguments)
+        let (exit, _, errors) = try await process.result()
+        #expect(exit == .code(64), "\(errors)")
+        #expect(errors.contains(reason) || arguments[1] == "iocp", "\(errors)")
+        #expect(errors.split(separator: "\n").count == 1, "\(errors)")
+    }
+}
