@@ -15,6 +15,7 @@ struct Echo: ParsableCommand {
           \(name) client 127.0.0.1:5150          talk to an echo server
           \(name) client 127.0.0.1:5150 < file   send a file, print what comes back
           \(name) check 127.0.0.1:7              check that a server echoes
+          \(name) ping 127.0.0.1:7               measure its round trips
         """
     )
 
@@ -24,6 +25,7 @@ struct Echo: ParsableCommand {
         usage: """
             \(name) [serve] [<options>]
             \(name) client|check <endpoint> [<options>]
+            \(name) ping <endpoint> ... [<options>]
             \(name) models
             """,
         discussion: """
@@ -43,7 +45,7 @@ struct Echo: ParsableCommand {
             77 permission denied.
             """,
         version: "\(name) \(EchoServer.version)",
-        subcommands: [Serve.self, Client.self, Check.self, Models.self],
+        subcommands: [Serve.self, Client.self, Check.self, Ping.self, Models.self],
         defaultSubcommand: Serve.self
     )
 }

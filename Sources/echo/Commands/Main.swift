@@ -17,8 +17,8 @@ enum Main {
             let arguments = Array(ProcessArguments.all.dropFirst())
             try Subcommand.checkHelp(arguments)
             var command = try Echo.parseAsRoot(Arguments.withPlainValues(arguments))
-            // A server handles its signals itself.
-            if !(command is Serve) { Signals.endCommand() }
+            // These handle their signals themselves.
+            if !(command is Serve || command is Ping) { Signals.endCommand() }
             try command.run()
         } catch {
             end(with: error)
