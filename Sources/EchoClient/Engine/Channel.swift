@@ -35,7 +35,9 @@ import Glibc
     private let writing = Operation()
     private var rest: UnsafeMutableRawBufferPointer?
 
-    /// The most bytes of the next receives; none are posted while it is 0. See ``resume()``.
+    /// The most bytes of the next receives; none are posted while it is 0.
+    ///
+    /// Once it is raised from 0, call ``resume()``.
     package var receiveLimit = Int.max
 
     /// A channel that is not connected.
@@ -65,6 +67,7 @@ import Glibc
     /// - Parameters:
     ///   - address: the server.
     ///   - isUrgentInline: whether urgent bytes are received in their place.
+    /// - Returns: whether the user is going to be told how it ended.
     package func connect(to address: SocketAddress, isUrgentInline: Bool = false) -> Attempt {
         do throws(SystemError) {
             let socket = try Socket(family: address.family)
@@ -134,6 +137,7 @@ import Glibc
     /// Sends.
     ///
     /// - Parameter bytes: free again when this returns. Nothing may wait for room.
+    /// - Returns: whether all has been taken; what is left goes by itself.
     package func send(_ bytes: UnsafeRawBufferPointer) -> Send {
         let outcome = unsafe loop.send(bytes, with: writing, on: handle, keeping: keep)
         switch outcome {

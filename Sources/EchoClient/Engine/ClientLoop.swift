@@ -78,7 +78,8 @@ package final class ClientStop: Sendable {
     ///
     /// - Returns: the operation that waits, to be cancelled or used again.
     @discardableResult
-    package func at(_ moment: MonotonicTime, _ body: @escaping () -> Void) -> EchoProactor.Operation {
+    package func at(_ moment: MonotonicTime, _ body: @escaping () -> Void) -> EchoProactor.Operation
+    {
         let timer = EchoProactor.Operation()
         timer.routine = { error, _, _ in
             if error == nil { body() }

@@ -2,7 +2,9 @@ import EchoProactor
 import EchoSockets
 import Glibc
 
-/// Whose connection a ``PingConnection`` is. Told on the loop's thread, also from within its calls.
+/// Whose connection a ``PingConnection`` is.
+///
+/// Told on the loop's thread, also from within its calls.
 protocol PingConnectionUser: AnyObject {
     /// A connection is established.
     ///
@@ -290,14 +292,5 @@ final class PingConnection: ChannelUser {
 
     func channelFailed(_ error: SystemError) {
         if phase == .connecting { attemptFailed(error) } else { fail("\(error)", nil) }
-    }
-}
-
-extension Duration {
-    /// In the largest unit that shows it exactly, down to microseconds: `500ms`, `2s`.
-    var shortText: String {
-        let microseconds = nanoseconds / 1000
-        if microseconds % 1_000_000 == 0 { return "\(microseconds / 1_000_000)s" }
-        return microseconds % 1000 == 0 ? "\(microseconds / 1000)ms" : "\(microseconds)us"
     }
 }

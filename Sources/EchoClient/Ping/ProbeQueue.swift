@@ -67,7 +67,9 @@ struct ProbeQueue {
         return (probes[head - 1], wasLost)
     }
 
-    /// Takes a probe that is lost by now. If it was sent, its place in the stream remains.
+    /// Takes a probe that is lost by now.
+    ///
+    /// If it was sent, its place in the stream remains.
     mutating func popLost(by now: MonotonicTime) -> PendingProbe? {
         guard expired < probes.count, probes[expired].deadline <= now else { return nil }
         guard expired == waiting else {

@@ -40,7 +40,7 @@ struct Echo: ParsableCommand {
             SIGNALS: SIGTERM and SIGINT drain, and exit with 0; a second one, or SIGQUIT, ends the \
             server at once; others have no effect.
 
-            EXIT CODES: 0 success; 1 a check failed; 64 wrong usage; 69 cannot serve or connect there; 70 \
+            EXIT CODES: 0 success; 1 a check or a probe failed; 64 wrong usage; 69 cannot serve or connect there; 70 \
             a thread hung during shutdown; 71 an operating system error, or the output is closed or full; \
             77 permission denied.
             """,

@@ -1,8 +1,9 @@
 import EchoClient
 import EchoSockets
 
-/// The summary of a run for spreadsheets, RFC 4180: a row for each endpoint. What is not known is
-/// empty.
+/// The summary of a run for spreadsheets, RFC 4180: a row for each endpoint.
+///
+/// What is not known is empty.
 enum PingCSV {
     private static let titles = [
         "endpoint", "address", "sent", "received", "lost", "late", "wrong", "surplus", "missed",

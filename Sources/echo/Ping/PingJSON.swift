@@ -2,7 +2,9 @@ import EchoClient
 import EchoServer
 import EchoSockets
 
-/// A run for programs: JSON, RFC 8259. All times are nanoseconds.
+/// A run for programs: JSON, RFC 8259.
+///
+/// All times are nanoseconds.
 struct PingJSON {
     /// The version of the form.
     static let schema = 1
@@ -39,6 +41,7 @@ struct PingJSON {
     /// - Parameters:
     ///   - report: what was measured.
     ///   - isLine: whether it is the last of the lines, instead of the only object.
+    /// - Returns: the object, with the end of its line.
     func summary(_ report: EchoPing.Report, isLine: Bool) -> String {
         let (type, line, start, end) =
             isLine ? ("\"type\":\"summary\",", "", "", "") : ("", "\n  ", "\n  ", "\n")

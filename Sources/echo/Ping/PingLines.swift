@@ -8,7 +8,8 @@ struct PingLines {
 
     /// The line above all others.
     var head: String {
-        let name = ping.endpoints.count == 1 ? "\(ping.endpoints[0])" : "\(ping.endpoints.count) endpoints"
+        let name =
+            ping.endpoints.count == 1 ? "\(ping.endpoints[0])" : "\(ping.endpoints.count) endpoints"
         let use = ping.connections == .new ? ", each on a new connection" : ""
         return "pinging \(name) with \(Quantity.text(ping.size)) bytes every "
             + "\(Quantity.text(ping.interval))\(use)\n"
@@ -56,7 +57,9 @@ struct PingLines {
         var lines = [place(report), counts(report)]
         if let times = report.roundTrip { lines += roundTrip(times, report.jitter) }
         if let connect = connect(report) { lines.append(connect) }
-        if let resolve = report.resolve { lines.append("name looked up in \(TimeText.text(resolve))") }
+        if let resolve = report.resolve, report.connectError == nil {
+            lines.append("name looked up in \(TimeText.text(resolve))")
+        }
         if let failure = report.lastFailure {
             lines.append(screen.text("last failure", .red) + ": \(failure)")
         }

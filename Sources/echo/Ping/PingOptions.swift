@@ -64,6 +64,7 @@ struct PingPlan: ParsableArguments {
     /// - Parameters:
     ///   - endpoints: the servers.
     ///   - standardCount: probes for each, unless a flag says how many.
+    /// - Returns: the ping.
     func ping(_ endpoints: [EchoEndpoint], standardCount: Int?) -> EchoPing {
         var ping = EchoPing(endpoints)
         ping.interval = interval

@@ -65,11 +65,16 @@ final class PingPrinter: Sendable {
         queue.finish()
         let (failure, lost) = result.value.withLock { $0 }
         if let failure {
-            throw CommandError(exitCode: Exit.system, message: "cannot write the output: \(failure)")
+            throw CommandError(
+                exitCode: Exit.system,
+                message: "cannot write the output: \(failure)"
+            )
         }
         guard lost > 0 else { return }
         StandardError.write(
-            StandardError.format.failure("\(lost) lines were lost: standard output did not take them")
+            StandardError.format.failure(
+                "\(lost) lines were lost: standard output did not take them"
+            )
         )
     }
 }
