@@ -4,14 +4,14 @@ import EchoSockets
 ///
 /// Each operation knows its place, so that it can be taken out. Holds a reference to each.
 @safe struct TimerHeap {
-    private struct Entry {
+    @unsafe private struct Entry {
         let moment: Int64
         /// Keeps those of one moment in the order of posting.
         let sequence: UInt64
         let operation: Unmanaged<Operation>
 
         func isBefore(_ other: Entry) -> Bool {
-            moment == other.moment ? sequence < other.sequence : moment < other.moment
+            unsafe moment == other.moment ? sequence < other.sequence : moment < other.moment
         }
     }
 
@@ -39,7 +39,7 @@ import EchoSockets
         guard let first = unsafe entries.first, unsafe first.moment <= now.nanoseconds else {
             return nil
         }
-        unsafe remove(at: 0)
+        remove(at: 0)
         return unsafe first.operation
     }
 
@@ -56,15 +56,15 @@ import EchoSockets
         guard unsafe entry.operation._withUnsafeGuaranteedRef({ $0 === operation }) else {
             return nil
         }
-        unsafe remove(at: place)
+        remove(at: place)
         return unsafe entry.operation
     }
 
     private mutating func remove(at place: Int) {
         guard let last = unsafe entries.popLast(), unsafe place < entries.count else { return }
         unsafe put(last, place)
-        unsafe sink(place)
-        unsafe rise(place)
+        sink(place)
+        rise(place)
     }
 
     private mutating func rise(_ start: Int) {
@@ -91,7 +91,7 @@ import EchoSockets
             unsafe put(entries[child], place)
             place = child
         }
-        put(entry, place)
+        unsafe put(entry, place)
     }
 
     private mutating func put(_ entry: Entry, _ place: Int) {

@@ -45,6 +45,8 @@ struct CompletionTests {
         Case("check --only ", checks),
         Case("check --only empty --skip ha", ["half-close"]),
         Case("client --connect-t", ["--connect-timeout"]),
+        Case("ping --new", ["--new-connection"]),
+        Case("ping 127.0.0.1:7 --inter", ["--interval"]),
     ]
 
     @Test(arguments: Shell.allCases)

@@ -7,7 +7,7 @@ import Glibc
 /// completion routines tell its user.
 ///
 /// Belongs to the loop's thread. Close it when it is done: it keeps its user until then.
-package final class Channel<User: ChannelUser> {
+@safe package final class Channel<User: ChannelUser> {
     /// The outcome of an attempt to connect.
     package enum Attempt {
         /// Established, or under way: the user is told.

@@ -17,6 +17,11 @@ package final class ClientStop: Sendable {
     /// Has the loop end.
     package func stop() {
         stopped.store(true, ordering: .releasing)
+        wake()
+    }
+
+    /// Has the loop's thread look for what other threads have left for it.
+    package func wake() {
         loop.withLock { $0?.queue {} }
     }
 

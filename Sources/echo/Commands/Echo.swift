@@ -15,6 +15,7 @@ struct Echo: ParsableCommand {
           \(name) client 127.0.0.1:5150          talk to an echo server
           \(name) client 127.0.0.1:5150 < file   send a file, print what comes back
           \(name) check 127.0.0.1:7              check that a server echoes
+          \(name) ping 127.0.0.1:7               measure its round trips
         """
     )
 
@@ -24,6 +25,7 @@ struct Echo: ParsableCommand {
         usage: """
             \(name) [serve] [<options>]
             \(name) client|check <endpoint> [<options>]
+            \(name) ping <endpoint> ... [<options>]
             \(name) models
             """,
         discussion: """
@@ -38,12 +40,14 @@ struct Echo: ParsableCommand {
             SIGNALS: SIGTERM and SIGINT drain, and exit with 0; a second one, or SIGQUIT, ends the \
             server at once; others have no effect.
 
-            EXIT CODES: 0 success; 1 a check failed; 64 wrong usage; 69 cannot serve or connect there; 70 \
+            EXIT CODES: 0 success; 1 a check or a probe failed; 64 wrong usage; 69 cannot serve or connect there; 70 \
             a thread hung during shutdown; 71 an operating system error, or the output is closed or full; \
             77 permission denied.
             """,
         version: "\(name) \(EchoServer.version)",
-        subcommands: [Serve.self, Client.self, Check.self, Bench.self, Models.self],
+        subcommands: [
+            Serve.self, Client.self, Check.self, Ping.self, Bench.self, Models.self,
+        ],
         defaultSubcommand: Serve.self
     )
 }

@@ -5,6 +5,7 @@ enum Subcommand: String, CaseIterable {
     case serve
     case client
     case check
+    case ping
     case bench
     case models
 
