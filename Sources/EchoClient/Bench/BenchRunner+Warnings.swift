@@ -25,7 +25,8 @@ extension BenchRunner {
     private func warnings(_ result: EchoBench.Result) -> [String] {
         let place = "\(servers[result.subject].name) with \(loads[result.load].label)"
         var warnings: [String] = []
-        let shares = result.rounds.map { $0.clientProcessorSeconds / max($0.seconds, 1e-9) }.sorted()
+        let shares = result.rounds.map { $0.clientProcessorSeconds / max($0.seconds, 1e-9) }
+            .sorted()
         if let share = shares.isEmpty ? nil : shares[shares.count / 2], share > 0.9 {
             warnings.append(
                 "The clients were the bottleneck for \(place): they used "

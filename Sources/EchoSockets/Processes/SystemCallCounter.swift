@@ -42,7 +42,9 @@ package struct SystemCallCounter: ~Copyable {
     private static var tracepoint: UInt64? {
         for folder in ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"] {
             let path = "\(folder)/events/raw_syscalls/sys_enter/id"
-            if let line = KernelFile.text(path)?.split(separator: "\n").first { return UInt64(line) }
+            if let line = KernelFile.text(path)?.split(separator: "\n").first {
+                return UInt64(line)
+            }
         }
         return nil
     }

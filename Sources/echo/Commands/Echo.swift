@@ -16,6 +16,7 @@ struct Echo: ParsableCommand {
           \(name) client 127.0.0.1:5150 < file   send a file, print what comes back
           \(name) check 127.0.0.1:7              check that a server echoes
           \(name) ping 127.0.0.1:7               measure its round trips
+          \(name) bench --model all              compare the I/O models
         """
     )
 
@@ -26,6 +27,7 @@ struct Echo: ParsableCommand {
             \(name) [serve] [<options>]
             \(name) client|check <endpoint> [<options>]
             \(name) ping <endpoint> ... [<options>]
+            \(name) bench [<options>]
             \(name) models
             """,
         discussion: """
