@@ -27,7 +27,7 @@ enum BenchMachine {
     private static var mitigations: [String: String] {
         let folder = "/sys/devices/system/cpu/vulnerabilities"
         var found: [String: String] = [:]
-        for name in names(in: folder) { found[name] = line("\(folder)/\(name)") }
+        for name in entries(in: folder) { found[name] = line("\(folder)/\(name)") }
         return found
     }
 

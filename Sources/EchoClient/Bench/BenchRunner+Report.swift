@@ -8,6 +8,7 @@ extension BenchRunner {
     ///   - command: the command that repeats it.
     ///   - stop: ends it early, after which the rounds so far are reported.
     ///   - observer: called before each round.
+    /// - Returns: what was measured.
     package func report(
         tool: String,
         command: String,

@@ -17,7 +17,7 @@ package struct BenchRunner: Sendable {
     }
 
     /// The servers; the first is the one that ratios refer to.
-    package var servers: [BenchServer]
+    package var servers: [EchoBench.Server]
     /// What their clients do.
     package var loads: [EchoBench.Load]
     /// Rounds of each server and load.
@@ -34,7 +34,7 @@ package struct BenchRunner: Sendable {
     package var clientProcessors: [Int] = []
 
     /// A measurement.
-    package init(_ servers: [BenchServer], _ loads: [EchoBench.Load]) {
+    package init(_ servers: [EchoBench.Server], _ loads: [EchoBench.Load]) {
         self.servers = servers
         self.loads = loads
     }

@@ -1,5 +1,3 @@
-import EchoSockets
-
 /// Measures echo servers side by side.
 ///
 /// Each server meets the same loads, in rounds whose order is random, so that what disturbs the
@@ -47,7 +45,26 @@ public struct EchoBench: Sendable {
 
     /// A server to be measured, and how to have it run.
     public struct Server: Sendable {
-        let value: BenchServer
+        package enum Source: Sendable {
+            /// It runs already; `nil` where its process is not known.
+            case running(EchoEndpoint, process: Int32?)
+            /// A program that prints a line with `listening on ENDPOINT` once it accepts.
+            case announcing([String])
+            /// A command for the shell, with `PORT` in it.
+            case shell(String)
+        }
+
+        /// Its name in reports.
+        public let name: String
+        /// Where it comes from.
+        public let kind: SubjectKind
+        package let source: Source
+
+        package init(_ name: String, _ kind: SubjectKind, _ source: Source) {
+            self.name = name
+            self.kind = kind
+            self.source = source
+        }
 
         /// A server that runs already.
         ///
@@ -62,13 +79,7 @@ public struct EchoBench: Sendable {
             at endpoint: EchoEndpoint,
             processIdentifier: Int32? = nil
         ) -> Server {
-            Server(
-                value: BenchServer(
-                    name,
-                    .target,
-                    .running(endpoint.value, pid: processIdentifier)
-                )
-            )
+            Server(name, .target, .running(endpoint, process: processIdentifier))
         }
 
         /// A command that starts a server, afresh for each round.
@@ -81,7 +92,7 @@ public struct EchoBench: Sendable {
         ///     is to listen on.
         /// - Returns: the server.
         public static func command(_ name: String, _ command: String) -> Server {
-            Server(value: BenchServer(name, .command, .shell(command)))
+            Server(name, .command, .shell(command))
         }
     }
 
@@ -107,64 +118,5 @@ public struct EchoBench: Sendable {
     public struct Failure: Error, Hashable, Sendable, CustomStringConvertible {
         /// One line that says what is wrong.
         public let description: String
-    }
-
-    /// Measures.
-    ///
-    /// A server that cannot be measured is no failure: its ``Result/failure`` says why. If the task
-    /// is cancelled, the round that runs is given up, and the report has those before it.
-    ///
-    /// - Returns: what was measured.
-    /// - Throws: ``Failure`` if a value is out of its range, or the system has no thread or
-    ///   descriptor left.
-    public func run() async throws(Failure) -> Report {
-        try validate()
-        var runner = BenchRunner(servers.map(\.value), loads)
-        runner.rounds = rounds
-        runner.roundTime = roundTime
-        runner.warmUp = warmUp
-        runner.seed = seed
-        let (measurement, stop) = (runner, ClientStop())
-        return try await ClientThread.report(stop) {
-            measurement.report(tool: "EchoBench", command: "", stop) { _ in }
-        }
-    }
-
-    private func validate() throws(Failure) {
-        let complaint: String? =
-            if servers.isEmpty {
-                "there is no server"
-            } else if loads.isEmpty {
-                "there is no load"
-            } else if rounds < 1 || roundTime <= .zero || warmUp < .zero {
-                "there must be a round, of more than no time"
-            } else if let load = loads.first(where: { !$0.isPossible }) {
-                "the load is not possible: \(load.label)"
-            } else {
-                nil
-            }
-        if let complaint { throw Failure(description: complaint) }
-    }
-}
-
-extension EchoBench.Load {
-    fileprivate var isPossible: Bool {
-        connections >= 1 && size >= 1 && inFlight >= 1 && idleConnections >= 0
-            && (rate.map { $0 > 0 && !isChurn } ?? true)
-            && size.multipliedReportingOverflow(by: inFlight).partialValue <= 1 << 30
-            && !size.multipliedReportingOverflow(by: inFlight).overflow
-    }
-}
-
-extension ClientThread {
-    fileprivate static func report(
-        _ stop: ClientStop,
-        _ body: @escaping @Sendable () -> EchoBench.Report
-    ) async throws(EchoBench.Failure) -> EchoBench.Report {
-        do throws(SystemError) {
-            return try await run(name: "echo bench", stop: stop) { _ in body() }
-        } catch {
-            throw EchoBench.Failure(description: "\(error)")
-        }
     }
 }

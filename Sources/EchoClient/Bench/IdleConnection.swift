@@ -2,20 +2,20 @@ import EchoSockets
 
 /// A connection of a load that sends nothing.
 final class IdleConnection: ChannelUser {
-    private let client: LoadClient
+    private let round: LoadRound
     private var channel: Channel<IdleConnection>?
 
-    init(_ client: LoadClient) {
-        self.client = client
+    init(_ round: LoadRound) {
+        self.round = round
     }
 
     /// Connects.
     ///
     /// - Returns: `false` if the server's queue is full, to be tried again.
     func open() -> Bool {
-        let channel = Channel(client.loop.loop, user: self)
+        let channel = Channel(round.loop.loop, user: self)
         self.channel = channel
-        switch channel.connect(to: client.address) {
+        switch channel.connect(to: round.address) {
         case .started: return true
         case .queueFull: return false
         case .failed(let error):
@@ -31,7 +31,7 @@ final class IdleConnection: ChannelUser {
 
     func channelOpened() {
         channel?.resume()
-        client.idleOpened()
+        round.events?.opened()
     }
 
     func channelReceived(_ bytes: UnsafeRawBufferPointer) {
@@ -50,6 +50,6 @@ final class IdleConnection: ChannelUser {
 
     private func fail(_ reason: String) {
         close()
-        client.idleFailed(reason)
+        round.events?.failed(self, reason)
     }
 }

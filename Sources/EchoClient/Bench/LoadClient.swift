@@ -1,31 +1,26 @@
 package import EchoSockets
 import Glibc
-import Histogram
 
 /// The clients of one round: connects, warms up, measures and closes, on the thread of its loop.
 package final class LoadClient {
     /// How long connections may take to be opened, all together.
     package static let openingLimit = Duration.seconds(30)
+    /// How many connections may be opening at once: backlogs are short.
+    private static let window = 64
 
-    let loop: ClientLoop
-    let address: SocketAddress
-    let load: EchoBench.Load
-    let seed: UInt64
-    var tally = LoadTally()
-    private(set) var isSending = false
-    private var isMeasuring = false
-    private var hasOpened = false
+    private let loop: ClientLoop
+    private let round: LoadRound
     private var connections: [LoadConnection] = []
     private var waiting: [LoadConnection] = []
     private var idle: [IdleConnection] = []
     private var idleWaiting: [IdleConnection] = []
     private var opening = 0
-    private var open = 0
-    private var streams = 0
-    private var firstMoment: Int64 = 0
-    private var scheduledCount = 0
+    private var openCount = 0
+    private var isOpeningMore = false
     private var ticker: Ticker?
+    /// The connections that take turns in an open loop, and how many turns there have been.
     private var lanes: [LoadConnection] = []
+    private var turns = 0
 
     /// - Parameters:
     ///   - loop: whose thread it is for.
@@ -39,17 +34,8 @@ package final class LoadClient {
         seed: UInt64
     ) {
         self.loop = loop
-        self.address = address
-        self.load = load
-        self.seed = seed
-    }
-
-    var isOpenLoop: Bool { load.rate != nil }
-
-    /// Which of the seed's streams a connection sends.
-    func nextStream() -> Int {
-        defer { streams += 1 }
-        return streams
+        round = LoadRound(loop, address, load, seed: seed)
+        round.events = self
     }
 
     /// Runs the round; blocks.
@@ -68,23 +54,21 @@ package final class LoadClient {
     ) -> LoadTally {
         defer { closeAll() }
         openAll()
-        guard open > 0 || load.isChurn else { return tally }
+        guard openCount > 0 else { return round.tally }
         start()
         loop.run(until: .now + warmUp) { connections.isEmpty }
-        tally.lateness = LoadTally.histogram
-        isMeasuring = true
+        round.isMeasuring = true
         atBegin()
         let usedBefore = Self.processorTime
-        tally.begin = .now
-        let end = tally.begin + duration
-        loop.run(until: end) { connections.isEmpty }
-        tally.end = .now
-        tally.clientTime = Self.processorTime - usedBefore
-        isMeasuring = false
+        let begin = MonotonicTime.now
+        round.tally.begin = begin
+        loop.run(until: begin + duration) { connections.isEmpty }
+        round.tally.end = .now
+        round.tally.clientTime = Self.processorTime - usedBefore
+        round.isMeasuring = false
         atEnd()
-        tally.missedSends = lanes.reduce(0) { $0 + $1.due }
-        isSending = false
-        return tally
+        round.tally.missedSends = lanes.reduce(0) { $0 + $1.due }
+        return round.tally
     }
 
     /// Processor time of the calling thread.
@@ -97,88 +81,62 @@ package final class LoadClient {
     // MARK: Opening and closing
 
     private func openAll() {
-        idleWaiting = (0..<load.idleConnections).map { _ in IdleConnection(self) }
-        waiting = (0..<load.connections).map { LoadConnection(self, index: $0) }
-        idleWaiting.reverse()
-        waiting.reverse()
+        idleWaiting = (0..<round.load.idleConnections).map { _ in IdleConnection(round) }
+        waiting = (0..<round.load.connections).reversed().map { LoadConnection(round, index: $0) }
         openMore()
-        let end = MonotonicTime.now + Self.openingLimit
-        loop.run(until: end) { opening == 0 && waiting.isEmpty && idleWaiting.isEmpty }
+        loop.run(until: .now + Self.openingLimit) {
+            opening == 0 && waiting.isEmpty && idleWaiting.isEmpty
+        }
         let left = opening + waiting.count + idleWaiting.count
         if left > 0, !loop.isStopped {
-            note(failures: left, "\(left) connections were not opened within \(Self.openingLimit)")
+            let limit = Self.openingLimit.components.seconds
+            note(failures: left, "\(left) connections were not opened within \(limit) s")
         }
         waiting = []
         idleWaiting = []
-        hasOpened = true
+        round.hasOpened = true
     }
 
-    /// How many connections may be opening at once: backlogs are short.
-    private static let window = 64
-
     private func openMore() {
+        // A connection may fail at once.
+        isOpeningMore = true
+        defer { isOpeningMore = false }
         while opening < Self.window, let next = idleWaiting.popLast() {
             opening += 1
             idle.append(next)
-            if !next.open() {
-                return retry { [self] in
-                    idle.removeLast()
-                    idleWaiting.append(next)
-                }
-            }
+            if next.open() { continue }
+            idle.removeLast()
+            idleWaiting.append(next)
+            return retry()
         }
         while opening < Self.window, let next = waiting.popLast() {
             opening += 1
             connections.append(next)
-            if !next.open() {
-                return retry { [self] in
-                    connections.removeLast()
-                    waiting.append(next)
-                }
-            }
+            if next.open() { continue }
+            connections.removeLast()
+            waiting.append(next)
+            return retry()
         }
     }
 
     // Where the queue of a Unix socket is full, nothing says when it is not any more.
-    private func retry(_ undo: () -> Void) {
+    private func retry() {
         opening -= 1
-        undo()
-        loop.at(.now + .milliseconds(2)) { [unowned self] in openMore() }
-    }
-
-    func opened(_ connection: LoadConnection) {
-        if hasOpened { return connection.fillUp() }
-        open += 1
-        hasSettled()
-    }
-
-    func idleOpened() {
-        hasSettled()
+        loop.at(.now + .milliseconds(2)) { [weak self] in self?.openMore() }
     }
 
     private func hasSettled() {
         opening -= 1
-        openMore()
-    }
-
-    func failed(_ connection: LoadConnection, _ reason: String) {
-        connections.removeAll { $0 === connection }
-        note(failures: 1, reason)
-        if !hasOpened { hasSettled() } else if load.isChurn, isSending { replace() }
-    }
-
-    func idleFailed(_ reason: String) {
-        note(failures: 1, reason)
-        if !hasOpened { hasSettled() }
+        if !isOpeningMore { openMore() }
     }
 
     private func note(failures: Int, _ reason: String) {
-        tally.failedConnections += failures
-        if tally.firstFailure == nil { tally.firstFailure = reason }
+        round.tally.failedConnections += failures
+        if round.tally.firstFailure == nil { round.tally.firstFailure = reason }
     }
 
     private func closeAll() {
-        isSending = false
+        round.isSending = false
         ticker?.cancel()
         for connection in connections { connection.close() }
         for connection in idle { connection.close() }
@@ -187,62 +145,59 @@ package final class LoadClient {
         lanes = []
     }
 
-    // MARK: Churn
-
-    /// Has the connection followed by another one.
-    func churn(_ connection: LoadConnection) {
-        connection.finish()
-        connections.removeAll { $0 === connection }
-        if isSending { replace() }
+    // Another connection in place of one that has had its echo.
+    private func replace() {
+        guard round.isSending else { return }
+        let next = LoadConnection(round, index: round.streams)
+        connections.append(next)
+        if next.open() { return }
+        connections.removeAll { $0 === next }
+        replaceLater()
     }
 
-    private func replace() {
-        let next = LoadConnection(self, index: streams)
-        connections.append(next)
-        if !next.open() {
-            connections.removeAll { $0 === next }
-            loop.at(.now + .milliseconds(2)) { [unowned self] in if isSending { replace() } }
-        }
+    // A server that refuses all of them is not to be asked without a pause.
+    private func replaceLater() {
+        loop.at(.now + .milliseconds(2)) { [weak self] in self?.replace() }
     }
 
     // MARK: Sending
 
     private func start() {
-        isSending = true
-        guard let rate = load.rate else {
+        round.isSending = true
+        guard let rate = round.load.rate else {
             for connection in connections { connection.fillUp() }
             return
         }
-        firstMoment = MonotonicTime.now.nanoseconds
         lanes = connections
         for (lane, connection) in lanes.enumerated() { connection.lane = lane }
-        ticker = Ticker(loop, interval: 1e9 / rate, from: firstMoment) { [unowned self] in
-            sendScheduled()
+        round.laneCount = lanes.count
+        round.firstMoment = MonotonicTime.now.nanoseconds
+        ticker = Ticker(loop, interval: 1e9 / rate, from: round.firstMoment) { [unowned self] in
+            lanes[turns % lanes.count].makeDue()
+            turns += 1
         }
     }
+}
 
-    /// The moment for which a message of one of the connections is scheduled, in nanoseconds.
-    func moment(of message: Int, in index: Int) -> Int64 {
-        guard let rate = load.rate else { return 0 }
-        let number = message * lanes.count + index
-        return firstMoment + Int64(Double(number) * 1e9 / rate)
+extension LoadClient: LoadEvents {
+    func opened() {
+        guard !round.hasOpened else { return }
+        openCount += 1
+        hasSettled()
     }
 
-    // The connections have their turns one after another.
-    private func sendScheduled() {
-        let lane = lanes[scheduledCount % lanes.count]
-        scheduledCount += 1
-        lane.makeDue()
+    func churned(_ connection: AnyObject) {
+        connections.removeAll { $0 === connection }
+        replace()
     }
 
-    func noteLateness(_ nanoseconds: Int64) {
-        if isMeasuring { tally.lateness.record(UInt64(max(0, nanoseconds))) }
-    }
-
-    func noteEcho(_ service: Int64, _ response: Int64?) {
-        guard isMeasuring else { return }
-        tally.echoes += 1
-        tally.service.record(UInt64(max(0, service)))
-        if let response { tally.response.record(UInt64(max(0, response))) }
+    func failed(_ connection: AnyObject, _ reason: String) {
+        connections.removeAll { $0 === connection }
+        note(failures: 1, reason)
+        if !round.hasOpened {
+            hasSettled()
+        } else if round.load.isChurn {
+            replaceLater()
+        }
     }
 }

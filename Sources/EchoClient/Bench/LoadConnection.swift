@@ -2,7 +2,7 @@ import EchoSockets
 
 /// One connection of a load: its messages, when each was sent, and what came back.
 final class LoadConnection: ChannelUser {
-    private let client: LoadClient
+    private let round: LoadRound
     private let index: Int
     private var channel: Channel<LoadConnection>?
     private var stream: EchoStream
@@ -18,24 +18,24 @@ final class LoadConnection: ChannelUser {
     /// Its place in the schedule.
     var lane = 0
 
-    init(_ client: LoadClient, index: Int) {
-        self.client = client
+    init(_ round: LoadRound, index: Int) {
+        self.round = round
         self.index = index
-        size = client.load.size
-        inFlight = client.load.isChurn ? 1 : client.load.inFlight
-        stream = EchoStream(client.nextStream(), seed: client.seed)
+        size = round.load.size
+        inFlight = round.load.isChurn ? 1 : round.load.inFlight
+        stream = EchoStream(round.nextStream(), seed: round.seed)
         sendTimes = Array(repeating: 0, count: inFlight)
-        scheduled = client.isOpenLoop ? Array(repeating: 0, count: inFlight) : []
+        scheduled = round.isOpenLoop ? Array(repeating: 0, count: inFlight) : []
     }
 
     /// Connects.
     ///
     /// - Returns: `false` if the server's queue is full, to be tried again.
     func open() -> Bool {
-        let channel = Channel(client.loop.loop, user: self)
+        let channel = Channel(round.loop.loop, user: self)
         self.channel = channel
-        if client.load.isChurn { sendTimes[0] = MonotonicTime.now.nanoseconds }
-        switch channel.connect(to: client.address) {
+        if round.load.isChurn { sendTimes[0] = MonotonicTime.now.nanoseconds }
+        switch channel.connect(to: round.address) {
         case .started: return true
         case .queueFull: return false
         case .failed(let error):
@@ -52,12 +52,13 @@ final class LoadConnection: ChannelUser {
 
     func channelOpened() {
         channel?.resume()
-        client.opened(self)
+        round.events?.opened()
+        if round.hasOpened { fillUp() }
     }
 
     /// Sends as many messages as may be under way.
     func fillUp() {
-        guard !client.isOpenLoop else { return sendDue() }
+        guard !round.isOpenLoop else { return sendDue() }
         send(inFlight - (messagesSent - messagesDone))
     }
 
@@ -74,19 +75,19 @@ final class LoadConnection: ChannelUser {
 
     // Sends several messages by one call, as a client does that has several.
     private func send(_ count: Int) {
-        guard count > 0, let channel, !channel.isSending, client.isSending else { return }
+        guard count > 0, let channel, !channel.isSending, round.isSending else { return }
         let now = MonotonicTime.now.nanoseconds
         for message in messagesSent..<messagesSent + count {
             let place = message % inFlight
-            if !client.load.isChurn { sendTimes[place] = now }
-            if client.isOpenLoop {
-                let moment = client.moment(of: message, in: lane)
+            if !round.load.isChurn { sendTimes[place] = now }
+            if round.isOpenLoop {
+                let moment = round.moment(of: message, in: lane)
                 scheduled[place] = moment
-                if message == messagesDone { client.noteLateness(now - moment) }
+                if message == messagesDone { round.noteLateness(now - moment) }
             }
         }
         messagesSent += count
-        due -= client.isOpenLoop ? count : 0
+        due -= round.isOpenLoop ? count : 0
         sendOut(channel)
     }
 
@@ -94,8 +95,8 @@ final class LoadConnection: ChannelUser {
     private func sendOut(_ channel: Channel<LoadConnection>) {
         let total = messagesSent * size
         while stream.sent < total {
-            let count = min(total - stream.sent, client.loop.room.count)
-            let part = unsafe UnsafeMutableRawBufferPointer(rebasing: client.loop.room[..<count])
+            let count = min(total - stream.sent, round.loop.room.count)
+            let part = unsafe UnsafeMutableRawBufferPointer(rebasing: round.loop.room[..<count])
             unsafe stream.fill(part)
             stream.note(sent: count)
             switch unsafe channel.send(UnsafeRawBufferPointer(part)) {
@@ -114,7 +115,7 @@ final class LoadConnection: ChannelUser {
 
     func channelReceived(_ bytes: UnsafeRawBufferPointer) {
         if let mismatch = unsafe stream.take(bytes) {
-            client.tally.wrongBytes += mismatch.count
+            round.tally.wrongBytes += mismatch.count
             return fail("connection \(index), \(mismatch)")
         }
         let done = stream.received / size
@@ -122,14 +123,18 @@ final class LoadConnection: ChannelUser {
         let now = MonotonicTime.now.nanoseconds
         while messagesDone < done {
             let place = messagesDone % inFlight
-            client.noteEcho(
+            round.noteEcho(
                 now - sendTimes[place],
-                client.isOpenLoop ? now - scheduled[place] : nil
+                round.isOpenLoop ? now - scheduled[place] : nil
             )
             messagesDone += 1
         }
-        if client.load.isChurn { return client.churn(self) }
-        fillUp()
+        if round.load.isChurn {
+            finish()
+            round.events?.churned(self)
+        } else {
+            fillUp()
+        }
     }
 
     func channelEnded() {
@@ -142,7 +147,7 @@ final class LoadConnection: ChannelUser {
 
     private func fail(_ reason: String) {
         close()
-        client.failed(self, reason)
+        round.events?.failed(self, reason)
     }
 
     /// Closes in good order, as a client does that has what it wanted.

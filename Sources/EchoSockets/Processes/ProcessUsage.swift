@@ -19,12 +19,12 @@ package struct ProcessUsage: Sendable {
     /// Bytes of memory: its own, and its share of what it shares (`Pss` of `smaps_rollup`).
     package var memory: Int?
 
-    /// The usage of a process and its descendants.
+    /// The usage of a process and its descendants; `nil` if there is no such process or it may not
+    /// be looked at.
     ///
     /// - Parameters:
     ///   - pid: the process.
     ///   - readsMemory: whether to look at the memory, which takes the kernel a while.
-    /// - Returns: `nil` if there is no such process or it may not be looked at.
     package init?(of pid: pid_t, readsMemory: Bool = false) {
         guard add(pid, readsMemory) else { return nil }
     }
@@ -40,7 +40,7 @@ package struct ProcessUsage: Sendable {
         kernelTicks += system
         processorTime += Self.processorTime(of: pid)
         let folder = "/proc/\(pid)/task"
-        for thread in names(in: folder) {
+        for thread in entries(in: folder) {
             addThread("\(folder)/\(thread)", readsMemory)
         }
         if readsMemory { memory = (memory ?? 0) + Self.memory(of: pid) }
@@ -80,7 +80,7 @@ package struct ProcessUsage: Sendable {
 }
 
 /// The names in a folder, without `.` and `..`; none if it cannot be read.
-package func names(in folder: String) -> [String] {
+package func entries(in folder: String) -> [String] {
     guard let listing = unsafe opendir(folder) else { return [] }
     defer { unsafe closedir(listing) }
     var names: [String] = []

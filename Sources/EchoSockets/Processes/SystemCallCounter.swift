@@ -25,7 +25,7 @@ package struct SystemCallCounter: ~Copyable {
     /// - Returns: `nil` where that is not possible.
     package init?(of pid: pid_t) {
         guard let tracepoint = Self.tracepoint else { return nil }
-        let threads = names(in: "/proc/\(pid)/task").compactMap { CInt($0) }
+        let threads = entries(in: "/proc/\(pid)/task").compactMap { CInt($0) }
         guard !threads.isEmpty, threads.count <= Self.threadLimit else { return nil }
         var counters: [Counter] = []
         for thread in threads {

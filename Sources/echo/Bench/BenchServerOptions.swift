@@ -72,21 +72,22 @@ struct BenchServerOptions: ParsableArguments {
     }
 
     /// The servers, in the order in which ratios and tables take them.
-    func servers() throws -> [BenchServer] {
+    func servers() throws -> [EchoBench.Server] {
         var models = model.flatMap(\.values)
         if models.isEmpty, target.isEmpty, command.isEmpty { models = EchoServer.IOModel.allCases }
         let program = try Self.program()
-        var servers: [BenchServer] = []
+        var servers: [EchoBench.Server] = []
         for model in models where !servers.contains(where: { $0.name == model.rawValue }) {
             servers.append(
-                BenchServer(model.rawValue, .model, .announcing(arguments(program, model)))
+                EchoBench.Server(model.rawValue, .model, .announcing(arguments(program, model)))
             )
         }
         for (index, endpoint) in target.enumerated() {
             let pid = index < pid.count ? pid_t(pid[index]) : nil
-            servers.append(BenchServer("\(endpoint)", .target, .running(endpoint, pid: pid)))
+            let place = EchoEndpoint(endpoint)
+            servers.append(.running("\(endpoint)", at: place, processIdentifier: pid))
         }
-        for command in command { servers.append(BenchServer(command, .command, .shell(command))) }
+        for command in command { servers.append(.command(command, command)) }
         return servers
     }
 

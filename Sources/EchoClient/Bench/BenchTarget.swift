@@ -1,47 +1,5 @@
-package import EchoSockets
-package import Glibc
-
-/// A server to be measured, and how to have it run.
-package struct BenchServer: Sendable {
-    /// Where it comes from.
-    package enum Source: Sendable {
-        /// It runs already; `nil` where its process is not known.
-        case running(Endpoint, pid: pid_t?)
-        /// A program that prints a line with `listening on ENDPOINT` once it accepts.
-        case announcing([String])
-        /// A command for the shell, in which `PORT` stands for the port of 127.0.0.1 that it is to
-        /// listen on.
-        case shell(String)
-    }
-
-    /// Its name in the tables.
-    package var name: String
-    /// What kind of server it is.
-    package var kind: EchoBench.SubjectKind
-    /// How to have it run.
-    package var source: Source
-
-    /// A server.
-    package init(_ name: String, _ kind: EchoBench.SubjectKind, _ source: Source) {
-        self.name = name
-        self.kind = kind
-        self.source = source
-    }
-
-    /// It, as reports name it.
-    package var subject: EchoBench.Subject {
-        EchoBench.Subject(name: name, kind: kind, detail: detail)
-    }
-
-    /// What started it, or where it is.
-    private var detail: String {
-        switch source {
-        case .running(let endpoint, _): "\(endpoint)"
-        case .announcing(let command): command.joined(separator: " ")
-        case .shell(let command): command
-        }
-    }
-}
+import EchoSockets
+import Glibc
 
 /// A server that runs.
 struct BenchTarget {
@@ -55,10 +13,10 @@ struct BenchTarget {
     /// Starts a server, if it does not run yet, and waits until it accepts; blocks.
     ///
     /// - Throws: ``BenchError``, which says what failed.
-    init(_ server: BenchServer, processors: [Int]) throws(BenchError) {
+    init(_ server: EchoBench.Server, processors: [Int]) throws(BenchError) {
         switch server.source {
         case .running(let endpoint, let pid):
-            address = try Self.address(of: endpoint)
+            address = try Self.address(of: endpoint.value)
             self.pid = pid
             child = nil
         case .announcing(let command):
@@ -157,5 +115,18 @@ package struct BenchError: Error, CustomStringConvertible {
 
     init(_ description: String) {
         self.description = description
+    }
+}
+
+extension EchoBench.Server {
+    /// It, as reports name it.
+    var subject: EchoBench.Subject {
+        let detail =
+            switch source {
+            case .running(let endpoint, _): "\(endpoint)"
+            case .announcing(let command): command.joined(separator: " ")
+            case .shell(let command): command
+            }
+        return EchoBench.Subject(name: name, kind: kind, detail: detail)
     }
 }

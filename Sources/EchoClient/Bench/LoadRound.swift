@@ -1,0 +1,70 @@
+import EchoSockets
+import Histogram
+
+/// What becomes of the connections of a round.
+protocol LoadEvents: AnyObject {
+    /// A connection has been opened.
+    func opened()
+    /// A connection has had its one echo, and is closed.
+    func churned(_ connection: AnyObject)
+    /// A connection could not be opened, or has ended, or is wrong.
+    func failed(_ connection: AnyObject, _ reason: String)
+}
+
+/// What the connections of a round share.
+final class LoadRound {
+    let loop: ClientLoop
+    let address: SocketAddress
+    let load: EchoBench.Load
+    let seed: UInt64
+    var tally = LoadTally()
+    /// Whether messages are to be sent.
+    var isSending = false
+    /// Whether echoes count.
+    var isMeasuring = false
+    /// Whether the first connections have all been opened.
+    var hasOpened = false
+    /// When the first message of an open loop is due, and how many connections take turns.
+    var firstMoment: Int64 = 0
+    var laneCount = 1
+    /// Who is told.
+    weak var events: (any LoadEvents)?
+    private(set) var streams = 0
+
+    init(
+        _ loop: ClientLoop,
+        _ address: SocketAddress,
+        _ load: EchoBench.Load,
+        seed: UInt64
+    ) {
+        self.loop = loop
+        self.address = address
+        self.load = load
+        self.seed = seed
+    }
+
+    var isOpenLoop: Bool { load.rate != nil }
+
+    /// Which of the seed's streams a connection sends.
+    func nextStream() -> Int {
+        defer { streams += 1 }
+        return streams
+    }
+
+    /// The moment for which a message of one of the connections is scheduled, in nanoseconds.
+    func moment(of message: Int, in lane: Int) -> Int64 {
+        guard let rate = load.rate else { return 0 }
+        return firstMoment + Int64(Double(message * laneCount + lane) * 1e9 / rate)
+    }
+
+    func noteLateness(_ nanoseconds: Int64) {
+        if isMeasuring { tally.lateness.record(UInt64(max(0, nanoseconds))) }
+    }
+
+    func noteEcho(_ service: Int64, _ response: Int64?) {
+        guard isMeasuring else { return }
+        tally.echoes += 1
+        tally.service.record(UInt64(max(0, service)))
+        if let response { tally.response.record(UInt64(max(0, response))) }
+    }
+}
