@@ -127,16 +127,16 @@ struct CheckCommandTests {
         }
     }
 
-    @Test func `nobody there, 69`() async throws {
+    @Test func `nobody there, 69, and no such host, 68`() async throws {
         let address = try Listener(.loopback(port: 0)).address
-        for endpoint in ["\(address)", "no-such-host.invalid:7", "unix:/no/such/socket"] {
-            for flags in [[], ["--json"]] {
-                let result = try await runCheck(flags + [endpoint])
-                #expect(result.exit == .code(69))
-                #expect(result.output == "")
-                #expect(result.errors.outputLines.count == 1)
-                #expect(result.errors.hasPrefix("echo: cannot connect to \(endpoint): "))
-            }
+        for (endpoint, code) in [
+            ("\(address)", 69), ("no-such-host.invalid:7", 68), ("unix:/no/such/socket", 69),
+        ] {
+            let result = try await runCheck([endpoint])
+            #expect(result.exit == .code(CInt(code)))
+            #expect(result.output == "")
+            #expect(result.errors.outputLines.count == 1)
+            #expect(result.errors.hasPrefix("echo: cannot connect to \(endpoint): "))
         }
     }
 

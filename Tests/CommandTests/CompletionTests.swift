@@ -45,6 +45,8 @@ struct CompletionTests {
         Case("check --only ", checks),
         Case("check --only empty --skip ha", ["half-close"]),
         Case("client --connect-t", ["--connect-timeout"]),
+        Case("client --verif", ["--verify"]),
+        Case("client --no-v", ["--no-verify"]),
     ]
 
     @Test(arguments: Shell.allCases)

@@ -30,8 +30,9 @@ struct Check: ParsableCommand {
             EXAMPLES
             \(examples)
 
-            EXIT CODES: 0 all checks passed or did not apply; 1 a check failed; 64 wrong usage; 69 \
-            no connection; 71 an operating system error; 77 permission denied.
+            EXIT CODES: 0 all checks passed or did not apply; 1 a check failed; 64 wrong usage; 68 \
+            the host name has no address; 69 no server there: refused, or unreachable; 71 an \
+            operating system error; 75 no connection in time; 77 permission denied.
             """
     )
 
@@ -153,7 +154,7 @@ struct Check: ParsableCommand {
         do throws(ConnectError) {
             return try EchoConnection.open(endpoint, timeout: connectTimeout).peer
         } catch {
-            throw CommandError(exitCode: error.exitCode, message: "\(error)")
+            throw CommandError(error)
         }
     }
 }
