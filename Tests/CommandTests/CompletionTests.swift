@@ -47,6 +47,8 @@ struct CompletionTests {
         Case("client --connect-t", ["--connect-timeout"]),
         Case("client --verif", ["--verify"]),
         Case("client --no-v", ["--no-verify"]),
+        Case("check --gent", ["--gentle"]),
+        Case("check --gentle --junit /etc/pass", ["/etc/passwd", "/etc/passwd-"]),
     ]
 
     @Test(arguments: Shell.allCases)
