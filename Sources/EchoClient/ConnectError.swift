@@ -56,6 +56,17 @@ package struct ConnectError: Error, Sendable {
         self.reason = reason
     }
 
+    /// The kind of failure, for exit codes and reports.
+    package var kind: FailureKind {
+        switch reason {
+        case .other: .local
+        case .resolution: .unknownHost
+        case .unreachable, .unusable, .refused: .refused
+        case .timedOut: .late
+        case .permissionDenied: .denied
+        }
+    }
+
     // Of the failures of several addresses, the most informative.
     var weight: Int {
         switch reason {

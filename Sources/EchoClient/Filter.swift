@@ -4,7 +4,8 @@ import Glibc
 /// An echo client in a pipeline: what it reads goes to the server, what comes back is written.
 ///
 /// It reads while it sends, so it cannot deadlock with the server however much is in flight, and it
-/// holds no more than two buffers of 64 KiB. The standard streams are shared with other processes,
+/// holds no more than two buffers of 64 KiB; if it compares what comes back with what was sent, it
+/// also holds up to 16 MiB that have not come back, and sends no more meanwhile. The standard streams are shared with other processes,
 /// so they are never made non-blocking: it waits for readiness with poll(2), and writes no more
 /// than a ready pipe takes without blocking.
 package struct Filter: ~Copyable {
@@ -19,6 +20,7 @@ package struct Filter: ~Copyable {
     private var connectionEnd: FilterResult.End?
     private var result = FilterResult()
     private var limit: AnswerLimit
+    private let verifier: AnswerVerifier?
 
     /// A filter between two descriptors, which stay open.
     ///
@@ -27,14 +29,18 @@ package struct Filter: ~Copyable {
     ///   - output: where to write; standard output by default.
     ///   - timeout: how long the server may stall while it owes something; `nil` means for ever.
     ///     Time during which the output is full does not count.
+    ///   - verifies: whether to compare what comes back with what was sent. It is written unchanged
+    ///     in either case.
     package init(
         input: CInt = STDIN_FILENO,
         output: CInt = STDOUT_FILENO,
-        timeout: Duration? = nil
+        timeout: Duration? = nil,
+        verifies: Bool = false
     ) {
         self.input = input
         self.output = output
         limit = AnswerLimit(timeout)
+        verifier = verifies ? AnswerVerifier() : nil
         var status = stat()
         let isFile = unsafe fstat(output, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
         // A pipe that poll(2) calls writable takes PIPE_BUF bytes without blocking, pipe(7).
@@ -50,12 +56,10 @@ package struct Filter: ~Copyable {
 
     private mutating func finish(_ socket: borrowing Socket) -> FilterResult {
         while true {
-            if let end = connectionEnd, toOutput.isEmpty {
+            let isOver = connectionEnd != nil && toOutput.isEmpty
+            if let end = isOver ? connectionEnd : turn(socket) {
                 result.end = end
-                return result
-            }
-            if let end = turn(socket) {
-                result.end = end
+                result.fault = verifier?.fault
                 return result
             }
         }
@@ -66,7 +70,7 @@ package struct Filter: ~Copyable {
         let reads = !inputHasEnded && toServer.isEmpty && connectionEnd == nil
         var socketEvents: Int32 = 0
         if toOutput.isEmpty { socketEvents |= POLLIN }
-        if !toServer.isEmpty { socketEvents |= POLLOUT }
+        if !toServer.isEmpty, room > 0 { socketEvents |= POLLOUT }
         var entries = (
             pollfd(fd: reads ? input : -1, events: Int16(POLLIN), revents: 0),
             pollfd(
@@ -93,6 +97,9 @@ package struct Filter: ~Copyable {
         halfCloseIfDone(socket)
         return nil
     }
+
+    // How much may be sent now.
+    private var room: Int { verifier?.room ?? .max }
 
     private var owed: Int { result.sent + toServer.count - result.received }
 
@@ -131,9 +138,11 @@ package struct Filter: ~Copyable {
 
     private mutating func send(_ socket: borrowing Socket) {
         var transfer = Transfer.wouldBlock
-        unsafe toServer.drain { bytes in
+        let verifier = verifier
+        unsafe toServer.drain(atMost: room) { bytes in
             transfer = unsafe socket.send(bytes)
             guard case .bytes(let count) = transfer else { return 0 }
+            unsafe verifier?.send(UnsafeRawBufferPointer(rebasing: bytes[..<count]))
             return count
         }
         switch transfer {
@@ -152,9 +161,11 @@ package struct Filter: ~Copyable {
     private mutating func receive(_ socket: borrowing Socket) {
         guard toOutput.isEmpty else { return }
         var transfer = Transfer.wouldBlock
+        let verifier = verifier
         unsafe toOutput.fill { room in
             transfer = unsafe socket.receive(into: room)
             guard case .bytes(let count) = transfer else { return 0 }
+            unsafe verifier?.receive(UnsafeRawBufferPointer(rebasing: room[..<count]))
             return count
         }
         switch transfer {

@@ -30,25 +30,52 @@ package struct FilterResult: Hashable, Sendable {
     package var received: Int
     /// How it ended.
     package var end: End
+    /// The first bytes that were not those expected; `nil` if there were none, or if they were not
+    /// compared.
+    package var fault: AnswerFault?
 
     /// A result; by default no bytes and no error.
-    package init(sent: Int = 0, received: Int = 0, end: End = .complete) {
+    package init(
+        sent: Int = 0,
+        received: Int = 0,
+        end: End = .complete,
+        fault: AnswerFault? = nil
+    ) {
         self.sent = sent
         self.received = received
         self.end = end
+        self.fault = fault
     }
 
+    /// What went wrong first; `nil` on success.
+    package var kind: FailureKind? { fault == nil ? end.kind : .wrong }
+
     /// Whether the input or output on this side failed, not the server or the connection.
-    package var isOwnFailure: Bool {
-        switch end {
-        case .outputClosed, .outputFailed, .inputFailed: true
-        default: false
-        }
-    }
+    package var isOwnFailure: Bool { kind == .local }
 
     /// One line that says what went wrong; `nil` on success.
     package var failure: String? {
-        switch end {
+        guard let fault else { return end.failure }
+        // That the lengths differ says no more than the fault does.
+        if case .surplus = end { return "\(fault)" }
+        return end.failure.map { "\(fault); then \($0)" } ?? "\(fault)"
+    }
+}
+
+extension FilterResult.End {
+    fileprivate var kind: FailureKind? {
+        switch self {
+        case .complete: nil
+        case .endedEarly: .ended
+        case .surplus: .wrong
+        case .timedOut: .late
+        case .connectionLost(let error): FailureKind(connectionLost: error)
+        case .outputClosed, .outputFailed, .inputFailed: .local
+        }
+    }
+
+    fileprivate var failure: String? {
+        switch self {
         case .complete: nil
         case .endedEarly(missing: 0):
             "the server ended the connection before the end of the input"

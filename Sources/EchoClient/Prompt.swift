@@ -7,8 +7,9 @@ import Glibc
 ///     Received [5 bytes]: 'hello'
 ///
 /// A line is sent as it was typed, without its end; an empty one is not sent. It prints whatever
-/// comes back, even if it is less or more than was sent, through ``escapedText(_:)``, so that no
-/// server can manipulate the terminal.
+/// comes back, even if it is less or more than was sent, and says so; through ``escapedText(_:)``,
+/// so that no server can manipulate the terminal. Below an answer of other bytes, it prints the
+/// first difference.
 package struct Prompt: Sendable {
     private let input: CInt
     private let output: CInt
@@ -16,7 +17,10 @@ package struct Prompt: Sendable {
     private var inputHasEnded = false
     private var buffer = [UInt8](repeating: 0, count: 16 * 1024)
     private var limit: AnswerLimit
-    // The answer so far.
+    private let verifies: Bool
+    private var difference: ByteDifference?
+    // The last line, and its answer so far.
+    private var line: [UInt8] = []
     private var answer: [UInt8] = []
     // Whether the next text begins a line.
     private var isAtLineStart = true
@@ -27,33 +31,38 @@ package struct Prompt: Sendable {
     ///   - input: where lines come from; standard input by default.
     ///   - output: where the prompt and the answers go; standard output by default.
     ///   - timeout: how long the server may stall while it owes something; `nil` means for ever.
+    ///   - verifies: whether to compare each answer with its line.
     package init(
         input: CInt = STDIN_FILENO,
         output: CInt = STDOUT_FILENO,
-        timeout: Duration? = nil
+        timeout: Duration? = nil,
+        verifies: Bool = true
     ) {
         self.input = input
         self.output = output
+        self.verifies = verifies
         limit = AnswerLimit(timeout)
     }
 
     /// Runs until the input or the connection ends.
     ///
     /// Blocks; any thread.
-    package func run(_ connection: borrowing EchoConnection) -> PromptEnd {
+    package func run(_ connection: borrowing EchoConnection) -> PromptResult {
         var run = self
-        return withoutBrokenPipeSignal { run.converse(connection.socket) }
+        let end = withoutBrokenPipeSignal { run.converse(connection.socket) }
+        return PromptResult(end: end, difference: run.difference)
     }
 
     private mutating func converse(_ socket: borrowing Socket) -> PromptEnd {
         do {
             while true {
                 try write("Send: ")
-                guard let line = try nextLine(socket) else { break }
+                guard let next = try nextLine(socket) else { break }
                 // A terminal has shown the end of the line that was typed.
                 isAtLineStart = isTerminal(input)
-                if line.isEmpty { continue }
-                try exchange(line, socket)
+                if next.isEmpty { continue }
+                line = next
+                try exchange(socket)
                 try showAnswer()
             }
             try write("\n")
@@ -69,7 +78,11 @@ package struct Prompt: Sendable {
     // What has arrived is still shown; the message that follows starts on a line of its own.
     private mutating func end(_ reason: Broken) -> PromptEnd {
         do {
-            if !answer.isEmpty { try showAnswer() }
+            switch reason {
+            case .banner: try showUnasked("before anything was sent")
+            case .unasked: try showUnasked("that were not sent")
+            default: if !answer.isEmpty { try showAnswer() }
+            }
             if !isAtLineStart { try write("\n") }
         } catch .terminalFailed(let error) {
             return .terminalFailed(error)
@@ -78,7 +91,22 @@ package struct Prompt: Sendable {
     }
 
     private mutating func showAnswer() throws(Broken) {
-        try write("Received [\(answer.count) bytes]: '\(escapedText(answer))'\n")
+        let length =
+            switch answer.count - line.count {
+            case 0: ""
+            case let more where more > 0: ", \(more) more than sent"
+            case let less: ", \(-less) less than sent"
+            }
+        try write("Received [\(answer.count) bytes\(length)]: '\(escapedText(answer))'\n")
+        if verifies, let found = ByteDifference(between: line, and: answer) {
+            difference = difference ?? found
+            try write("The answer \(found)\n")
+        }
+        answer = []
+    }
+
+    private mutating func showUnasked(_ how: String) throws(Broken) {
+        try write("Received [\(answer.count) bytes \(how)]: '\(escapedText(answer))'\n")
         answer = []
     }
 
@@ -121,7 +149,7 @@ package struct Prompt: Sendable {
         case .bytes(let count):
             answer += buffer[..<count]
             if !isAtLineStart { try write("\n") }
-            throw .surplus
+            throw line.isEmpty ? .banner : .unasked
         case .endOfStream: throw .serverEnded
         case .failed(let error): throw .connectionLost(error)
         case .wouldBlock, .interrupted: break
@@ -129,7 +157,7 @@ package struct Prompt: Sendable {
     }
 
     // Sends a line and waits for as many bytes; reads while it sends, as the line may be long.
-    private mutating func exchange(_ line: [UInt8], _ socket: borrowing Socket) throws(Broken) {
+    private mutating func exchange(_ socket: borrowing Socket) throws(Broken) {
         var sent = 0
         limit.restart()
         while answer.count < line.count {
@@ -198,6 +226,8 @@ private enum Broken: Error {
     case serverEnded
     case connectionLost(Errno)
     case surplus
+    case unasked
+    case banner
     case timedOut(missing: Int)
     case terminalFailed(Errno)
 
@@ -205,7 +235,8 @@ private enum Broken: Error {
         switch self {
         case .serverEnded: .serverEnded
         case .connectionLost(let error): .connectionLost(error)
-        case .surplus: .surplus
+        case .surplus, .unasked: .surplus
+        case .banner: .banner
         case .timedOut(let missing): .timedOut(missing: missing)
         case .terminalFailed(let error): .terminalFailed(error)
         }

@@ -60,7 +60,7 @@ struct CheckCommandTests {
         #expect(lines[2].hasPrefix("FAILED  sizes "))
         #expect(lines[2].contains("  the connection received byte "), "\(lines[2])")
         #expect(lines[2].hasSuffix(" at offset 1000"), "\(lines[2])")
-        #expect(lines[3] == "1 passed, 1 failed")
+        #expect(lines[3] == "1 passed, 1 failed (1 wrong)")
     }
 
     private struct Report: Decodable {
@@ -127,16 +127,16 @@ struct CheckCommandTests {
         }
     }
 
-    @Test func `nobody there, 69`() async throws {
+    @Test func `nobody there, 69, and no such host, 68`() async throws {
         let address = try Listener(.loopback(port: 0)).address
-        for endpoint in ["\(address)", "no-such-host.invalid:7", "unix:/no/such/socket"] {
-            for flags in [[], ["--json"]] {
-                let result = try await runCheck(flags + [endpoint])
-                #expect(result.exit == .code(69))
-                #expect(result.output == "")
-                #expect(result.errors.outputLines.count == 1)
-                #expect(result.errors.hasPrefix("echo: cannot connect to \(endpoint): "))
-            }
+        for (endpoint, code) in [
+            ("\(address)", 69), ("no-such-host.invalid:7", 68), ("unix:/no/such/socket", 69),
+        ] {
+            let result = try await runCheck([endpoint])
+            #expect(result.exit == .code(CInt(code)))
+            #expect(result.output == "")
+            #expect(result.errors.outputLines.count == 1)
+            #expect(result.errors.hasPrefix("echo: cannot connect to \(endpoint): "))
         }
     }
 
@@ -188,7 +188,8 @@ struct CheckCommandTests {
         ["--skip", "", "1"], ["--only", "urgent", "--skip", "urgent", "1"],
         ["--deadline", "0s", "1"], ["--deadline", "5", "1"], ["--connect-timeout", "x", "1"],
         ["--size", "1KiB", "1"], ["--size", "2GiB", "1"], ["--connections", "1", "1"],
-        ["--connections", "1001", "1"],
+        ["--connections", "1001", "1"], ["--pause", "-1s", "1"], ["--pause", "1", "1"],
+        ["--junit", "", "1"],
     ])
     func `wrong usage, 64`(_ arguments: [String]) async throws {
         let result = try await runCheck(arguments)

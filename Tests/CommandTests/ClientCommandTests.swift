@@ -62,7 +62,7 @@ struct ClientCommandTests {
         #expect(try await process.exit() == .code(0))
     }
 
-    @Test func `at a terminal what came back is shown, and then what is wrong, 69`() async throws {
+    @Test func `at a terminal what came back is shown, and then what is wrong, 75`() async throws {
         let server = try ThreadedEchoServer(.fallsSilentAfter(bytes: 3))
         let process = try RunningProcess(
             try BuiltProduct.path(named: "echo"),
@@ -72,9 +72,9 @@ struct ClientCommandTests {
         _ = await eventually { process.bytes(of: .standardOutput).count > 0 }
         try await process.write("hello\n")
         let result = try await process.result()
-        #expect(result.exit == .code(69))
+        #expect(result.exit == .code(75))
         let shown = String(decoding: result.output, as: UTF8.self)
-        #expect(shown == "Send: hello\r\nReceived [3 bytes]: 'hel'\r\n")
+        #expect(shown == "Send: hello\r\nReceived [3 bytes, 2 less than sent]: 'hel'\r\n")
         let other = try ThreadedEchoServer(.swallows)
         let silent = try RunningProcess(
             try BuiltProduct.path(named: "echo"),
@@ -97,7 +97,7 @@ struct ClientCommandTests {
         #expect(result.errors.contains("refused"), "\(result.errors)")
     }
 
-    @Test func `a server that ends before all has come back, 69`() async throws {
+    @Test func `a server that ends before all has come back, 76`() async throws {
         let server = try ThreadedEchoServer(.closesAfter(bytes: 1000))
         let process = try RunningProcess(
             try BuiltProduct.path(named: "echo"),
@@ -107,12 +107,12 @@ struct ClientCommandTests {
         try await process.write(PatternBytes(seed: 1).bytes(count: 5000))
         process.closeInput()
         let result = try await process.result()
-        #expect(result.exit == .code(69))
+        #expect(result.exit == .code(76))
         #expect(result.errors.outputLines.count == 1, "\(result.errors)")
         #expect(result.output.count == 1000)
     }
 
-    @Test func `a server that does not answer in time, 69`() async throws {
+    @Test func `a server that does not answer in time, 75`() async throws {
         let server = try ThreadedEchoServer(.fallsSilentAfter(bytes: 3))
         let process = try RunningProcess(
             try BuiltProduct.path(named: "echo"),
@@ -121,7 +121,7 @@ struct ClientCommandTests {
         )
         try await process.write("hello")
         let result = try await process.result()
-        #expect(result.exit == .code(69))
+        #expect(result.exit == .code(75))
         let reason = "the server did not answer in time; 2 bytes did not come back"
         #expect(result.errors == "echo: \(server.address): \(reason)\n")
         #expect(result.output == Array("hel".utf8))

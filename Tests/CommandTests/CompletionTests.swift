@@ -47,6 +47,12 @@ struct CompletionTests {
         Case("client --connect-t", ["--connect-timeout"]),
         Case("ping --new", ["--new-connection"]),
         Case("ping 127.0.0.1:7 --inter", ["--interval"]),
+        Case("client --verif", ["--verify"]),
+        Case("client --no-v", ["--no-verify"]),
+        Case("check --gent", ["--gentle"]),
+        Case("check --gentle --junit /etc/pass", ["/etc/passwd", "/etc/passwd-"]),
+        Case("bench --fail", ["--fail-if"]),
+        Case("bench --model al", ["all"]),
     ]
 
     @Test(arguments: Shell.allCases)

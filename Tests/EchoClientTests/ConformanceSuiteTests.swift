@@ -11,8 +11,11 @@ struct ConformanceSuiteTests {
         let fault: Fault
         let check: ConformanceCheck
         let evidence: String
+        /// What it may be called: whether an end is orderly may depend on unread bytes.
+        var kinds: Set<FailureKind> = [.wrong]
+
         /// Whether the fault only shows at the deadline.
-        var isLate = false
+        var isLate: Bool { kinds == [.late] }
 
         var testDescription: String { "\(fault.rawValue): \(check.rawValue)" }
     }
@@ -22,37 +25,42 @@ struct ConformanceSuiteTests {
         Case(
             fault: .neverEnds,
             check: .empty,
-            evidence: "was not ended by the server within 2 s, though the client had ended it$",
-            isLate: true
+            evidence: "^late: the connection was not ended by the server within 2 s, "
+                + "though the client had ended it$",
+            kinds: [.late]
         ),
         Case(
             fault: .resetsAtEnd,
             check: .oneByte,
-            evidence: "was broken by the server .* instead of in good order, after all had come"
+            evidence: "was broken by the server .* instead of in good order, after all had come",
+            kinds: [.reset]
         ),
         Case(
             fault: .swallows,
             check: .oneByte,
-            evidence: "0 of 1 byte came back within 2 s; 1 had been sent$",
-            isLate: true
+            evidence:
+                "^late: on the connection, 0 of 1 byte came back within 2 s; 1 had been sent$",
+            kinds: [.late]
         ),
         Case(
             fault: .echoesLate,
             check: .oneByte,
-            evidence: "0 of 1 byte came back within 2 s; 1 had been sent$",
-            isLate: true
+            evidence:
+                "^late: on the connection, 0 of 1 byte came back within 2 s; 1 had been sent$",
+            kinds: [.late]
         ),
         Case(
             fault: .neverEnds,
             check: .oneByte,
-            evidence: "not ended by the server within 2 s, though .* it and all had come back$",
-            isLate: true
+            evidence:
+                "^late: .* not ended by the server within 2 s, though .* and all had come back$",
+            kinds: [.late]
         ),
         Case(
             fault: .truncatesAtNUL,
             check: .allBytes,
             evidence: "0 of 256 bytes came back within 2 s; 256 had been sent$",
-            isLate: true
+            kinds: [.late]
         ),
         Case(
             fault: .clearsHighBit,
@@ -69,17 +77,20 @@ struct ConformanceSuiteTests {
             fault: .dropsTail,
             check: .halfClose,
             evidence: "of 10 bytes was ended by the server when 0 of 10 bytes had come back: "
-                + "the tail was lost at half-close$"
+                + "the tail was lost at half-close$",
+            kinds: [.ended]
         ),
         Case(
             fault: .forgetsRest,
             check: .slowReader,
-            evidence: "lacks \\d+ bytes at offset \\d+$|of 4194304 bytes had come back: the tail"
+            evidence: "lacks \\d+ bytes at offset \\d+$|of 4194304 bytes had come back: the tail",
+            kinds: [.wrong, .ended]
         ),
         Case(
             fault: .breaksWhenFull,
             check: .sendFirst,
-            evidence: "by the server .*when \\d+ of 131072 bytes had come back$"
+            evidence: "by the server .*when \\d+ of 131072 bytes had come back$",
+            kinds: [.ended, .reset]
         ),
         Case(
             fault: .swaps,
@@ -90,23 +101,26 @@ struct ConformanceSuiteTests {
         Case(
             fault: .failsTogether,
             check: .resets,
-            evidence: "^connection \\d+ was .* by the server .*when \\d+ of 64000 bytes had come"
+            evidence: "^connection \\d+ was .* by the server .*when \\d+ of 64000 bytes had come",
+            kinds: [.ended, .reset]
         ),
         Case(
             fault: .endsAtUrgent,
             check: .urgent,
-            evidence: "urgent byte first was .* by the server .*when 0 of 2001 bytes had come back"
+            evidence: "urgent byte first was .* by the server .*when 0 of 2001 bytes had come back",
+            kinds: [.ended, .reset]
         ),
         Case(
             fault: .losesBehindUrgent,
             check: .urgent,
-            evidence: "urgent byte first: \\d+ of 2001 bytes came back within 2 s",
-            isLate: true
+            evidence: "urgent byte first, \\d+ of 2001 bytes came back within 2 s",
+            kinds: [.late]
         ),
         Case(
             fault: .tires,
             check: .churn,
-            evidence: "^connection 5\\d was .* when 0 of 1000 bytes had come back; 10 of 60 "
+            evidence: "^connection 5\\d was .* when 0 of 1000 bytes had come back; 10 of 60 ",
+            kinds: [.ended, .reset]
         ),
         Case(
             fault: .staleBuffer,
@@ -128,6 +142,7 @@ struct ConformanceSuiteTests {
             deadline: example.isLate ? .seconds(2) : .seconds(60)
         )
         #expect(result.outcome == .failed, "\(result)")
+        #expect(result.kind.map(example.kinds.contains) == true, "\(result)")
         let pattern = try Regex(example.evidence)
         #expect(result.evidence.firstMatch(of: pattern) != nil, "\(result.evidence)")
     }
@@ -206,6 +221,7 @@ struct ConformanceSuiteTests {
         }
         #expect(results.allSatisfy { $0.outcome == .failed }, "\(results)")
         #expect(results.allSatisfy { $0.evidence.contains("failed: connect: Connection refused") })
+        #expect(results.allSatisfy { $0.kind == .refused })
     }
 
     @Test func `a Unix socket whose queue stays full fails at the deadline`() async throws {
@@ -219,7 +235,49 @@ struct ConformanceSuiteTests {
             return try suite.run(against: address)[0]
         }
         #expect(result.outcome == .failed)
-        #expect(result.evidence == "the connection was not opened within 0.1 s")
+        #expect(result.evidence == "late: the connection was not opened within 0.1 s")
+    }
+
+    @Test func `connections that there was no time for make it late, not wrong`() async throws {
+        let address = SocketAddress.unix("\0echo-\(UInt64.random(in: 0 ... .max))")
+        let result = try await onThread {
+            // Nobody accepts: the first connections wait for an answer, the others for room.
+            let listener = try Listener(address, backlog: 2)
+            var suite = suite([.churn])
+            suite.deadline = .milliseconds(100)
+            let results = try suite.run(against: listener.address)
+            return results[0]
+        }
+        #expect(result.kind == .late)
+        #expect(
+            result.evidence.hasPrefix("late: on connection 0, 0 of 1000 bytes came back within")
+        )
+        #expect(result.evidence.hasSuffix("; 60 of 60 connections failed"), "\(result.evidence)")
+    }
+
+    @Test func `a gentle suite may still be changed`() {
+        var gentle = ConformanceSuite.gentle(run: 1)
+        #expect(!gentle.checks.contains(.resets))
+        gentle.checks = [.resets]
+        #expect(gentle.checks == [.resets])
+        #expect(gentle.connections == 4)
+    }
+
+    @Test func `it pauses between checks, not before the first or after the last`() async throws {
+        let server = try ThreadedEchoServer()
+        let address = server.address
+        let spans = try await onThread {
+            try [1, 2].map { count in
+                var suite = suite(Array([ConformanceCheck.empty, .oneByte].prefix(count)))
+                suite.pause = .seconds(30)
+                if count == 2 { suite.pause = .milliseconds(400) }
+                let start = MonotonicTime.now
+                _ = try suite.run(against: address)
+                return MonotonicTime.now - start
+            }
+        }
+        #expect(spans[0] < .seconds(30))
+        #expect(spans[1] >= .milliseconds(400))
     }
 
     @Test func `results come one by one, in order`() async throws {

@@ -31,7 +31,7 @@ package enum ConformanceCheck: String, CaseIterable, Sendable {
         case .empty: "a connection that sends nothing is ended, and receives nothing"
         case .oneByte: "a byte comes back while the connection stays open"
         case .allBytes: "each of the 256 byte values comes back unchanged, NUL included"
-        case .sizes: "sizes around every power of two up to 1 MiB come back, one after another"
+        case .sizes: "sizes around every power of two come back, one after another"
         case .halfClose: "what was sent right before a half-close comes back, then the end"
         case .slowReader: "a reader that pauses receives everything"
         case .sendFirst: "a client that sends 128 KiB before it reads anything receives all of it"
@@ -64,8 +64,25 @@ package struct CheckResult: Hashable, Sendable {
     package let check: ConformanceCheck
     /// How it ended.
     package let outcome: Outcome
+    /// What went wrong if it failed; otherwise `nil`.
+    package let kind: FailureKind?
     /// What was seen, in one line.
     package let evidence: String
     /// How long it took.
     package let duration: Duration
+
+    /// A result.
+    package init(
+        check: ConformanceCheck,
+        outcome: Outcome,
+        kind: FailureKind? = nil,
+        evidence: String,
+        duration: Duration
+    ) {
+        self.check = check
+        self.outcome = outcome
+        self.kind = kind
+        self.evidence = evidence
+        self.duration = duration
+    }
 }

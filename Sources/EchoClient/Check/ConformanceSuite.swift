@@ -19,6 +19,8 @@ package struct ConformanceSuite: Sendable {
     package var size = 16 << 20
     /// Connections for the checks that open many; see ``connectionCounts``.
     package var connections = 200
+    /// How long to wait between two checks.
+    package var pause = Duration.zero
     /// Whether Unix sockets have urgent data; see ``kernelHasUnixUrgentData``.
     package var hasUnixUrgentData = Self.kernelHasUnixUrgentData
     /// Names the run: its bytes carry the number, from 0 to 511.
@@ -42,9 +44,25 @@ package struct ConformanceSuite: Sendable {
         self.run = run
     }
 
+    /// A suite for servers that are not one's own.
+    ///
+    /// It opens few connections, transfers little, and pauses between its checks. It leaves out
+    /// those that open many connections, reset them, or send urgent data, which firewalls distrust.
+    ///
+    /// - Parameter run: its number; random by default.
+    /// - Returns: a suite of which everything may still be changed.
+    package static func gentle(run: Int = .random(in: 0..<PayloadName.runs)) -> ConformanceSuite {
+        var suite = ConformanceSuite(run: run)
+        suite.checks.removeAll { [.resets, .urgent, .churn].contains($0) }
+        suite.size = sizes.lowerBound
+        suite.connections = 4
+        suite.pause = .seconds(1)
+        return suite
+    }
+
     /// Runs the checks, one after another.
     ///
-    /// Blocks for no longer than all deadlines together; any thread. It opens up to ``connections``
+    /// Blocks for no longer than all deadlines and pauses together; any thread. It opens up to ``connections``
     /// descriptors more than the process has.
     ///
     /// - Parameters:
@@ -58,11 +76,13 @@ package struct ConformanceSuite: Sendable {
     ) throws(SystemError) -> [CheckResult] {
         var results: [CheckResult] = []
         for check in checks {
+            if !results.isEmpty, pause > .zero { _ = poll(nil, 0, pause.millisecondsRoundedUp) }
             let start = MonotonicTime.now
             let finding = try finding(of: check, at: address)
             let result = CheckResult(
                 check: check,
                 outcome: finding.outcome,
+                kind: finding.kind,
                 evidence: finding.evidence,
                 duration: .now - start
             )
@@ -88,7 +108,7 @@ package struct ConformanceSuite: Sendable {
                 let others =
                     step.count > 1
                     ? "; \(report.failures) of \(counted(step.count, "connection")) failed" : ""
-                return Finding(.failed, failure + others)
+                return Finding(failure: failure, others)
             }
             ends += report.ends
         }
@@ -99,10 +119,19 @@ package struct ConformanceSuite: Sendable {
 /// The outcome of a check and its reason.
 private struct Finding {
     let outcome: CheckResult.Outcome
+    var kind: FailureKind?
     let evidence: String
 
     init(_ outcome: CheckResult.Outcome, _ evidence: String) {
         self.outcome = outcome
         self.evidence = evidence
+    }
+
+    /// A failure, in the words of the first connection that failed, and of what to add.
+    init(failure: String, _ others: String) {
+        let kind = FailureKind(evidence: failure)
+        let isNamed = kind != .late || failure.hasPrefix("late: ")
+        self.init(.failed, (isNamed ? "" : "late: ") + failure + others)
+        self.kind = kind
     }
 }

@@ -10,6 +10,7 @@ struct Check: ParsableCommand {
           \(ProgramName.current) check --only half-close --only urgent unix:/run/echo.sock
           \(ProgramName.current) check --size 1MiB --connections 20 echo.example.com:7
           \(ProgramName.current) check --json localhost:5150
+          \(ProgramName.current) check --gentle --junit report.xml echo.example.com:7
         """
     )
 
@@ -27,11 +28,20 @@ struct Check: ParsableCommand {
             endpoint that answers. Each fails at its deadline, so a run takes no longer than all \
             deadlines together. With the default sizes, about 50 MB travel in each direction.
 
+            A failed check says what kind of failure it was: wrong, if other bytes came than were \
+            sent; late, if everything that came was right but not all of it came in time; ended \
+            early, reset or refused. A busy server or network is late, not wrong.
+
+            --gentle is for servers that are not your own. It opens at most 4 connections at a \
+            time, transfers less than 1 MB, pauses for 1s between checks, and skips resets, urgent \
+            and churn. --size, --connections, --pause and --only override it.
+
             EXAMPLES
             \(examples)
 
-            EXIT CODES: 0 all checks passed or did not apply; 1 a check failed; 64 wrong usage; 69 \
-            no connection; 71 an operating system error; 77 permission denied.
+            EXIT CODES: 0 all checks passed or did not apply; 1 a check failed; 64 wrong usage; 68 \
+            the host name has no address; 69 no server there: refused, or unreachable; 71 an \
+            operating system error; 75 no connection in time; 77 permission denied.
             """
     )
 
@@ -63,8 +73,22 @@ struct Check: ParsableCommand {
     )
     var skip: [ConformanceCheck] = []
 
+    @Flag(name: .long, help: "Use few connections and little data, and pause between checks.")
+    var gentle = false
+
     @Flag(name: .long, help: "Print one JSON object instead of the table.")
     var json = false
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Also write the results to a file in JUnit's XML format, for CI systems.",
+            valueName: "file"
+        ),
+        completion: .file(),
+        transform: Parse.path
+    )
+    var junit: String?
 
     @Option(
         name: .long,
@@ -91,7 +115,7 @@ struct Check: ParsableCommand {
         ),
         transform: Parse.size(ConformanceSuite.sizes)
     )
-    var size = 16 << 20
+    var size: Int?
 
     @Option(
         name: .long,
@@ -101,59 +125,62 @@ struct Check: ParsableCommand {
         ),
         transform: Parse.count(ConformanceSuite.connectionCounts)
     )
-    var connections = 200
+    var connections: Int?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Time between two checks. (default: 0s)", valueName: "duration"),
+        transform: Parse.duration
+    )
+    var pause: Duration?
 
     func validate() throws {
         if endpoint == nil, !list {
             throw ValidationError("Missing expected argument '<endpoint>'")
         }
-        if checks.isEmpty { throw ValidationError("--only and --skip leave no check") }
+        if suite.checks.isEmpty { throw ValidationError("--only and --skip leave no check") }
     }
 
-    private var checks: [ConformanceCheck] {
-        ConformanceCheck.allCases.filter { check in
+    // What is given explicitly overrides --gentle.
+    private var suite: ConformanceSuite {
+        var suite = gentle ? ConformanceSuite.gentle() : ConformanceSuite()
+        suite.checks = (only.isEmpty ? suite.checks : ConformanceCheck.allCases).filter { check in
             (only.isEmpty || only.contains(check)) && !skip.contains(check)
         }
+        suite.deadline = deadline
+        suite.size = size ?? suite.size
+        suite.connections = connections ?? suite.connections
+        suite.pause = pause ?? suite.pause
+        return suite
     }
 
     func run() throws {
-        let screen = Screen.current
-        guard let endpoint, !list else { return try Output.print(CheckTable.list(checks, screen)) }
-        let address = try address(of: endpoint)
-        var suite = ConformanceSuite()
-        suite.checks = checks
-        suite.deadline = deadline
-        suite.size = size
-        suite.connections = connections
-        if !json { try Output.print(CheckTable.head(endpoint, address, run: suite.run)) }
-        let results: [CheckResult]
-        // A row that cannot be written is reported at the end: later rows may still be written.
-        var failure: CommandError?
-        do throws(SystemError) {
-            results = try suite.run(against: address) { result in
-                guard !json, failure == nil else { return }
-                do throws(CommandError) {
-                    try Output.print(CheckTable.row(result, screen))
-                } catch { failure = error }
-            }
-        } catch {
-            throw CommandError(exitCode: Exit.system, message: "cannot check \(endpoint): \(error)")
+        let (suite, screen) = (suite, Screen.current)
+        guard let endpoint, !list else {
+            return try Output.print(CheckTable.list(suite.checks, screen))
         }
-        if let failure { throw failure }
-        try Output.print(
-            json
-                ? CheckDocument(endpoint: endpoint, address: address, suite: suite).json(results)
-                : CheckTable.foot(results, screen)
-        )
-        if results.contains(where: { $0.outcome == .failed }) { throw ExitCode(1) }
-    }
-
-    // All checks go to one address, the first that answers.
-    private func address(of endpoint: Endpoint) throws -> SocketAddress {
-        do throws(ConnectError) {
-            return try EchoConnection.open(endpoint, timeout: connectTimeout).peer
-        } catch {
-            throw CommandError(exitCode: error.exitCode, message: "\(error)")
+        // First, so that it is known before the checks whether there is a place for the report.
+        let file: ReportFile? = if let junit { try ReportFile(junit) } else { nil }
+        var record = CheckRecord(endpoint: endpoint, suite: suite)
+        // What cannot be printed is reported at the end: the rest may still be.
+        var unprinted: CommandError?
+        record.run(connectTimeout: connectTimeout) { line in
+            guard !json, unprinted == nil else { return }
+            do throws(CommandError) {
+                try Output.print(line(screen))
+            } catch { unprinted = error }
+        }
+        if json, unprinted == nil {
+            do throws(CommandError) {
+                try Output.print(record.json)
+            } catch { unprinted = error }
+        }
+        try file?.write(record.junit(as: "\(ProgramName.current) check"))
+        if let failure = record.failure { throw failure.error }
+        if let unprinted { throw unprinted }
+        if !json { try Output.print(CheckTable.foot(record.results, screen)) }
+        if record.results.contains(where: { $0.outcome == .failed }) {
+            throw ExitCode(Exit.failed)
         }
     }
 }

@@ -49,10 +49,21 @@ enum CheckTable {
         let counts = CheckCounts(results)
         let failed = "\(counts.failed) failed"
         var parts = [
-            "\(counts.passed) passed", counts.failed > 0 ? screen.text(failed, .red) : failed,
+            "\(counts.passed) passed",
+            counts.failed > 0 ? screen.text(failed, .red) + kinds(counts) : failed,
         ]
         if counts.notApplicable > 0 { parts.append("\(counts.notApplicable) not applicable") }
         return parts.joined(separator: ", ") + "\n"
+    }
+
+    // How many failures were of which kind.
+    private static func kinds(_ counts: CheckCounts) -> String {
+        let late = counts.failures[.late] ?? 0
+        if late == counts.failed { return " (\(late) late: everything that came was right)" }
+        let kinds = FailureKind.allCases.compactMap { kind in
+            counts.failures[kind].map { "\($0) \(kind == .ended ? "ended early" : kind.rawValue)" }
+        }
+        return " (\(kinds.joined(separator: ", ")))"
     }
 
     /// Seconds with three decimals.
@@ -62,50 +73,18 @@ enum CheckTable {
     }
 }
 
-/// The results of checks for programs: one JSON object, RFC 8259.
-struct CheckDocument {
-    let endpoint: Endpoint
-    let address: SocketAddress
-    let suite: ConformanceSuite
-
-    /// The object, with a line for each check.
-    func json(_ results: [CheckResult]) -> String {
-        let counts = CheckCounts(results)
-        let checks = results.map { "  \(object($0))" }.joined(separator: ",\n")
-        return """
-            {"endpoint":\(text("\(endpoint)")),"address":\(text("\(address)")),"run":\(suite.run),\
-            "size":\(suite.size),"connections":\(suite.connections),\
-            "deadline_seconds":\(CheckTable.seconds(suite.deadline)),\
-            "passed":\(counts.passed),"failed":\(counts.failed),\
-            "not_applicable":\(counts.notApplicable),"checks":[
-            \(checks)
-            ]}
-
-            """
-    }
-
-    private func object(_ result: CheckResult) -> String {
-        """
-        {"name":\(text(result.check.rawValue)),"meaning":\(text(result.check.meaning)),\
-        "result":\(text(result.outcome.rawValue)),"evidence":\(text(result.evidence)),\
-        "seconds":\(CheckTable.seconds(result.duration))}
-        """
-    }
-
-    private func text(_ text: String) -> String {
-        JSON.string(text)
-    }
-}
-
 /// How many checks ended how.
-private struct CheckCounts {
+struct CheckCounts {
     let passed: Int
     let failed: Int
     let notApplicable: Int
+    /// How many failed in which way.
+    let failures: [FailureKind: Int]
 
     init(_ results: [CheckResult]) {
         passed = results.count { $0.outcome == .passed }
         failed = results.count { $0.outcome == .failed }
         notApplicable = results.count { $0.outcome == .notApplicable }
+        failures = results.compactMap(\.kind).reduce(into: [:]) { $0[$1, default: 0] += 1 }
     }
 }

@@ -12,15 +12,23 @@ struct Client: ParsableCommand {
         usage: "\(ProgramName.current) client <endpoint> [<options>]",
         discussion: """
             At a terminal it prompts for lines, sends each one and prints what comes back, with \
-            non-printing characters escaped; ^D ends the session.
+            non-printing characters escaped; ^D ends the session. For line editing and a history, \
+            run it as 'rlwrap \(ProgramName.current) client <endpoint>'.
 
             Otherwise it is a filter: it sends standard input, ends the stream, and writes \
             everything that comes back to standard output. It reads while it writes, so it cannot \
             deadlock with the server, however much it sends.
 
-            EXIT CODES: 0 everything came back; 64 wrong usage; 69 no connection, or the server \
-            ended it early or did not answer in time; 71 an operating system error, or the output \
-            is closed or full; 77 permission denied.
+            --verify compares what comes back with what was sent, and reports the first \
+            difference: its offset, the byte expected and the byte received. The filter writes \
+            everything to standard output all the same, and keeps up to 16 MiB that have not come \
+            back; it sends no more until some of it has.
+
+            EXIT CODES: 0 everything came back; 1 other bytes came back, or more than were sent; \
+            64 wrong usage; 68 the host name has no address; 69 no server there: refused, or \
+            unreachable; 71 an operating system error, or the output is closed or full; 74 the \
+            connection was reset or broke; 75 no connection or no answer in time; 76 the server \
+            ended the connection too early; 77 permission denied.
             """
     )
 
@@ -51,41 +59,39 @@ struct Client: ParsableCommand {
     )
     var timeout: Switchable<Duration> = .on(.seconds(30))
 
+    @Flag(
+        name: .long,
+        inversion: .prefixedNo,
+        help: ArgumentHelp(
+            "Compare what comes back with what was sent. (default: only at a terminal)"
+        )
+    )
+    var verify: Bool?
+
     func run() throws {
         let connection: EchoConnection
         do throws(ConnectError) {
             connection = try EchoConnection.open(endpoint, timeout: connectTimeout)
         } catch {
-            throw CommandError(exitCode: error.exitCode, message: "\(error)")
+            throw CommandError(error)
         }
-        let (failure, isOwn) = converse(connection)
-        if let failure {
+        let (kind, failure) = converse(connection)
+        if let kind, let failure {
             throw CommandError(
-                exitCode: isOwn ? Exit.system : Exit.unavailable,
-                message: isOwn ? failure : "\(endpoint): \(failure)"
+                exitCode: Exit.code(for: kind),
+                message: kind == .local ? failure : "\(endpoint): \(failure)"
             )
         }
     }
 
     private func converse(
         _ connection: borrowing EchoConnection
-    ) -> (failure: String?, isOwn: Bool) {
+    ) -> (kind: FailureKind?, failure: String?) {
         if isTerminal(STDIN_FILENO) {
-            let end = Prompt(timeout: timeout.value).run(connection)
-            return (end.failure, end.isOwnFailure)
+            let result = Prompt(timeout: timeout.value, verifies: verify ?? true).run(connection)
+            return (result.kind, result.failure)
         }
-        let result = Filter(timeout: timeout.value).run(connection)
-        return (result.failure, result.isOwnFailure)
-    }
-}
-
-extension ConnectError {
-    /// The exit code for this error.
-    var exitCode: Int32 {
-        switch reason {
-        case .permissionDenied: Exit.permission
-        case .other: Exit.system
-        default: Exit.unavailable
-        }
+        let result = Filter(timeout: timeout.value, verifies: verify ?? false).run(connection)
+        return (result.kind, result.failure)
     }
 }

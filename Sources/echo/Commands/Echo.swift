@@ -42,9 +42,12 @@ struct Echo: ParsableCommand {
             SIGNALS: SIGTERM and SIGINT drain, and exit with 0; a second one, or SIGQUIT, ends the \
             server at once; others have no effect.
 
-            EXIT CODES: 0 success; 1 a check or a probe failed; 64 wrong usage; 69 cannot serve or connect there; 70 \
-            a thread hung during shutdown; 71 an operating system error, or the output is closed or full; \
-            77 permission denied.
+            EXIT CODES: 0 success; 1 a check or a probe failed, or a \
+            wrong answer came; 64 wrong usage; 68 the \
+            host to connect to has no address; 69 cannot serve or connect there; 70 a thread \
+            hung during shutdown; 71 an operating system error, or the output is closed or full; \
+            74 the connection was reset or broke; 75 no connection or no answer in time; 76 the \
+            server ended the connection too early; 77 permission denied.
             """,
         version: "\(name) \(EchoServer.version)",
         subcommands: [
