@@ -67,7 +67,15 @@ struct PingValueTests {
         #expect(percentiles.prefix(known).allSatisfy { $0 != nil })
     }
 
-    @Test func `percentiles are exact to one part in a thousand`() throws {
+    @Test(arguments: [100, TimeRecorder.exactCount])
+    func `percentiles of few samples are exact`(_ count: Int) throws {
+        let times = try #require(times((1...count).map { $0 * 1001 }.shuffled()))
+        #expect(times.p50 == .nanoseconds(count / 2 * 1001))
+        #expect(times.p90 == .nanoseconds((count * 90 + 99) / 100 * 1001))
+        #expect(times.p99 == .nanoseconds((count * 99 + 99) / 100 * 1001))
+    }
+
+    @Test func `percentiles of many are exact to one part in a thousand`() throws {
         let times = try #require(times((1...1000).map { $0 * 10_000 }))
         for (time, expected) in [(times.p50, 5.0), (times.p90, 9.0), (times.p99, 9.9)] {
             let value = Double(try #require(time).nanoseconds) / 1_000_000

@@ -37,7 +37,9 @@ struct Ping: ParsableCommand, HandlesSignals {
             EXIT CODES: 0 all probes were answered; 1 some were lost or wrong, or a threshold was \
             reached; 64 wrong usage; 68 unknown host; 69 no connection to any endpoint; 71 an \
             operating system error, or the output is closed or full; 75 connecting timed out; 77 \
-            permission denied. With --nagios: 0 ok, 1 warning, 2 critical, 3 unknown.
+            permission denied.
+
+            PLUGIN CODES, with --nagios: 0 ok; 1 warning; 2 critical; 3 unknown.
             """
     )
 
