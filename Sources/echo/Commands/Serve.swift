@@ -74,13 +74,14 @@ struct Serve: ParsableCommand {
 
     // Not if it is asked to stop meanwhile: connections queued on an inherited socket are for the
     // next process.
-    private static func start(
-        _ server: EchoServer,
-        unless signals: TerminationSignals
-    ) throws -> [EchoServer.Endpoint]? {
+    private static func start<Result>(
+        unless signals: TerminationSignals,
+        _ purpose: NetworkSandbox.Purpose,
+        _ body: () throws -> Result
+    ) throws -> Result? {
         if signals.isStopping { return nil }
         do {
-            return try NetworkSandbox.explaining(.listening, server.start)
+            return try NetworkSandbox.explaining(purpose, body)
         } catch let failure as EchoServer.Failure
             where failure.code == .alreadyShutDown && signals.isStopping
         {
@@ -110,13 +111,18 @@ struct Serve: ParsableCommand {
     ) throws {
         let announcement = try Announcement()
         defer { announcement.flush() }
-        let metrics = try monitoring.metrics?.value.map { endpoint in
-            try NetworkSandbox.explaining(.metrics) {
-                try MetricsServer(server, on: endpoint, logger: logger)
+        let attempt = StartAttempt()
+        signals.whenStopping { attempt.abandon() }
+        let metrics = try monitoring.metrics?.value.flatMap { endpoint in
+            try Self.start(unless: signals, .metrics) {
+                try MetricsServer(server, on: endpoint, attempt, logger: logger)
             }
         }
         defer { metrics?.stop() }
-        guard let endpoints = try Self.start(server, unless: signals) else { return }
+        guard let endpoints = try Self.start(unless: signals, .listening, server.start) else {
+            return
+        }
+        signals.started()
         if !Self.isLogBesideOutput || logger.logLevel > .info {
             announcement.listening(on: endpoints)
         }
