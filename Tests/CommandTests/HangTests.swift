@@ -92,19 +92,41 @@ struct HangTests {
         withExtendedLifetime(faults) {}
     }
 
-    @Test func `a start that waits for a name server is given up at once`() async throws {
+    // A server whose metrics have a host name used to wait for the resolver, and then to exit with 70.
+    @Test(arguments: [
+        ["--listen", "slow.example:0"],
+        ["--listen", "127.0.0.1:0", "--metrics", "slow.example:0"],
+    ])
+    func `a start that waits for a name server is given up at once`(
+        _ arguments: [String]
+    ) async throws {
         let faults = try await InjectedFaults(
             [.init("getaddrinfo", lateBy: 3_600_000)],
             fromStart: true
         )
-        let echo = try BuiltProduct.path(named: "echo")
-        let command = faults.wrapper + [echo, "--listen", "slow.example:0"]
+        let command = faults.wrapper + [try BuiltProduct.path(named: "echo")] + arguments
         let process = try RunningProcess(command[0], Array(command.dropFirst()))
         #expect(await eventually { faults.failures[0] > 0 })
         process.send(signal: SIGTERM)
         let result = try await process.result()
         #expect(result.exit == .code(0), "\(result.errors)")
         #expect(result.output == [])
+    }
+
+    // It used to take three times as long, and to name nothing.
+    @Test func `a start that hangs in a system call ends, and is named`() async throws {
+        let faults = try await InjectedFaults(
+            [.init("listen", lateBy: 3_600_000)],
+            fromStart: true
+        )
+        let echo = try BuiltProduct.path(named: "echo")
+        let command = faults.wrapper + [echo, "--listen", "127.0.0.1:0", "--drain-timeout", "1s"]
+        let process = try RunningProcess(command[0], Array(command.dropFirst()))
+        #expect(await eventually { faults.failures[0] > 0 })
+        process.send(signal: SIGTERM)
+        let result = try await process.result(within: .seconds(30))
+        #expect(result.exit == .code(70))
+        #expect(result.errors.contains(" hanging=start "), "\(result.errors)")
     }
 
     @Test func `a start that hangs ends as well`() async throws {

@@ -71,6 +71,13 @@ struct SettingsFileTests {
         ("socket-mode = 660\nlisten = unix:/tmp/a", []),
         ("socket-group = root\nmetrics = unix:/tmp/a", []),
         ("socket-mode = umask\nsocket-group = none", []),
+        (
+            "keepalive = 1m\nreceive-buffer = 1MiB\nlisten = unix:/tmp/a",
+            ["keepalive", "receive-buffer"]
+        ),
+        ("keepalive = never\nreceive-buffer = auto\nlisten = unix:/tmp/a", []),
+        ("keepalive = 1m\nlisten = unix:/tmp/a\nlisten = 0", []),
+        ("keepalive = 1m\nlisten = unix:/tmp/a\nmetrics = 0", ["keepalive"]),
     ])
     func `a setting without effect is named with its origin and the reason`(
         _ text: String,

@@ -144,6 +144,31 @@ struct SignalTests {
         }
     }
 
+    // It used to be taken for a server, which had nothing to drain and no end.
+    @Test(arguments: Start.allCases, [SIGTERM, SIGINT, SIGHUP])
+    func `checking the settings ends by a signal`(
+        _ start: Start,
+        _ signal: CInt
+    ) async throws {
+        let folder = try TemporaryFolder()
+        let pipe = folder.path("settings")
+        try systemCall("mkfifo") { unsafe mkfifo(pipe, 0o600) }
+        let echo = try BuiltProduct.path(named: "echo")
+        let command = start.wrapper + [echo, "--check-config", "--config", pipe]
+        let process = try RunningProcess(command[0], Array(command.dropFirst()))
+        var writing: CInt = -1
+        #expect(
+            await eventually {
+                writing = unsafe open(pipe, O_WRONLY | O_NONBLOCK | O_CLOEXEC)
+                return writing >= 0
+            }
+        )
+        let end = Descriptor(adopting: writing)
+        try await start.send(signal, to: process)
+        #expect(try await process.exit() == start.end(by: signal))
+        _ = consume end
+    }
+
     @Test(arguments: Start.allCases)
     func `SIGTERM, SIGINT, SIGQUIT and SIGHUP end a client, others do not`(
         _ start: Start

@@ -1,9 +1,10 @@
-import EchoServer
 import EchoSockets
 import EchoTestSupport
 import Glibc
 import Logging
 import Testing
+
+@testable import EchoServer
 
 /// What an operator gets to read.
 @Suite(.timeLimit(.minutes(5)), .serialized)
@@ -114,6 +115,24 @@ struct LoggingTests {
             #expect(line.hasPrefix("connection rejected peer=127.0.0.1:"))
             #expect(line.hasSuffix(" reason=condition"))
         }
+    }
+
+    // Refusals after the first line used to be lost if none followed ten seconds later.
+    @Test func `what was counted and not told yet is told at the end`() async throws {
+        let recorded = RecordedLog()
+        let log = ServerLog(recorded.logger(.info))
+        try log.open()
+        for _ in 0..<5 {
+            log.refused(.loopback(port: 1), Errno(rawValue: ENOMEM))
+            log.addressesChanged()
+        }
+        log.stopped(EchoServer.Statistics())
+        #expect(await eventually { recorded.lines(.info).count == 3 })
+        #expect(recorded.lines(.info)[1] == "the addresses of this host have changed changes=4")
+        let refusals = recorded.lines(.warning)
+        #expect(refusals.count == 2)
+        #expect(refusals.first?.contains(" failures=1 ") == true)
+        #expect(refusals.last?.hasSuffix(" failures=4") == true, "\(refusals)")
     }
 }
 

@@ -1,20 +1,24 @@
-import EchoSockets
+package import EchoSockets
 
 /// A start in progress, which can be cancelled while host names are looked up: that may take
 /// minutes, and cannot be interrupted.
 ///
 /// A separate thread looks them up, so that no other thread has to wait to the end. Any thread.
-final class StartAttempt: Sendable {
+package final class StartAttempt: Sendable {
     private typealias Addresses = Result<[[SocketAddress]], EchoServer.Failure>
 
     private let outcome = Outcome<Addresses>()
+
+    /// An attempt that has not begun.
+    package init() {}
 
     /// The addresses of each endpoint.
     ///
     /// Blocks while names are looked up, or until ``abandon()``. Call it once.
     ///
     /// - Throws: `EchoServer.Failure` that names the endpoint.
-    func addresses(of endpoints: [Endpoint]) throws(EchoServer.Failure) -> [[SocketAddress]] {
+    package func addresses(of endpoints: [Endpoint]) throws(EchoServer.Failure) -> [[SocketAddress]]
+    {
         if endpoints.contains(where: \.needsLookUp) {
             try lookUp(endpoints)
         } else {
@@ -30,7 +34,7 @@ final class StartAttempt: Sendable {
     )
 
     /// Cancels it: waiting for addresses ends at once.
-    func abandon() {
+    package func abandon() {
         outcome.settle(.failure(Self.abandoned))
     }
 

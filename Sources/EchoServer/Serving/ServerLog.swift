@@ -224,6 +224,13 @@ struct ServerLog: Sendable {
     /// Also logs counts not yet logged. Waits at most a second for a slow handler.
     func stopped(_ statistics: EchoServer.Statistics) {
         if let count = addressChanges.rest() { tellAddressChanges(count) }
+        if let count = refusals.rest() {
+            outlet.log(
+                .warning,
+                "further connections could not be served",
+                [Key.failures: .number(count)]
+            )
+        }
         outlet.log(
             .info,
             "stopped",

@@ -31,26 +31,14 @@ struct Serve: ParsableCommand, HandlesSignals {
         if let first = extra.first {
             throw ValidationError(Subcommand.complaint(aboutExtra: first))
         }
+        if settings.checkConfig { return try check() }
         AddressSpace().share()
         let signals = try Self.startThreads()
         // Before the others: no other thread may be reading the environment.
         let notifier = ServiceNotifier.takeFromEnvironment(logger: logging.logger())
         defer { notifier?.flush(within: StandardError.patience) }
         do {
-            let inherited = try EchoServer.InheritedSocket.takeFromEnvironment()
-            let origins = try Settings(completing: &flags)
-            let configuration = try options.configuration(inheriting: inherited)
-            let logger = logging.logger()
-            origins.warn(logger)
-            origins.warn(
-                logger,
-                aboutUselessIn: configuration,
-                metrics: monitoring.metrics?.value
-            )
-            if settings.checkConfig {
-                try Output.print(origins.text(flags))
-                return
-            }
+            let (configuration, _, logger) = try complete()
             let server = try EchoServer(configuration: configuration, logger: logger)
             let span = configuration.shutdownDelay + configuration.drainTimeout
             signals.bound(server, stoppingWithin: span)
@@ -60,6 +48,24 @@ struct Serve: ParsableCommand, HandlesSignals {
             ServiceReporter.report(error, message, to: notifier)
             throw error
         }
+    }
+
+    // Nothing is served: signals end it, even if nobody writes the file or reads the output.
+    private mutating func check() throws {
+        Signals.endCommand()
+        let (_, origins, _) = try complete()
+        try Output.print(origins.text(flags))
+    }
+
+    // Takes all settings, and warns about those that have no effect.
+    private mutating func complete() throws -> (EchoServer.Configuration, Settings, Logger) {
+        let inherited = try EchoServer.InheritedSocket.takeFromEnvironment()
+        let origins = try Settings(completing: &flags)
+        let configuration = try options.configuration(inheriting: inherited)
+        let logger = logging.logger()
+        origins.warn(logger)
+        origins.warn(logger, aboutUselessIn: configuration, metrics: monitoring.metrics?.value)
+        return (configuration, origins, logger)
     }
 
     // The threads that are needed even if resources run out later, or a thread hangs.
@@ -74,13 +80,14 @@ struct Serve: ParsableCommand, HandlesSignals {
 
     // Not if it is asked to stop meanwhile: connections queued on an inherited socket are for the
     // next process.
-    private static func start(
-        _ server: EchoServer,
-        unless signals: TerminationSignals
-    ) throws -> [EchoServer.Endpoint]? {
+    private static func start<Result>(
+        unless signals: TerminationSignals,
+        _ purpose: NetworkSandbox.Purpose,
+        _ body: () throws -> Result
+    ) throws -> Result? {
         if signals.isStopping { return nil }
         do {
-            return try NetworkSandbox.explaining(.listening, server.start)
+            return try NetworkSandbox.explaining(purpose, body)
         } catch let failure as EchoServer.Failure
             where failure.code == .alreadyShutDown && signals.isStopping
         {
@@ -110,13 +117,18 @@ struct Serve: ParsableCommand, HandlesSignals {
     ) throws {
         let announcement = try Announcement()
         defer { announcement.flush() }
-        let metrics = try monitoring.metrics?.value.map { endpoint in
-            try NetworkSandbox.explaining(.metrics) {
-                try MetricsServer(server, on: endpoint, logger: logger)
+        let attempt = StartAttempt()
+        signals.whenStopping { attempt.abandon() }
+        let metrics = try monitoring.metrics?.value.flatMap { endpoint in
+            try Self.start(unless: signals, .metrics) {
+                try MetricsServer(server, on: endpoint, attempt, logger: logger)
             }
         }
         defer { metrics?.stop() }
-        guard let endpoints = try Self.start(server, unless: signals) else { return }
+        guard let endpoints = try Self.start(unless: signals, .listening, server.start) else {
+            return
+        }
+        signals.started()
         if !Self.isLogBesideOutput || logger.logLevel > .info {
             announcement.listening(on: endpoints)
         }

@@ -16,14 +16,19 @@ struct MetricsServer: Sendable {
 
     /// Begins to serve.
     ///
+    /// - Parameters:
+    ///   - server: the server.
+    ///   - endpoint: where to listen.
+    ///   - attempt: looks up the host name; abandoning it ends the wait.
+    ///   - logger: receives the addresses.
     /// - Throws: `EchoServer.Failure` that names the endpoint and the reason.
-    init(_ server: EchoServer, on endpoint: EchoServer.Endpoint, logger: Logger) throws {
-        let addresses: [SocketAddress]
-        do throws(Endpoint.ResolutionError) {
-            addresses = try endpoint.value.resolve()
-        } catch {
-            throw EchoServer.Failure(.unknownHost, "cannot listen on \(endpoint): \(error)")
-        }
+    init(
+        _ server: EchoServer,
+        on endpoint: EchoServer.Endpoint,
+        _ attempt: StartAttempt = StartAttempt(),
+        logger: Logger
+    ) throws {
+        let addresses = try attempt.addresses(of: [endpoint.value]).flatMap(\.self)
         let process = ProcessStatus()
         let access = try server.configuration.socketFileAccess
         do throws(BindError) {

@@ -16,10 +16,11 @@ final class TerminationSignals: Sendable {
     private struct State {
         var limit = Duration.seconds(5)
         var server: EchoServer?
+        var hasStarted = false
     }
 
     private let state = Locked(State())
-    private let first = Gate()
+    private let first = Outcome<Bool>()
     private let isFirstTaken = Atomic(false)
 
     /// Starts to take the signals that ``Signals/hold()`` keeps pending.
@@ -34,14 +35,24 @@ final class TerminationSignals: Sendable {
         state.withLock { $0 = State(limit: limit, server: server) }
     }
 
+    /// Notes that the server has started: it can no longer be the start that hangs.
+    func started() {
+        state.withLock { $0.hasStarted = true }
+    }
+
+    /// Calls a body at the first termination signal; at once if it has arrived.
+    ///
+    /// - Parameter body: must be quick.
+    func whenStopping(_ body: @escaping @Sendable () -> Void) {
+        first.whenSettled { _ in body() }
+    }
+
     /// Whether the first termination signal has arrived.
     var isStopping: Bool { isFirstTaken.load(ordering: .acquiring) }
 
     /// Waits for the first termination signal.
-    ///
-    /// Called once, by one thread.
     func wait() {
-        first.wait()
+        _ = first.wait()
     }
 
     private func takeSignals() {
@@ -55,7 +66,7 @@ final class TerminationSignals: Sendable {
                 if begin != nil { Signals.end(by: number) }
                 begin = .now
                 isFirstTaken.store(true, ordering: .releasing)
-                first.open()
+                first.settle(true)
                 state.withLock { $0.server }?.abandonStart()
             case 0:
                 guard let begin, end(after: begin, overruns) <= .now else { continue }
@@ -84,8 +95,8 @@ final class TerminationSignals: Sendable {
 
     // If every loop turns, the machine may just be slow: wait a while.
     private func endIfHanging(_ overruns: Int) {
-        let (limit, server) = state.withLock { ($0.limit, $0.server) }
-        let hanging = Self.hangingLoops(of: server)
+        let state = state.withLock { $0 }
+        let hanging = Self.hangingLoops(in: state)
         guard !hanging.isEmpty || overruns > 2 else { return }
         let name = hanging.isEmpty ? ["unknown"] : hanging
         StandardError.write(
@@ -94,7 +105,7 @@ final class TerminationSignals: Sendable {
                 "it has not stopped in time, and ends now: something hangs",
                 [
                     "hanging": "\(name.joined(separator: ","))",
-                    "timeout-seconds": .stringConvertible(limit.components.seconds),
+                    "timeout-seconds": .stringConvertible(state.limit.components.seconds),
                 ]
             )
         )
@@ -103,12 +114,15 @@ final class TerminationSignals: Sendable {
     }
 
     // On another thread, because asking may hang as well.
-    private static func hangingLoops(of server: EchoServer?) -> [String] {
-        guard let server else { return ["start"] }
+    private static func hangingLoops(in state: State) -> [String] {
+        guard let server = state.server else { return ["start"] }
+        // Without loops it has not come so far, or they have all ended.
+        let others = state.hasStarted ? [] : ["start"]
         let asked = Asked()
         do throws(SystemError) {
             try Thread(name: "diagnosis") {
-                asked.loops.withLock { $0 = server.hangingLoops(within: .milliseconds(500)) ?? [] }
+                let loops = server.hangingLoops(within: .milliseconds(500))
+                asked.loops.withLock { $0 = loops ?? others }
                 asked.isDone.open()
             }.detach()
         } catch {

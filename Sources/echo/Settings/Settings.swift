@@ -72,11 +72,16 @@ struct Settings: Sendable {
             found.append((setting, values))
         }
         settleModel()
-        for (setting, values) in found {
+        let given = found.filter { origins[$0.setting.key] != nil }
+        // Parsing takes long: only where a value is wrong, each by itself, to name its origin.
+        if let parsed = try? Self.parse(given) {
+            for (setting, _) in given { setting.take(&flags, parsed) }
+            return
+        }
+        for (setting, values) in given {
             guard let origin = origins[setting.key] else { continue }
             do {
-                let texts = values.map { "--\(setting.key)=\($0)" }
-                setting.take(&flags, try ServeFlags.parse(Arguments.withPlainValues(texts)))
+                setting.take(&flags, try Self.parse([(setting, values)]))
             } catch {
                 throw CommandError(
                     exitCode: Exit.usage,
@@ -85,6 +90,13 @@ struct Settings: Sendable {
                 )
             }
         }
+    }
+
+    private static func parse(
+        _ given: [(setting: Setting, values: [String])]
+    ) throws -> ServeFlags {
+        let texts = given.flatMap { setting, values in values.map { "--\(setting.key)=\($0)" } }
+        return try ServeFlags.parse(Arguments.withPlainValues(texts))
     }
 
     // The two belong together: setting either overrides both at lower-priority sources.

@@ -25,6 +25,11 @@ extension EchoServer.Configuration {
             let most = Quantity.text(receiveBufferSize)
             found.append(("pending-limit", "thread-per-client has at most \(most) pending"))
         }
+        if inherited.isEmpty, listen.allSatisfy({ $0.path != nil }) {
+            let reason = "all sockets are Unix sockets"
+            if keepalive != nil { found.append(("keepalive", reason)) }
+            if socketReceiveBuffer != nil { found.append(("receive-buffer", reason)) }
+        }
         if listen.isEmpty, !inherited.isEmpty {
             found.append(("backlog", "all sockets are inherited"))
         }
