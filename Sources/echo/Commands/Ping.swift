@@ -93,7 +93,7 @@ struct Ping: ParsableCommand, HandlesSignals {
         }
         let errors = report.endpoints.compactMap(\.connectError)
         if report.endpoints.allSatisfy({ $0.received == 0 }), let error = errors.first {
-            throw CommandError(exitCode: error.exitCode, message: "\(error)")
+            throw CommandError(exitCode: Exit.code(for: error.kind), message: "\(error)")
         }
         let isGood = report.endpoints.allSatisfy { endpoint in
             endpoint.received > 0 && endpoint.lost + endpoint.wrong + endpoint.surplus == 0
