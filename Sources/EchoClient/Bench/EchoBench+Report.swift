@@ -115,6 +115,12 @@ extension EchoBench {
         public var p99: Int?
         /// The 99.9th percentile; `nil` if there were too few samples for it.
         public var p999: Int?
+        /// The 50th percentile of the time from the intended moment of sending; open loop only.
+        public var responseP50: Int?
+        /// The 99th percentile of that time; open loop only.
+        public var responseP99: Int?
+        /// The 99.9th percentile of that time; open loop only.
+        public var responseP999: Int?
         /// Processor time of the clients, in seconds.
         public var clientProcessorSeconds: Double
         /// What the server used meanwhile; `nil` if it may not be looked at.

@@ -56,6 +56,9 @@ struct Bench: ParsableCommand, HandlesSignals {
         var runner = BenchRunner(try servers.servers(), loads.loads)
         measuring.apply(to: &runner)
         if output.plan { return try Output.print(BenchPlan(runner).text(Screen.current)) }
+        let baseline = try output.readBaseline()
+        // Before the measurement, which would be in vain if the file could not be written.
+        let page: ReportFile? = if let file = output.html { try ReportFile(file) } else { nil }
         let stop = ClientStop()
         try StopSignals.onFirst { stop.stop() }
         let progress = BenchProgress()
@@ -65,9 +68,8 @@ struct Bench: ParsableCommand, HandlesSignals {
             stop
         ) { progress.show($0) }
         progress.clear()
-        try output.write(report)
-        let isWrong = report.results.contains { $0.failure != nil }
-        if isWrong { throw ExitCode(1) }
+        try output.write(report, baseline: baseline, page: page)
+        if report.results.contains(where: { $0.failure != nil }) { throw ExitCode(1) }
     }
 
     // With the seed, so that the order is the same.
