@@ -113,14 +113,20 @@ struct HangTests {
         #expect(result.output == [])
     }
 
-    // It used to take three times as long, and to name nothing.
-    @Test func `a start that hangs in a system call ends, and is named`() async throws {
+    // It used to take three times as long, and to name nothing; and with a group that is looked up,
+    // as in a directory that does not answer, no signal did anything.
+    @Test(arguments: [("listen", [] as [String]), ("getgrnam_r", ["--socket-group", "root"])])
+    func `a start that hangs in a call ends, and is named`(
+        _ call: String,
+        _ flags: [String]
+    ) async throws {
         let faults = try await InjectedFaults(
-            [.init("listen", lateBy: 3_600_000)],
+            [.init(call, lateBy: 3_600_000)],
             fromStart: true
         )
         let echo = try BuiltProduct.path(named: "echo")
-        let command = faults.wrapper + [echo, "--listen", "127.0.0.1:0", "--drain-timeout", "1s"]
+        let arguments = ["--listen", "127.0.0.1:0", "--drain-timeout", "1s"] + flags
+        let command = faults.wrapper + [echo] + arguments
         let process = try RunningProcess(command[0], Array(command.dropFirst()))
         #expect(await eventually { faults.failures[0] > 0 })
         process.send(signal: SIGTERM)

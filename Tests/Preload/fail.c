@@ -14,6 +14,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <link.h>
 #include <netdb.h>
 #include <pthread.h>
@@ -293,6 +294,14 @@ int getaddrinfo(
     NEXT(getaddrinfo);
     int error = verdict("getaddrinfo", CALLER);
     return error > 0 ? EAI_AGAIN : next(node, service, hints, list);
+}
+
+int getgrnam_r(
+    const char *name, struct group *entry, char *buffer, size_t size, struct group **found
+) {
+    NEXT(getgrnam_r);
+    int error = verdict("getgrnam_r", CALLER);
+    return error > 0 ? error : next(name, entry, buffer, size, found);
 }
 
 int pthread_create(

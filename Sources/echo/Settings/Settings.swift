@@ -48,6 +48,7 @@ struct Settings: Sendable {
         }
         try take(from: providers, into: &flags)
         try checkModel(flags)
+        try checkGroup(flags)
         let known = Set(Setting.all.map(\.variable)).union(["ECHO_CONFIG"])
         unknownVariables = variables.keys.sorted().filter { name in
             name.hasPrefix("ECHO_") && !known.contains(name)
@@ -117,6 +118,19 @@ struct Settings: Sendable {
             message: "\(backendOrigin.name): backend \(backend.rawValue) contradicts model "
                 + "\(model.rawValue) of \(modelOrigin.name), "
                 + "which belongs to backend \(model.backend.rawValue)"
+        )
+    }
+
+    private func checkGroup(_ flags: ServeFlags) throws {
+        guard let group = flags.options.sockets.socketGroup?.value,
+            SystemGroup.number(of: group) == nil, let origin = origins["socket-group"]
+        else { return }
+        let place = origin.level == .commandLine ? "" : "\(origin.name): "
+        throw CommandError(
+            exitCode: Exit.usage,
+            // Escaped here: it may hold the end of a line.
+            message: "\(place)The value '\(group.escapedForLog)' is invalid for "
+                + "'--socket-group <group>': there is no such group, or none"
         )
     }
 
