@@ -138,7 +138,7 @@ struct BenchCommandTests {
         (["--rate", "-1"], "it must be a number of messages a second"),
         (["--churn", "--rate", "10"], "--churn and --rate contradict each other"),
         (["--pid", "1"], "there are more --pid than --target"),
-        (["--command", "socat"], "does not say where PORT goes"),
+        (["--command", "socat"], "it does not say where the server's port goes"),
     ])
     func `bad values are named, 64`(_ arguments: [String], _ reason: String) async throws {
         let process = try RunningProcess(BuiltProduct.echo, ["bench"] + arguments)

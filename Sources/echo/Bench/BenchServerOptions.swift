@@ -43,7 +43,8 @@ struct BenchServerOptions: ParsableArguments {
         help: ArgumentHelp(
             "A command that starts a server on port PORT of 127.0.0.1; may be repeated.",
             valueName: "command"
-        )
+        ),
+        transform: Self.command
     )
     var command: [String] = []
 
@@ -62,12 +63,16 @@ struct BenchServerOptions: ParsableArguments {
         return try Parse.list(of: { try Parse.choice($0) })(text)
     }
 
+    private static func command(_ text: String) throws -> String {
+        guard text.contains("PORT") else {
+            throw ValidationError("it does not say where the server's port goes: write PORT there")
+        }
+        return text
+    }
+
     func check() throws {
         if pid.count > target.count {
             throw ValidationError("there are more --pid than --target")
-        }
-        for command in command where !command.contains("PORT") {
-            throw ValidationError("--command '\(command)' does not say where PORT goes")
         }
     }
 
