@@ -145,7 +145,7 @@ extension OverlappedLoop {
                 turns = max(turns, 1)
                 look(until: .now)
                 looks -= 1
-                if looks == 0 { left = withMemory { $0.routines.count } }
+                if looks == 0 { left = withMemory { unsafe $0.routines.count } }
             } else if let next = unsafe withMemory({ unsafe $0.routines.popFirst() }) {
                 unsafe next._withUnsafeGuaranteedRef { $0.runRoutine() }
                 unsafe next.release()

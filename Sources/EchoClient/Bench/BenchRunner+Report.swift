@@ -1,4 +1,4 @@
-package import EchoSockets
+import EchoSockets
 
 extension BenchRunner {
     /// Measures, and describes what was measured on what; blocks.

@@ -1,4 +1,4 @@
-package import EchoSockets
+import EchoSockets
 import Glibc
 package import Histogram
 

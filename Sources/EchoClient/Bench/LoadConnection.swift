@@ -95,7 +95,7 @@ final class LoadConnection: ChannelUser {
     private func sendOut(_ channel: Channel<LoadConnection>) {
         let total = messagesSent * size
         while stream.sent < total {
-            let count = min(total - stream.sent, round.loop.room.count)
+            let count = unsafe min(total - stream.sent, round.loop.room.count)
             let part = unsafe UnsafeMutableRawBufferPointer(rebasing: round.loop.room[..<count])
             unsafe stream.fill(part)
             stream.note(sent: count)

@@ -55,7 +55,7 @@ package final class ChildProcess: Sendable {
         var attributes = posix_spawnattr_t()
         unsafe posix_spawnattr_init(&attributes)
         defer { unsafe posix_spawnattr_destroy(&attributes) }
-        unsafe setUp(&attributes)
+        setUp(&attributes)
         var pid: pid_t = 0
         // A child inherits them from the thread that starts it.
         let own = processors.isEmpty ? [] : Processors.allowed
@@ -88,10 +88,10 @@ package final class ChildProcess: Sendable {
         hasEnded.withLock { hasEnded in
             guard !hasEnded else { return false }
             // Not reaped yet: until then nobody else's group can have its number.
-            var information = siginfo_t()
+            var information = unsafe siginfo_t()
             let flags = WEXITED | WNOHANG | WNOWAIT
             let status = unsafe waitid(P_PID, id_t(pid), &information, flags)
-            return status == 0 && information.si_signo == 0
+            return unsafe status == 0 && information.si_signo == 0
         }
     }
 
@@ -105,7 +105,7 @@ package final class ChildProcess: Sendable {
         hasEnded.withLock { hasEnded in
             guard !hasEnded else { return }
             kill(-pid, SIGKILL)
-            hasEnded = unsafe waitpid(pid, nil, 0) == pid
+            hasEnded = waitpid(pid, nil, 0) == pid
         }
     }
 }
