@@ -97,7 +97,9 @@ struct ScreenTests {
 
     @Test(arguments: [80, 60, 40])
     func `an example stands on one line`(_ columns: Int) async throws {
-        for (arguments, count) in [(["--help"], 8), (["check", "--help"], 5)] {
+        for (arguments, count) in [
+            (["--help"], 10), (["check", "--help"], 5), (["ping", "--help"], 4),
+        ] {
             let lines = try await Self.show(arguments, columns: columns).lines
             let start = try #require(lines.firstIndex { $0.hasPrefix("EXAMPLES") }) + 1
             let examples = lines[start...].prefix { $0.hasPrefix("  ") }

@@ -43,14 +43,14 @@ struct PingValueTests {
         #expect(schedule.moment(of: .max).nanoseconds == .max)
     }
 
-    private func times(_ nanoseconds: [Int]) -> EchoPing.Times? {
+    private func distribution(_ nanoseconds: [Int]) -> EchoPing.Times? {
         var recorder = TimeRecorder()
         for time in nanoseconds { recorder.record(.nanoseconds(time)) }
         return recorder.times
     }
 
     @Test func `minimum, maximum, mean and deviation are exact`() throws {
-        let times = try #require(times([2_000_001, 4_000_000, 4_000_000, 6_000_003]))
+        let times = try #require(distribution([2_000_001, 4_000_000, 4_000_000, 6_000_003]))
         #expect(times.samples == 4)
         #expect(times.minimum == .nanoseconds(2_000_001))
         #expect(times.maximum == .nanoseconds(6_000_003))
@@ -61,7 +61,7 @@ struct PingValueTests {
 
     @Test(arguments: [(1, 0), (2, 1), (9, 1), (10, 2), (99, 2), (100, 3)])
     func `a percentile needs samples enough`(_ samples: Int, _ known: Int) throws {
-        let times = try #require(times(Array(1...samples)))
+        let times = try #require(distribution(Array(1...samples)))
         let percentiles = [times.p50, times.p90, times.p99]
         #expect(percentiles.compactMap(\.self).count == known)
         #expect(percentiles.prefix(known).allSatisfy { $0 != nil })
@@ -69,14 +69,14 @@ struct PingValueTests {
 
     @Test(arguments: [100, TimeRecorder.exactCount])
     func `percentiles of few samples are exact`(_ count: Int) throws {
-        let times = try #require(times((1...count).map { $0 * 1001 }.shuffled()))
+        let times = try #require(distribution((1...count).map { $0 * 1001 }.shuffled()))
         #expect(times.p50 == .nanoseconds(count / 2 * 1001))
         #expect(times.p90 == .nanoseconds((count * 90 + 99) / 100 * 1001))
         #expect(times.p99 == .nanoseconds((count * 99 + 99) / 100 * 1001))
     }
 
     @Test func `percentiles of many are exact to one part in a thousand`() throws {
-        let times = try #require(times((1...1000).map { $0 * 10_000 }))
+        let times = try #require(distribution((1...1000).map { $0 * 10_000 }))
         for (time, expected) in [(times.p50, 5.0), (times.p90, 9.0), (times.p99, 9.9)] {
             let value = Double(try #require(time).nanoseconds) / 1_000_000
             #expect(abs(value - expected) <= expected / 1000, "\(value)")
@@ -84,7 +84,7 @@ struct PingValueTests {
     }
 
     @Test func `without a sample there is no distribution`() {
-        #expect(times([]) == nil)
+        #expect(distribution([]) == nil)
     }
 
     private func probe(_ sequence: Int) -> PendingProbe {

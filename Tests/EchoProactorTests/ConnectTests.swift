@@ -46,7 +46,7 @@ struct ConnectTests {
         ends.wait(for: 2, on: loop)
         #expect(ends.all.map(\.0) == [.connect, .send])
         #expect(ends.all.allSatisfy { $0.1 == nil })
-        guard case .accepted(let accepted) = listener.accept() else {
+        guard case .accepted(let accepted, _) = listener.accept() else {
             Issue.record("nothing to accept")
             return
         }
