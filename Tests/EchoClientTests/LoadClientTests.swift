@@ -141,7 +141,7 @@ struct LoadClientTests {
             )
             return MonotonicTime.now - start
         }
-        try await onThread { begun.wait() }
+        try await onThread { begun.wait(atMost: .seconds(20)) }
         stop.stop()
         #expect(try await span < .seconds(20))
     }

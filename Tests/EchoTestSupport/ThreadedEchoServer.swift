@@ -147,7 +147,7 @@ package final class ServedConnection: Sendable {
         return count
     }
 
-    fileprivate func run(_ behaviour: ThreadedEchoServer.Behaviour) {
+    package func run(_ behaviour: ThreadedEchoServer.Behaviour) {
         var received = 0
         while wait() {
             let (outcome, bytes) = socket.receiveBytes(atMost: 64 * 1024)
