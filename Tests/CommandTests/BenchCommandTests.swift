@@ -38,7 +38,10 @@ struct BenchCommandTests {
     }
 
     private func bench(_ arguments: [String]) async throws -> (Report, RunningProcess.Exit) {
-        let process = try RunningProcess(BuiltProduct.echo, ["bench", "--json"] + arguments)
+        let process = try RunningProcess(
+            BuiltProduct.path(named: "echo"),
+            ["bench", "--json"] + arguments
+        )
         let (exit, output, errors) = try await process.result(within: .seconds(120))
         #expect(errors == "")
         return (try JSONDecoder().decode(Report.self, from: Data(output)), exit)
@@ -71,10 +74,11 @@ struct BenchCommandTests {
 
     @Test func `running servers and commands are measured beside models`() async throws {
         let server = try await RunningServer(.asyncSelect)
+        let program = try BuiltProduct.path(named: "echo")
         let (report, exit) = try await bench(
             [
                 "--target", "\(server.address)", "--pid", "\(server.process.pid)", "--command",
-                "\(BuiltProduct.echo) --listen 127.0.0.1:PORT", "--model", "select",
+                "\(program) --listen 127.0.0.1:PORT", "--model", "select",
                 "--connections", "2",
             ] + Self.short
         )
@@ -99,7 +103,7 @@ struct BenchCommandTests {
 
     @Test func `^C ends it with what was measured, and leaves no server behind`() async throws {
         let process = try RunningProcess(
-            BuiltProduct.echo,
+            BuiltProduct.path(named: "echo"),
             ["bench", "--model", "completion-port", "--connections", "2", "--time", "60s"]
         )
         let child = try await eventualChild(of: process.pid)
@@ -120,7 +124,7 @@ struct BenchCommandTests {
 
     @Test func `the plan runs nothing`() async throws {
         let process = try RunningProcess(
-            BuiltProduct.echo,
+            BuiltProduct.path(named: "echo"),
             ["bench", "--plan", "--model", "all", "--connections", "1,10"]
         )
         let (exit, output, _) = try await process.result()
@@ -141,7 +145,7 @@ struct BenchCommandTests {
         (["--command", "socat"], "it does not say where the server's port goes"),
     ])
     func `bad values are named, 64`(_ arguments: [String], _ reason: String) async throws {
-        let process = try RunningProcess(BuiltProduct.echo, ["bench"] + arguments)
+        let process = try RunningProcess(BuiltProduct.path(named: "echo"), ["bench"] + arguments)
         let (exit, _, errors) = try await process.result()
         #expect(exit == .code(64), "\(errors)")
         #expect(errors.contains(reason) || arguments[1] == "iocp", "\(errors)")

@@ -147,6 +147,7 @@ package final class ServedConnection: Sendable {
         return count
     }
 
+    /// Does with the connection what a server is to do.
     package func run(_ behaviour: ThreadedEchoServer.Behaviour) {
         var received = 0
         while wait() {
