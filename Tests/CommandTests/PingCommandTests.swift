@@ -62,7 +62,7 @@ struct PingCommandTests {
         // Those sent while it had no answer, each at its own moment.
         let sent = try #require(stalled.sentNs)
         let others = probes.filter { ($0.sentNs ?? 0) > sent && ($0.sentNs ?? 0) < sent + time }
-        #expect(others.count >= 5, "\(others)")
+        try #require(others.count >= 5, "\(others)")
         let delays = others.map { ($0.sentNs ?? 0) - $0.dueNs }.sorted()
         #expect(delays[delays.count / 2] < 20_000_000, "\(delays)")
         #expect(others.allSatisfy { $0.dueNs == $0.seq * 20_000_000 })
