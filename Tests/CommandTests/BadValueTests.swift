@@ -43,7 +43,7 @@ struct BadValueTests {
         (command.arguments ?? []).filter { $0.kind == "option" }.map { argument in
             Option(
                 subcommand: command.commandName,
-                flag: "--" + (argument.names?.last?.name ?? "")
+                flag: "--" + (argument.names?.map(\.name).max { $0.count < $1.count } ?? "")
             )
         }
     }

@@ -12,7 +12,7 @@ struct CommandReferenceTests {
         let standard: String?
     }
 
-    @Test(arguments: ["serve", "client", "check", "ping", "models"])
+    @Test(arguments: ["serve", "client", "check", "ping", "bench", "models"])
     func `The README describes every flag, with its default`(_ subcommand: String) async throws {
         let rows = try Document(Document.readme).tableRows
         for flag in try await Self.flags(of: subcommand) where flag.name != "--help" {
@@ -30,7 +30,7 @@ struct CommandReferenceTests {
     @Test
     func `The README's tables name no flag that the program does not have`() async throws {
         var known: Set<String> = []
-        for subcommand in ["serve", "client", "check", "ping", "models"] {
+        for subcommand in ["serve", "client", "check", "ping", "bench", "models"] {
             known.formUnion(try await Self.flags(of: subcommand).map(\.name))
         }
         let named = try Document(Document.readme).tableRows.compactMap(\.first)

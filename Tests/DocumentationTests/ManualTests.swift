@@ -22,7 +22,9 @@ struct ManualTests {
             guard let range = flag[1].firstMatch(of: /\d\w* to \d\w*/),
                 let name = flag[0].firstMatch(of: /[a-z][a-z-]+/),
                 // Those of the client's commands are in their help, which is in the manual.
-                !["connections", "size", "interval", "count"].contains(name.0)
+                ![
+                    "connections", "size", "interval", "count", "in-flight", "idle", "rounds",
+                ].contains(name.0)
             else { continue }
             count += 1
             let place = try #require(

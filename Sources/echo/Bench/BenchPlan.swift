@@ -1,4 +1,5 @@
 import EchoClient
+import EchoSockets
 
 /// What a measurement is going to do.
 struct BenchPlan {
@@ -16,8 +17,8 @@ struct BenchPlan {
 
     /// The servers, the loads and the time, for people.
     func text(_ screen: Screen) -> String {
-        let minutes = Int(time.components.seconds + 30) / 60
-        let span = minutes < 2 ? "\(time.components.seconds + 1) seconds" : "\(minutes) minutes"
+        let seconds = Int((Double(time.nanoseconds) / 1e9).rounded(.up))
+        let span = seconds < 180 ? "\(seconds) seconds" : "\((seconds + 30) / 60) minutes"
         var text = ""
         for server in runner.servers { text += "server  \(server.name)\n" }
         for load in runner.loads { text += "load    \(load.label)\n" }

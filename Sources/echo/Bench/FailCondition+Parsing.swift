@@ -8,23 +8,23 @@ extension FailCondition {
     init(parsing text: String) throws {
         let operators = Comparison.allCases
         guard let start = text.lastIndex(where: { "<>".contains($0) }) else {
-            throw Self.error(text, "it has no <, <=, > or >=; write it as p99>2ms")
+            throw Self.error("it has no <, <=, > or >=; write it as p99>2ms")
         }
         let end =
             text[start...].dropFirst().first == "="
             ? text.index(start, offsetBy: 2) : text.index(after: start)
         let symbol = String(text[start..<end])
         guard let comparison = operators.first(where: { $0.rawValue == symbol }) else {
-            throw Self.error(text, "it has no <, <=, > or >=; write it as p99>2ms")
+            throw Self.error("it has no <, <=, > or >=; write it as p99>2ms")
         }
         let left = text[..<start].trimmed
         let separator = left.lastIndex(of: ":")
         let name = separator.map { left[left.index(after: $0)...].trimmed } ?? left
         guard let metric = EchoBench.Metric(rawValue: String(name)) else {
-            throw Self.error(text, Self.unknown(String(name)))
+            throw Self.error(Self.unknown(String(name)))
         }
         let subject = separator.map { String(left[..<$0].trimmed) }
-        guard subject != "" else { throw Self.error(text, "there is no server before the colon") }
+        guard subject != "" else { throw Self.error("there is no server before the colon") }
         self.init(
             text: text,
             subject: subject,
@@ -50,14 +50,14 @@ extension FailCondition {
         let unit = value[digits.endIndex...].trimmed
         guard digits.wholeMatch(of: /[0-9]+(\.[0-9]+)?/) != nil, let number = Double(digits),
             number.isFinite
-        else { throw error(text, "the value must be \(allowed(metric))") }
+        else { throw error("the value must be \(allowed(metric))") }
         if unit == "x", !metric.isTotal { return .ratio(number) }
         let units = FailUnit.units(of: metric)
         if units.isEmpty, unit.isEmpty { return .value(number) }
         guard let scale = units.first(where: { $0.key == unit })?.value else {
             let fault =
                 unit.isEmpty ? "the unit is missing" : "\(metric.rawValue) has no unit \(unit)"
-            throw error(text, "\(fault): the value must be \(allowed(metric))")
+            throw error("\(fault): the value must be \(allowed(metric))")
         }
         return .value(number * scale)
     }
@@ -71,8 +71,9 @@ extension FailCondition {
         return "a number with the unit \(list)\(ratio)"
     }
 
-    private static func error(_ text: String, _ reason: String) -> ValidationError {
-        ValidationError("'\(text)': \(reason)")
+    // The parser of the flags adds the text.
+    private static func error(_ reason: String) -> ValidationError {
+        ValidationError(reason)
     }
 }
 

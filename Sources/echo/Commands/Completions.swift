@@ -32,7 +32,7 @@ struct Completions: ParsableCommand {
     // words each. The generated function expects one and two.
     private static func withWholeWordsInBash(_ script: String) -> String {
         let name = configuration.commandName ?? ""
-        return script.replacing(
+        return withValuesOfSubcommandsInBash(script).replacing(
             "complete -o filenames -F _\(name) \(name)",
             with: """
                 _\(name)_with_whole_words() {
@@ -53,6 +53,22 @@ struct Completions: ParsableCommand {
 
                 complete -o filenames -F _\(name)_with_whole_words \(name)
                 """
+        )
+    }
+
+    // A flag of a subcommand may have the name of one of `serve`, but other values.
+    private static func withValuesOfSubcommandsInBash(_ script: String) -> String {
+        let names = Subcommand.allCases.map(\.rawValue).joined(separator: "|")
+        return script.replacing(
+            #"    case "${prev}" in"#,
+            with: """
+                    local option="${prev}"
+                    case "${COMP_WORDS[1]}" in
+                    \(names)) option='' ;;
+                    esac
+                    case "${option}" in
+                """,
+            maxReplacements: 1
         )
     }
 
