@@ -10,7 +10,8 @@ import Testing
 struct ScreenTests {
     static let screens = [
         ["--help"], ["serve", "--help"], ["client", "--help"], ["check", "--help"],
-        ["ping", "--help"], ["models", "--help"], ["models"], ["check", "--list"],
+        ["ping", "--help"], ["bench", "--help"],
+        ["models", "--help"], ["models"], ["check", "--list"],
     ]
 
     /// Runs it at a terminal of a width, by the name that is longest.

@@ -29,9 +29,13 @@ package struct LoadTally: Sendable {
     /// A round of which nothing has been counted.
     package init() {}
 
-    /// Values to within a thousandth.
+    /// Values of up to an hour to within a thousandth; one that had to grow would be slow.
     package static var histogram: Histogram<UInt64> {
-        Histogram(numberOfSignificantValueDigits: .three)
+        Histogram(
+            lowestDiscernibleValue: 1,
+            highestTrackableValue: 3_600_000_000_000,
+            numberOfSignificantValueDigits: .three
+        )
     }
 
     /// How long was measured.

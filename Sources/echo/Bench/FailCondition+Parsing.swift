@@ -30,7 +30,7 @@ extension FailCondition {
             subject: subject,
             metric: metric,
             comparison: comparison,
-            bound: try Self.bound(text[end...].trimmed, metric, text)
+            bound: try Self.bound(text[end...].trimmed, metric)
         )
     }
 
@@ -43,8 +43,7 @@ extension FailCondition {
 
     private static func bound(
         _ value: Substring,
-        _ metric: EchoBench.Metric,
-        _ text: String
+        _ metric: EchoBench.Metric
     ) throws -> Bound {
         let digits = value.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
         let unit = value[digits.endIndex...].trimmed
