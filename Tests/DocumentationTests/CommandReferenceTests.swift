@@ -87,9 +87,10 @@ struct CommandReferenceTests {
     // `  -v, --flag <value>   What it does. (default: value)`, perhaps over several lines.
     private static func flags(of subcommand: String) async throws -> [Flag] {
         let help = try await help([subcommand])
-        let options = try #require(help.firstMatch(of: /OPTIONS:\n([\s\S]*?)\n\n/)).1
-        return options.split(separator: /\n  (?=-)/).compactMap { entry in
-            let text = entry.replacing(/\s+/, with: " ")
+        // Under one title or several.
+        let entries = help.matches(of: /(?m)^  -.*(?:\n {10,}.*)*/)
+        return entries.compactMap { entry in
+            let text = entry.0.replacing(/\s+/, with: " ")
             guard let name = text.firstMatch(of: /--[a-z-]+/) else { return nil }
             let standard = text.firstMatch(of: /\(default: ([^)]*)\)/)
             return Flag(name: String(name.0), standard: standard.map { String($0.1) })

@@ -9,8 +9,8 @@ struct BenchServerOptions: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "An I/O model of this program, or all; may be repeated. (default: all, unless there "
-                + "is another server)",
+            "An I/O model of this program, or all; may be repeated; none if there is another "
+                + "server. (default: all)",
             valueName: "name"
         ),
         completion: .list(EchoServer.IOModel.allCases.map(\.rawValue) + ["all"]),

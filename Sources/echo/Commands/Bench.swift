@@ -8,7 +8,7 @@ struct Bench: ParsableCommand, HandlesSignals {
     private static let examples = Layout.unbroken(
         """
           \(ProgramName.current) bench --model all
-          \(ProgramName.current) bench --model completion-port --model select --connections 1,50,500
+          \(ProgramName.current) bench --model select,completion-port --connections 1,50
           \(ProgramName.current) bench --model all --rate 10000 --time 5s --html report.html
           \(ProgramName.current) bench --target 127.0.0.1:7 --pid 4711 --model all
           \(ProgramName.current) bench --command 'socat TCP-LISTEN:PORT,fork EXEC:cat'
