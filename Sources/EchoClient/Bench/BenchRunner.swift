@@ -145,7 +145,7 @@ private struct Measured {
     let load: EchoBench.Load
 
     var round: EchoBench.Round {
-        EchoBench.Round(
+        var round = EchoBench.Round(
             position: position,
             seconds: tally.duration.fractionalSeconds,
             echoes: tally.echoes,
@@ -159,6 +159,12 @@ private struct Measured {
             clientProcessorSeconds: tally.clientTime.fractionalSeconds,
             server: cost
         )
+        if load.rate != nil {
+            round.responseP50 = tally.response.percentile(50)
+            round.responseP99 = tally.response.percentile(99)
+            round.responseP999 = tally.response.percentile(99.9)
+        }
+        return round
     }
 }
 
