@@ -5,9 +5,9 @@ import Glibc
 ///
 /// It reads while it sends, so it cannot deadlock with the server however much is in flight, and it
 /// holds no more than two buffers of 64 KiB; if it compares what comes back with what was sent, it
-/// also holds up to 16 MiB that have not come back, and sends no more meanwhile. The standard streams are shared with other processes,
-/// so they are never made non-blocking: it waits for readiness with poll(2), and writes no more
-/// than a ready pipe takes without blocking.
+/// also holds up to 16 MiB that have not come back, and sends no more meanwhile. The standard
+/// streams are shared with other processes, so they are never made non-blocking: it waits for
+/// readiness with poll(2), and writes no more than a ready pipe takes without blocking.
 package struct Filter: ~Copyable {
     private let input: CInt
     private let output: CInt

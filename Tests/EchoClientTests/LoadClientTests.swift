@@ -108,7 +108,14 @@ struct LoadClientTests {
             $0.rate = 500
         }
         let tally = try await run(load, against: server, for: .seconds(1))
-        #expect((400...600).contains(tally.echoes), "\(tally.echoes)")
+        // On a busy machine a round may last longer than asked for.
+        let due =
+            500
+            * Int(
+                tally.duration.components.seconds * 1000
+                    + tally.duration.components.attoseconds / 1_000_000_000_000_000
+            ) / 1000
+        #expect(abs(tally.echoes - due) <= due / 5, "\(tally.echoes) of \(due)")
         #expect(tally.response.totalCount == UInt64(tally.echoes))
         #expect(tally.response.max >= tally.service.max)
     }

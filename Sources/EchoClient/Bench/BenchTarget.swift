@@ -74,7 +74,7 @@ struct BenchTarget {
             let count = transferCall { unsafe read(number, &buffer, buffer.count) }
             if count == 0 { break }
             text += buffer.prefix(max(0, count))
-            for line in String(decoding: text, as: UTF8.self).split(separator: "\n").dropLast(0) {
+            for line in String(decoding: text, as: UTF8.self).split(separator: "\n") {
                 guard line.hasPrefix("listening on "), text.last == 0x0A,
                     let endpoint = try? Endpoint(parsing: String(line.dropFirst(13)))
                 else { continue }

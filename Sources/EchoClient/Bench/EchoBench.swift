@@ -88,8 +88,8 @@ public struct EchoBench: Sendable {
         ///
         /// - Parameters:
         ///   - name: its name in the report.
-        ///   - command: for the shell; `PORT` in it stands for the port of 127.0.0.1 that the server
-        ///     is to listen on.
+        ///   - command: for the shell; `PORT` in it stands for the port of 127.0.0.1 that the
+        ///     server is to listen on.
         /// - Returns: the server.
         public static func command(_ name: String, _ command: String) -> Server {
             Server(name, .command, .shell(command))

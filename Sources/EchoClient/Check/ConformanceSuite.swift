@@ -62,8 +62,8 @@ package struct ConformanceSuite: Sendable {
 
     /// Runs the checks, one after another.
     ///
-    /// Blocks for no longer than all deadlines and pauses together; any thread. It opens up to ``connections``
-    /// descriptors more than the process has.
+    /// Blocks for no longer than all deadlines and pauses together; any thread. It opens up to
+    /// ``connections`` descriptors more than the process has.
     ///
     /// - Parameters:
     ///   - address: the server.
