@@ -119,6 +119,8 @@ package final class Operation {
 
     /// Calls `body` with its owner, without counting a reference.
     ///
+    /// `body` must not let go of the owner's last reference before it is done with it.
+    ///
     /// - Returns: what `body` returned; `nil` if the owner is not of that very class.
     @inlinable
     @inline(__always)

@@ -80,6 +80,8 @@ package struct Packet {
 
     /// Calls `body` with the owner of its socket, without counting a reference (CP-8).
     ///
+    /// `body` must not let go of the owner's last reference before it is done with it.
+    ///
     /// - Returns: what `body` returned; `nil` if the owner is not of that very class.
     @inlinable
     @inline(__always)

@@ -44,12 +44,13 @@ import Glibc
     package init(_ loop: OverlappedLoop, user: User) {
         self.loop = loop
         self.user = user
-        reading.routine = { _, _, operation in
-            _ = operation.withOwner(Channel<User>.self) { $0.hasReceived() }
-        }
-        writing.routine = { _, _, operation in
-            _ = operation.withOwner(Channel<User>.self) { $0.hasWritten() }
-        }
+        reading.routine = { _, _, operation in Self.owner(of: operation)?.hasReceived() }
+        writing.routine = { _, _, operation in Self.owner(of: operation)?.hasWritten() }
+    }
+
+    // A reference is counted while the routine runs: the user may close the channel and let it go.
+    private static func owner(of operation: EchoProactor.Operation) -> Channel? {
+        operation.withOwner(Channel<User>.self) { $0 }
     }
 
     deinit {
