@@ -50,7 +50,7 @@ package struct Filter: ~Copyable {
     /// Runs to the end of the input and of the connection.
     ///
     /// Blocks; any thread.
-    package consuming func run(_ connection: borrowing EchoConnection) -> FilterResult {
+    package consuming func run(_ connection: borrowing ConnectedSocket) -> FilterResult {
         withoutBrokenPipeSignal { finish(connection.socket) }
     }
 

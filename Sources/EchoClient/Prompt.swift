@@ -47,7 +47,7 @@ package struct Prompt: Sendable {
     /// Runs until the input or the connection ends.
     ///
     /// Blocks; any thread.
-    package func run(_ connection: borrowing EchoConnection) -> PromptResult {
+    package func run(_ connection: borrowing ConnectedSocket) -> PromptResult {
         var run = self
         let end = withoutBrokenPipeSignal { run.converse(connection.socket) }
         return PromptResult(end: end, difference: run.difference)

@@ -22,7 +22,7 @@ struct FilterTests {
     ) async throws -> FilterResult {
         let (number, other) = (number ?? input.reading, other ?? output.writing)
         return try await onThread(within: .seconds(150)) {
-            let connection = try EchoConnection.open(server.endpoint, timeout: patience)
+            let connection = try ConnectedSocket.open(server.endpoint, timeout: patience)
             return Filter(input: number, output: other, timeout: timeout).run(connection)
         }
     }
@@ -174,7 +174,7 @@ struct FilterTests {
         let (input, output) = (zero.rawValue, output.writing)
         let result = try await onThread(within: .seconds(150)) {
             Filter(input: input, output: output, timeout: .milliseconds(300))
-                .run(try EchoConnection.open(endpoint, timeout: patience))
+                .run(try ConnectedSocket.open(endpoint, timeout: patience))
         }
         #expect(result.end == .timedOut(missing: result.sent + 65_536), "\(result)")
     }
@@ -186,7 +186,7 @@ struct FilterTests {
         let (input, output) = (input.reading, output.writing)
         let result = try await onThread {
             Filter(input: input, output: output, timeout: .milliseconds(300))
-                .run(try EchoConnection.open(endpoint, timeout: patience))
+                .run(try ConnectedSocket.open(endpoint, timeout: patience))
         }
         #expect(result.end == .timedOut(missing: 0))
         #expect(result.failure == "the server did not end the connection in time")
@@ -217,7 +217,7 @@ struct FilterTests {
         let (input, output) = (input.reading, output.writing)
         let result = try await onThread {
             Filter(input: input, output: output)
-                .run(try EchoConnection.open(server, timeout: patience))
+                .run(try ConnectedSocket.open(server, timeout: patience))
         }
         _ = listener
         #expect(result.end == .surplus(7))

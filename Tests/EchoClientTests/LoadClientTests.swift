@@ -68,7 +68,7 @@ struct LoadClientTests {
         var server: ThreadedEchoServer? = try ThreadedEchoServer()
         let address = try #require(server?.address)
         server = nil
-        #expect(await eventually { (try? EchoConnection.open(.loopback(address))) == nil })
+        #expect(await eventually { (try? ConnectedSocket.open(.loopback(address))) == nil })
         let load = load { $0.connections = 4 }
         let tally = try await onThread {
             let loop = try ClientLoop()

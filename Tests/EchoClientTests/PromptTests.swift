@@ -28,7 +28,7 @@ struct PromptTests {
         )
         defer { output.closeWriting() }
         return try await onThread(within: .seconds(150)) {
-            prompt.run(try EchoConnection.open(endpoint, timeout: patience))
+            prompt.run(try ConnectedSocket.open(endpoint, timeout: patience))
         }
     }
 

@@ -22,7 +22,7 @@ struct VerifyingFilterTests {
     ) async throws -> FilterResult {
         let (number, other) = (input.reading, other ?? output.writing)
         return try await onThread(within: .seconds(150)) {
-            let connection = try EchoConnection.open(endpoint, timeout: patience)
+            let connection = try ConnectedSocket.open(endpoint, timeout: patience)
             return Filter(input: number, output: other, timeout: timeout, verifies: true)
                 .run(connection)
         }
@@ -141,7 +141,7 @@ struct VerifyingFilterTests {
         let (number, other) = (zero.rawValue, output.writing)
         let result = try await onThread(within: .seconds(150)) {
             Filter(input: number, output: other, timeout: .milliseconds(500), verifies: true)
-                .run(try EchoConnection.open(server.endpoint, timeout: patience))
+                .run(try ConnectedSocket.open(server.endpoint, timeout: patience))
         }
         #expect(result.sent == 16 << 20)
         #expect(result.kind == .late)

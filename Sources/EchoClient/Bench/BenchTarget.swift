@@ -53,7 +53,7 @@ struct BenchTarget {
 
     private static func address(of endpoint: Endpoint) throws(BenchError) -> SocketAddress {
         do throws(ConnectError) {
-            return try EchoConnection.open(endpoint, timeout: patience).peer
+            return try ConnectedSocket.open(endpoint, timeout: patience).peer
         } catch {
             throw BenchError("\(error)")
         }
@@ -100,7 +100,7 @@ struct BenchTarget {
         let endpoint = Endpoint.tcp(host: address.host, port: address.port ?? 0)
         let end = MonotonicTime.now + patience
         while .now < end, child.isRunning {
-            if (try? EchoConnection.open(endpoint, timeout: .seconds(1))) != nil { return }
+            if (try? ConnectedSocket.open(endpoint, timeout: .seconds(1))) != nil { return }
             _ = poll(nil, 0, 5)
         }
         let reason = child.isRunning ? "does not accept connections" : "has ended"

@@ -38,7 +38,7 @@ struct CheckRecord {
     ) {
         let address: SocketAddress
         do throws(ConnectError) {
-            address = try EchoConnection.open(endpoint, timeout: connectTimeout).peer
+            address = try ConnectedSocket.open(endpoint, timeout: connectTimeout).peer
         } catch {
             failure = Failure(kind: error.kind, message: "\(error)")
             return

@@ -69,9 +69,9 @@ struct Client: ParsableCommand {
     var verify: Bool?
 
     func run() throws {
-        let connection: EchoConnection
+        let connection: ConnectedSocket
         do throws(ConnectError) {
-            connection = try EchoConnection.open(endpoint, timeout: connectTimeout)
+            connection = try ConnectedSocket.open(endpoint, timeout: connectTimeout)
         } catch {
             throw CommandError(error)
         }
@@ -85,7 +85,7 @@ struct Client: ParsableCommand {
     }
 
     private func converse(
-        _ connection: borrowing EchoConnection
+        _ connection: borrowing ConnectedSocket
     ) -> (kind: FailureKind?, failure: String?) {
         if isTerminal(STDIN_FILENO) {
             let result = Prompt(timeout: timeout.value, verifies: verify ?? true).run(connection)

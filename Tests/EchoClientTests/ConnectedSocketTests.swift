@@ -5,7 +5,7 @@ import Glibc
 import Testing
 
 @Suite(.timeLimit(.minutes(5)))
-struct EchoConnectionTests {
+struct ConnectedSocketTests {
     private func failure(
         _ endpoint: Endpoint,
         timeout: Duration? = patience
@@ -16,7 +16,7 @@ struct EchoConnectionTests {
     @Test func `a connection is open, non-blocking, close-on-exec and undelayed`() async throws {
         let server = try ThreadedEchoServer()
         let (peer, endpoint, flags, noDelay) = try await onThread {
-            let connection = try EchoConnection.open(server.endpoint)
+            let connection = try ConnectedSocket.open(server.endpoint)
             let noDelay = try connection.socket.option(level: CInt(IPPROTO_TCP), TCP_NODELAY)
             let flags = DescriptorFlags(of: connection.socket.number)
             return (connection.peer, connection.endpoint, flags, noDelay)
@@ -30,7 +30,7 @@ struct EchoConnectionTests {
     @Test func `a Unix connection is non-blocking and close-on-exec too`() async throws {
         let server = try ThreadedEchoServer(on: .unix("\0open-test-\(getpid())"))
         let flags = try await onThread {
-            let connection = try EchoConnection.open(server.endpoint, timeout: patience)
+            let connection = try ConnectedSocket.open(server.endpoint, timeout: patience)
             return DescriptorFlags(of: connection.socket.number)
         }
         #expect(flags == [.open, .closeOnExec, .nonBlocking])
@@ -40,7 +40,7 @@ struct EchoConnectionTests {
         let server = try ThreadedEchoServer(on: .loopback6(port: 0))
         let port = try #require(server.address.port)
         let peer = try await onThread {
-            try EchoConnection.open(.tcp(host: "localhost", port: port)).peer
+            try ConnectedSocket.open(.tcp(host: "localhost", port: port)).peer
         }
         #expect(peer == .loopback6(port: port))
     }
@@ -70,7 +70,7 @@ struct EchoConnectionTests {
         let listener = try Listener(.loopback(port: 0), backlog: 0)
         let endpoint = Endpoint.tcp(host: "127.0.0.1", port: try #require(listener.address.port))
         let attempt = try await onThread {
-            _ = try EchoConnection.open(endpoint, timeout: patience)
+            _ = try ConnectedSocket.open(endpoint, timeout: patience)
             return connectError(endpoint, .milliseconds(50))
         }
         let error = try #require(attempt)
@@ -82,7 +82,7 @@ struct EchoConnectionTests {
         let address = SocketAddress.unix("\0full-test-\(getpid())")
         let listener = try Listener(address, backlog: 0)
         let endpoint = Endpoint.unix(path: "\0full-test-\(getpid())")
-        let first = try await onThread { try EchoConnection.open(endpoint).peer }
+        let first = try await onThread { try ConnectedSocket.open(endpoint).peer }
         #expect(first == listener.address)
         let error = try await failure(endpoint, timeout: .milliseconds(50))
         guard case .timedOut = error.reason else { throw error }
@@ -125,7 +125,7 @@ struct EchoConnectionTests {
 
 private func connectError(_ endpoint: Endpoint, _ timeout: Duration?) -> ConnectError? {
     do {
-        _ = try EchoConnection.open(endpoint, timeout: timeout)
+        _ = try ConnectedSocket.open(endpoint, timeout: timeout)
         return nil
     } catch {
         return error

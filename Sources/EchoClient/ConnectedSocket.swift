@@ -4,7 +4,7 @@ import Glibc
 /// A client's connection to an echo server, non-blocking.
 ///
 /// Owns its socket.
-package struct EchoConnection: ~Copyable, Sendable {
+package struct ConnectedSocket: ~Copyable, Sendable {
     /// The connected socket.
     package let socket: Socket
     /// The endpoint.
@@ -25,7 +25,7 @@ package struct EchoConnection: ~Copyable, Sendable {
     package static func open(
         _ endpoint: Endpoint,
         timeout: Duration? = nil
-    ) throws(ConnectError) -> EchoConnection {
+    ) throws(ConnectError) -> ConnectedSocket {
         let addresses: [SocketAddress]
         do {
             addresses = try endpoint.resolve()
@@ -38,7 +38,7 @@ package struct EchoConnection: ~Copyable, Sendable {
             let share = end.map { ($0 - .now) / (addresses.count - index) }
             do {
                 let socket = try connect(to: address, within: share)
-                return EchoConnection(socket: socket, endpoint: endpoint, peer: address)
+                return ConnectedSocket(socket: socket, endpoint: endpoint, peer: address)
             } catch {
                 let attempt = ConnectError(endpoint, error, at: address)
                 if attempt.weight > failure?.weight ?? -1 { failure = attempt }
