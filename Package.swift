@@ -6,6 +6,7 @@ let package = Package(
     name: "EchoServer",
     products: [
         .library(name: "EchoServer", targets: ["EchoServer"]),
+        .library(name: "EchoClient", targets: ["EchoClient"]),
         .executable(name: "echo", targets: ["echo"]),
     ],
     dependencies: [

@@ -68,7 +68,7 @@ struct EchoPingTests {
                 held += connection.socket.receiveBytes(atMost: 65_536).bytes
             }
             _ = connection.sendAll(held)
-            _ = connection.wait()
+            connection.run(.echoes)
         }
         let told = Told()
         let task = Task { [ping = ping(server, count: nil)] in

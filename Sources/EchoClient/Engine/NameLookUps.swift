@@ -1,9 +1,9 @@
 package import EchoSockets
 
-/// Name look-ups beside a client's loop, a limited number of them at a time.
+/// Name look-ups beside a client's loop.
 ///
-/// They block, so they have threads of their own; what they find is fetched by the loop's thread,
-/// which they wake. Any thread.
+/// They block, so they have threads of their own (``LookUpThreads``); what they find is fetched by
+/// the loop's thread, which they wake. Any thread.
 package final class NameLookUps: Sendable {
     /// What a look-up has found.
     package struct Answer: Sendable {
@@ -15,12 +15,7 @@ package final class NameLookUps: Sendable {
         package let duration: Duration
     }
 
-    private struct State {
-        var next = 0
-        var answers: [Answer] = []
-    }
-
-    private let state = Locked(State())
+    private let answers = Locked<[Answer]>([])
     private let endpoints: [(index: Int, endpoint: Endpoint)]
     private let stop: ClientStop
 
@@ -40,48 +35,33 @@ package final class NameLookUps: Sendable {
 
     /// Begins.
     ///
-    /// - Parameter limit: the most look-ups at a time, and threads.
     /// - Throws: `EAGAIN` when the system does not allow even one further thread.
-    package func start(limit: Int = 16) throws(SystemError) {
-        for number in 0..<min(limit, count) {
-            do throws(SystemError) {
-                try Thread(name: "look-up") { [self] in run() }.detach()
-            } catch {
-                if number == 0 { throw error }
-                return
-            }
+    package func start() throws(SystemError) {
+        for (index, endpoint) in endpoints {
+            try LookUpThreads.run { [self] in lookUp(index, endpoint) }
         }
     }
 
-    private func run() {
-        while !stop.isStopped, let (index, endpoint) = take() {
-            let begin = MonotonicTime.now
-            let addresses: Result<[SocketAddress], Endpoint.ResolutionError>
-            do throws(Endpoint.ResolutionError) {
-                addresses = .success(try endpoint.resolve())
-            } catch {
-                addresses = .failure(error)
-            }
-            let duration = MonotonicTime.now - begin
-            let answer = Answer(index: index, addresses: addresses, duration: duration)
-            state.withLock { $0.answers.append(answer) }
-            stop.wake()
+    private func lookUp(_ index: Int, _ endpoint: Endpoint) {
+        guard !stop.isStopped else { return }
+        let begin = MonotonicTime.now
+        let addresses: Result<[SocketAddress], Endpoint.ResolutionError>
+        do throws(Endpoint.ResolutionError) {
+            addresses = .success(try endpoint.resolve())
+        } catch {
+            addresses = .failure(error)
         }
-    }
-
-    private func take() -> (index: Int, endpoint: Endpoint)? {
-        state.withLock { state in
-            guard state.next < endpoints.count else { return nil }
-            state.next += 1
-            return endpoints[state.next - 1]
-        }
+        let duration = MonotonicTime.now - begin
+        let answer = Answer(index: index, addresses: addresses, duration: duration)
+        answers.withLock { $0.append(answer) }
+        stop.wake()
     }
 
     /// What has been found since the last time.
     package func fetch() -> [Answer] {
-        state.withLock { state in
-            defer { state.answers = [] }
-            return state.answers
+        answers.withLock { answers in
+            defer { answers = [] }
+            return answers
         }
     }
 }

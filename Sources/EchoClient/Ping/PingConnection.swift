@@ -58,12 +58,8 @@ final class PingConnection: ChannelUser {
     private var phase = Phase.new
     private var channel: Channel<PingConnection>?
     private let expiry = EchoProactor.Operation()
-    // The attempt to connect.
-    private var begun = MonotonicTime.now
-    private var first: Int
-    private var tried = 0
-    private var failure: ConnectError?
-    private var attemptTimer: EchoProactor.Operation?
+    private let first: Int
+    private var connector: Connector<PingConnection>?
 
     /// A connection that is opened for its first probe.
     ///
@@ -145,57 +141,16 @@ final class PingConnection: ChannelUser {
 
     private func open() {
         phase = .connecting
-        begun = .now
-        attempt()
-    }
-
-    private var deadline: MonotonicTime { begun + plan.timeout }
-
-    private var place: Int { (first + tried) % plan.addresses.count }
-
-    private func attempt() {
-        let channel = Channel(loop.loop, user: self)
-        self.channel = channel
-        switch channel.connect(to: plan.addresses[place]) {
-        case .started:
-            let now = MonotonicTime.now
-            let share = (deadline - now) / max(1, plan.addresses.count - tried)
-            attemptTimer = loop.at(now + share) { [weak self] in self?.giveUpAttempt() }
-        case .queueFull:
-            channel.close()
-            let soon = MonotonicTime.now + .milliseconds(5)
-            attemptTimer = loop.at(soon) { [weak self] in self?.attemptAgain() }
-        case .failed(let error): attemptFailed(error)
-        }
-    }
-
-    // The queue of a Unix socket was full, which nothing tells the end of.
-    private func attemptAgain() {
-        guard phase == .connecting else { return }
-        if .now < deadline { attempt() } else { giveUpAttempt() }
-    }
-
-    private func giveUpAttempt() {
-        guard phase == .connecting else { return }
-        attemptFailed(SystemError(call: "connect", errno: Errno(rawValue: ETIMEDOUT)))
-    }
-
-    private func attemptFailed(_ error: SystemError) {
-        cancelAttemptTimer()
-        channel?.close()
-        let failed = ConnectError(plan.endpoint, error, at: plan.addresses[place])
-        if failed.weight > failure?.weight ?? -1 { failure = failed }
-        tried += 1
-        if tried < plan.addresses.count {
-            attempt()
-        } else {
-            fail("\((failure ?? failed).reason)", failure)
-        }
-    }
-
-    private func cancelAttemptTimer() {
-        if let attemptTimer { loop.loop.cancelWait(attemptTimer) }
-        attemptTimer = nil
+        let connector = Connector(
+            loop,
+            plan.endpoint,
+            plan.addresses,
+            first: first,
+            timeout: plan.timeout,
+            user: self
+        ) { [weak self] in self?.fail("\($0.reason)", $0) }
+        self.connector = connector
+        connector.start()
     }
 
     /// Closes the connection; its user is told nothing more.
@@ -204,7 +159,8 @@ final class PingConnection: ChannelUser {
     func close(byReset: Bool = false) {
         guard phase != .closed else { return }
         phase = .closed
-        cancelAttemptTimer()
+        connector?.cancel()
+        connector = nil
         loop.loop.cancelWait(expiry)
         channel?.close(byReset: byReset)
         channel = nil
@@ -229,10 +185,11 @@ final class PingConnection: ChannelUser {
     // MARK: ChannelUser
 
     func channelOpened() {
-        guard phase == .connecting else { return }
-        cancelAttemptTimer()
+        guard phase == .connecting, let connector else { return }
+        let (place, duration) = (connector.place, connector.duration)
+        channel = connector.opened()
+        self.connector = nil
         phase = .open
-        let duration = MonotonicTime.now - begun
         queue.note(connect: duration)
         user?.connectionOpened(to: place, after: duration)
         sendWaiting()
@@ -291,6 +248,6 @@ final class PingConnection: ChannelUser {
     }
 
     func channelFailed(_ error: SystemError) {
-        if phase == .connecting { attemptFailed(error) } else { fail("\(error)", nil) }
+        if let connector { connector.failed(error) } else { fail("\(error)", nil) }
     }
 }

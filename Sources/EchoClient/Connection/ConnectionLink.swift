@@ -1,0 +1,225 @@
+import EchoProactor
+import EchoSockets
+import Glibc
+
+/// One connection of a task: carries out its calls, sends and receives each in their order.
+///
+/// Belongs to the loop's thread.
+final class ConnectionLink: ChannelUser {
+    private let loop: ClientLoop
+    private let endpoint: Endpoint
+    private let deadline: MonotonicTime
+    private let opening: PendingCall<SocketAddress>
+    private var addresses: [SocketAddress] = []
+    private var connector: Connector<ConnectionLink>?
+    private var channel: Channel<ConnectionLink>?
+    private var openingTimer: EchoProactor.Operation?
+    private var sends: [SendCall] = []
+    private var receives: [ReceiveCall] = []
+    private var early: [UInt8] = []
+    private var endsSending = false
+    private var hasEnded = false
+    private var failure: EchoConnection.Failure?
+
+    /// A connection that waits for its addresses.
+    init(
+        _ loop: ClientLoop,
+        _ endpoint: Endpoint,
+        until deadline: MonotonicTime,
+        _ call: PendingCall<SocketAddress>
+    ) {
+        self.loop = loop
+        self.endpoint = endpoint
+        self.deadline = deadline
+        opening = call
+        openingTimer = loop.at(deadline) { [weak self] in
+            guard let self, addresses.isEmpty else { return }
+            fail(EchoConnection.Failure(ConnectError(endpoint, .timedOut)))
+        }
+    }
+
+    // MARK: Opening and closing
+
+    /// Connects to the first address that answers, now that they are known.
+    func connect(_ found: Result<[SocketAddress], Endpoint.ResolutionError>) {
+        guard failure == nil else { return }
+        switch found {
+        case .failure(let error):
+            fail(EchoConnection.Failure(ConnectError(endpoint, .resolution(error))))
+        case .success(let addresses) where addresses.isEmpty:
+            let nowhere = SystemError(call: "getaddrinfo", errno: Errno(rawValue: EADDRNOTAVAIL))
+            fail(EchoConnection.Failure(ConnectError(endpoint, nowhere)))
+        case .success(let addresses):
+            self.addresses = addresses
+            let left = deadline - .now
+            let connector = Connector(loop, endpoint, addresses, timeout: left, user: self) {
+                [weak self] in self?.fail(EchoConnection.Failure($0))
+            }
+            self.connector = connector
+            connector.start()
+        }
+    }
+
+    func channelOpened() {
+        guard let connector else { return }
+        let address = addresses[connector.place]
+        channel = connector.opened()
+        channel?.receiveLimit = 0
+        self.connector = nil
+        cancelOpeningTimer()
+        opening.end(.success(address))
+    }
+
+    private func cancelOpeningTimer() {
+        if let openingTimer { loop.loop.cancelWait(openingTimer) }
+        openingTimer = nil
+    }
+
+    /// Closes the connection; calls that are under way fail.
+    func close() {
+        fail(EchoConnection.Failure(.closed, endpoint, "the connection is closed"))
+    }
+
+    /// Closes the connection because of a failure: every call fails with it from now on.
+    private func fail(_ failure: EchoConnection.Failure) {
+        guard self.failure == nil else { return }
+        self.failure = failure
+        cancelOpeningTimer()
+        connector?.cancel()
+        connector = nil
+        channel?.close(byReset: failure.code != .closed)
+        channel = nil
+        opening.end(.failure(failure))
+        let (sends, receives) = (sends, receives)
+        (self.sends, self.receives) = ([], [])
+        for call in sends { call.end(.failure(failure), loop) }
+        for call in receives { call.fail(failure, loop) }
+    }
+
+    /// Ends the stream to the server, once what is to be sent has been.
+    func endSending() {
+        endsSending = true
+        sendOut()
+    }
+
+    // MARK: Sending
+
+    /// Sends, after what is to be sent before.
+    func send(_ call: SendCall, within timeout: Duration?) {
+        guard !call.isAbandoned else { return }
+        if let failure { return call.end(.failure(failure), loop) }
+        if endsSending {
+            let reason = "the stream to the server has been ended"
+            let failure = EchoConnection.Failure(.closed, endpoint, reason)
+            return call.end(.failure(failure), loop)
+        }
+        call.timer = timer(timeout)
+        sends.append(call)
+        if sends.count == 1 { sendOut() }
+    }
+
+    private func sendOut() {
+        while let channel, !channel.isSending, let call = sends.first {
+            if call.isDone {
+                sends.removeFirst()
+                call.end(.success(()), loop)
+            } else if case .failed(let error) = call.sendMore(channel) {
+                fail(EchoConnection.Failure(lost: endpoint, error))
+            }
+        }
+        if endsSending, sends.isEmpty, channel?.isSending == false { channel?.endSending() }
+    }
+
+    func channelSent() {
+        sendOut()
+    }
+
+    // MARK: Receiving
+
+    /// Receives, after what is to be received before.
+    func receive(_ call: ReceiveCall, within timeout: Duration?) {
+        guard !call.isAbandoned else { return }
+        if let failure { return call.fail(failure, loop) }
+        call.timer = timer(timeout, givingUp: call.mayGo ? call : nil)
+        receives.append(call)
+        guard receives.count == 1 else { return }
+        let bytes = early
+        early = []
+        unsafe bytes.withUnsafeBytes { unsafe deliver($0) }
+        if hasEnded { return endReceives() }
+        if !receives.isEmpty { channel?.resume() }
+    }
+
+    func channelReceived(_ bytes: UnsafeRawBufferPointer) {
+        unsafe deliver(bytes)
+    }
+
+    // What nobody waits for is kept: a receive was under way when its call was given up.
+    private func deliver(_ bytes: UnsafeRawBufferPointer) {
+        var rest = unsafe bytes
+        while unsafe !rest.isEmpty, let call = receives.first {
+            let part = unsafe UnsafeRawBufferPointer(rebasing: rest.prefix(call.room))
+            if let difference = unsafe call.take(part) {
+                let reason = "the answer \(difference)"
+                return fail(EchoConnection.Failure(.wrong, endpoint, reason))
+            }
+            unsafe rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(part.count))
+            if call.isDone {
+                receives.removeFirst()
+                call.succeed(loop)
+            }
+        }
+        unsafe early.append(contentsOf: rest)
+        channel?.receiveLimit = receives.first?.room ?? 0
+    }
+
+    func channelEnded() {
+        hasEnded = true
+        endReceives()
+    }
+
+    private func endReceives() {
+        let calls = receives
+        receives = []
+        for call in calls { call.ended(endpoint, loop) }
+    }
+
+    func channelFailed(_ error: SystemError) {
+        if let connector {
+            connector.failed(error)
+        } else {
+            fail(EchoConnection.Failure(lost: endpoint, error))
+        }
+    }
+
+    // MARK: Giving up
+
+    /// A task has given a call up: what has been sent, or is to come back, would confuse the next.
+    func cancel() {
+        fail(EchoConnection.Failure(.closed, endpoint, "a call on it has been cancelled"))
+    }
+
+    /// Tasks have given receives up, which loses no byte.
+    func forgetAbandoned() {
+        let reason = EchoConnection.Failure(.cancelled, endpoint, "the task has been cancelled")
+        for call in receives where call.isAbandoned { giveUp(call, reason) }
+    }
+
+    private func giveUp(_ call: ReceiveCall, _ failure: EchoConnection.Failure) {
+        receives.removeAll { $0 === call }
+        call.fail(failure, loop)
+    }
+
+    private func timer(
+        _ timeout: Duration?,
+        givingUp call: ReceiveCall? = nil
+    ) -> EchoProactor.Operation? {
+        guard let timeout else { return nil }
+        let reason = "no answer within \(timeout.shortText)"
+        let failure = EchoConnection.Failure(.timedOut, endpoint, reason)
+        let isHarmless = call != nil
+        return loop.at(.now + timeout) { [weak self, weak call] in
+            if let call { self?.giveUp(call, failure) } else if !isHarmless { self?.fail(failure) }
+        }
+    }
+}
