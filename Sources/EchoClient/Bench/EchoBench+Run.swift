@@ -35,7 +35,7 @@ extension EchoBench {
             } else {
                 nil
             }
-        if let complaint { throw Failure(description: complaint) }
+        if let complaint { throw Failure(code: .invalidConfiguration, description: complaint) }
     }
 }
 
@@ -56,7 +56,7 @@ extension ClientThread {
         do throws(SystemError) {
             return try await run(name: "echo bench", stop: stop) { _ in body() }
         } catch {
-            throw EchoBench.Failure(description: "\(error)")
+            throw EchoBench.Failure(code: .system, description: "\(error)")
         }
     }
 }

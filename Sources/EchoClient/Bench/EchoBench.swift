@@ -116,6 +116,17 @@ public struct EchoBench: Sendable {
 
     /// Why nothing was measured.
     public struct Failure: Error, Hashable, Sendable, CustomStringConvertible {
+        /// The kinds of failure.
+        @nonexhaustive
+        public enum Code: Hashable, Sendable {
+            /// The values contradict what they are documented to be.
+            case invalidConfiguration
+            /// The system lacks a thread or a descriptor.
+            case system
+        }
+
+        /// The kind.
+        public let code: Code
         /// One line that says what is wrong.
         public let description: String
     }

@@ -19,7 +19,7 @@ final class ConnectionLink: ChannelUser {
     private var early: [UInt8] = []
     private var endsSending = false
     private var hasEnded = false
-    private var failure: EchoConnection.Failure?
+    private var failure: CallFailure?
 
     /// A connection that waits for its addresses.
     init(
@@ -34,7 +34,7 @@ final class ConnectionLink: ChannelUser {
         opening = call
         openingTimer = loop.at(deadline) { [weak self] in
             guard let self, addresses.isEmpty else { return }
-            fail(EchoConnection.Failure(ConnectError(endpoint, .timedOut)))
+            fail(.connect(ConnectError(endpoint, .timedOut)))
         }
     }
 
@@ -45,15 +45,15 @@ final class ConnectionLink: ChannelUser {
         guard failure == nil else { return }
         switch found {
         case .failure(let error):
-            fail(EchoConnection.Failure(ConnectError(endpoint, .resolution(error))))
+            fail(.connect(ConnectError(endpoint, .resolution(error))))
         case .success(let addresses) where addresses.isEmpty:
             let nowhere = SystemError(call: "getaddrinfo", errno: Errno(rawValue: EADDRNOTAVAIL))
-            fail(EchoConnection.Failure(ConnectError(endpoint, nowhere)))
+            fail(.connect(ConnectError(endpoint, nowhere)))
         case .success(let addresses):
             self.addresses = addresses
             let left = deadline - .now
             let connector = Connector(loop, endpoint, addresses, timeout: left, user: self) {
-                [weak self] in self?.fail(EchoConnection.Failure($0))
+                [weak self] in self?.fail(.connect($0))
             }
             self.connector = connector
             connector.start()
@@ -77,17 +77,17 @@ final class ConnectionLink: ChannelUser {
 
     /// Closes the connection; calls that are under way fail.
     func close() {
-        fail(EchoConnection.Failure(.closed, endpoint, "the connection is closed"))
+        fail(.closed("the connection is closed"))
     }
 
     /// Closes the connection because of a failure: every call fails with it from now on.
-    private func fail(_ failure: EchoConnection.Failure) {
+    private func fail(_ failure: CallFailure) {
         guard self.failure == nil else { return }
         self.failure = failure
         cancelOpeningTimer()
         connector?.cancel()
         connector = nil
-        channel?.close(byReset: failure.code != .closed)
+        if case .closed = failure { channel?.close() } else { channel?.close(byReset: true) }
         channel = nil
         opening.end(.failure(failure))
         let (sends, receives) = (sends, receives)
@@ -109,9 +109,7 @@ final class ConnectionLink: ChannelUser {
         guard !call.isAbandoned else { return }
         if let failure { return call.end(.failure(failure), loop) }
         if endsSending {
-            let reason = "the stream to the server has been ended"
-            let failure = EchoConnection.Failure(.closed, endpoint, reason)
-            return call.end(.failure(failure), loop)
+            return call.end(.failure(.closed("the stream to the server has been ended")), loop)
         }
         call.timer = timer(timeout)
         sends.append(call)
@@ -123,8 +121,8 @@ final class ConnectionLink: ChannelUser {
             if call.isDone {
                 sends.removeFirst()
                 call.end(.success(()), loop)
-            } else if case .failed(let error) = call.sendMore(channel) {
-                fail(EchoConnection.Failure(lost: endpoint, error))
+            } else if case .failed(let error) = unsafe call.withNextPart(channel.send) {
+                fail(.lost(error))
             }
         }
         if endsSending, sends.isEmpty, channel?.isSending == false { channel?.endSending() }
@@ -159,10 +157,7 @@ final class ConnectionLink: ChannelUser {
         var rest = unsafe bytes
         while unsafe !rest.isEmpty, let call = receives.first {
             let part = unsafe UnsafeRawBufferPointer(rebasing: rest.prefix(call.room))
-            if let difference = unsafe call.take(part) {
-                let reason = "the answer \(difference)"
-                return fail(EchoConnection.Failure(.wrong, endpoint, reason))
-            }
+            if let failure = unsafe call.take(part) { return fail(failure) }
             unsafe rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(part.count))
             if call.isDone {
                 receives.removeFirst()
@@ -181,14 +176,14 @@ final class ConnectionLink: ChannelUser {
     private func endReceives() {
         let calls = receives
         receives = []
-        for call in calls { call.ended(endpoint, loop) }
+        for call in calls { call.ended(loop) }
     }
 
     func channelFailed(_ error: SystemError) {
         if let connector {
             connector.failed(error)
         } else {
-            fail(EchoConnection.Failure(lost: endpoint, error))
+            fail(.lost(error))
         }
     }
 
@@ -196,16 +191,15 @@ final class ConnectionLink: ChannelUser {
 
     /// A task has given a call up: what has been sent, or is to come back, would confuse the next.
     func cancel() {
-        fail(EchoConnection.Failure(.closed, endpoint, "a call on it has been cancelled"))
+        fail(.closed("a call on the connection has been cancelled"))
     }
 
     /// Tasks have given receives up, which loses no byte.
     func forgetAbandoned() {
-        let reason = EchoConnection.Failure(.cancelled, endpoint, "the task has been cancelled")
-        for call in receives where call.isAbandoned { giveUp(call, reason) }
+        for call in receives where call.isAbandoned { giveUp(call, .cancelled) }
     }
 
-    private func giveUp(_ call: ReceiveCall, _ failure: EchoConnection.Failure) {
+    private func giveUp(_ call: ReceiveCall, _ failure: CallFailure) {
         receives.removeAll { $0 === call }
         call.fail(failure, loop)
     }
@@ -215,11 +209,13 @@ final class ConnectionLink: ChannelUser {
         givingUp call: ReceiveCall? = nil
     ) -> EchoProactor.Operation? {
         guard let timeout else { return nil }
-        let reason = "no answer within \(timeout.shortText)"
-        let failure = EchoConnection.Failure(.timedOut, endpoint, reason)
         let isHarmless = call != nil
         return loop.at(.now + timeout) { [weak self, weak call] in
-            if let call { self?.giveUp(call, failure) } else if !isHarmless { self?.fail(failure) }
+            if let call {
+                self?.giveUp(call, .late(timeout))
+            } else if !isHarmless {
+                self?.fail(.late(timeout))
+            }
         }
     }
 }

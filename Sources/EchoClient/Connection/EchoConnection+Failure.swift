@@ -35,27 +35,50 @@ extension EchoConnection {
         /// One line that names the endpoint and says what is wrong.
         public let description: String
 
-        init(_ code: Code, _ endpoint: Endpoint, _ reason: String) {
-            self.code = code
-            description = "\(endpoint): \(reason)"
-        }
-
-        init(_ error: ConnectError) {
-            code =
-                switch error.kind {
-                case .unknownHost: .unknownHost
-                case .refused: .refused
-                case .denied: .permissionDenied
-                case .late: .timedOut
-                default: .system
+        init(_ endpoint: EchoEndpoint, _ failure: CallFailure) {
+            code = failure.code
+            description =
+                if case .connect(let error) = failure {
+                    "\(error)"
+                } else {
+                    "\(endpoint): \(failure.reason)"
                 }
-            description = "\(error)"
         }
+    }
+}
 
-        /// A connection that was established is broken.
-        init(lost endpoint: Endpoint, _ error: SystemError) {
-            let isLate = error.errno.rawValue == ETIMEDOUT
-            self.init(isLate ? .timedOut : .reset, endpoint, "\(error)")
+extension CallFailure {
+    fileprivate var code: EchoConnection.Failure.Code {
+        switch self {
+        case .connect(let error):
+            switch error.kind {
+            case .unknownHost: .unknownHost
+            case .refused: .refused
+            case .denied: .permissionDenied
+            case .late: .timedOut
+            default: .system
+            }
+        // The kernel notices in the end that the other side is gone without a word.
+        case .lost(let error): error.errno.rawValue == ETIMEDOUT ? .timedOut : .reset
+        case .ended: .ended
+        case .wrong: .wrong
+        case .late: .timedOut
+        case .closed: .closed
+        case .cancelled: .cancelled
+        case .system: .system
+        }
+    }
+
+    fileprivate var reason: String {
+        switch self {
+        case .connect(let error): "\(error)"
+        case .lost(let error), .system(let error): "\(error)"
+        case .ended(let count, let all):
+            "the server ended the stream after \(count) of \(all) bytes"
+        case .wrong(let difference): "the answer \(difference)"
+        case .late(let timeout): "no answer within \(timeout.shortText)"
+        case .closed(let reason): reason
+        case .cancelled: "the task has been cancelled"
         }
     }
 }

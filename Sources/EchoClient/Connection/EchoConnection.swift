@@ -68,23 +68,22 @@ public final class EchoConnection: Sendable {
             thread.perform { table in
                 switch table {
                 case .success(let table): table.begin(number, value, until: deadline, call)
-                case .failure(let error):
-                    call.end(.failure(Failure(.system, value, "\(error)")))
+                case .failure(let error): call.end(.failure(.system(error)))
                 }
             }
             try resolve(value) { addresses in
                 thread.perform { try? $0.get()[number]?.connect(addresses) }
             }
         } catch {
-            throw Failure(.system, value, "\(error)")
+            throw Failure(endpoint, .system(error))
         }
         let close: @Sendable () -> Void = { thread.perform { try? $0.get().close(number) } }
-        do throws(Failure) {
-            let address = try await call.value(value, onCancel: close)
+        do throws(CallFailure) {
+            let address = try await call.value(onCancel: close)
             return EchoConnection(endpoint, address, thread, number)
         } catch {
             close()
-            throw error
+            throw Failure(endpoint, error)
         }
     }
 
@@ -177,21 +176,24 @@ public final class EchoConnection: Sendable {
         harmless: Bool = false,
         _ begin: @escaping @Sendable (ConnectionLink, PendingCall<Value>) -> Void
     ) async throws(Failure) -> Value {
-        let (number, value, thread) = (number, endpoint.value, thread)
+        let (number, thread) = (number, thread)
         let call = PendingCall<Value>()
         thread.perform { table in
             if let link = try? table.get()[number] {
                 begin(link, call)
             } else {
-                call.end(.failure(Failure(.closed, value, "the connection is closed")))
+                call.end(.failure(.closed("the connection is closed")))
             }
         }
-        return try await call.value(value) {
-            thread.perform { table in
-                if let link = try? table.get()[number] {
+        do throws(CallFailure) {
+            return try await call.value {
+                thread.perform { table in
+                    guard let link = try? table.get()[number] else { return }
                     if harmless { link.forgetAbandoned() } else { link.cancel() }
                 }
             }
+        } catch {
+            throw Failure(endpoint, error)
         }
     }
 }

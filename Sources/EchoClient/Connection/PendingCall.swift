@@ -5,33 +5,31 @@ import Synchronization
 ///
 /// Any thread.
 final class PendingCall<Value: Sendable>: Sendable {
-    private let outcome = Outcome<Result<Value, EchoConnection.Failure>>()
+    private let outcome = Outcome<Result<Value, CallFailure>>()
     private let abandoned = Atomic(false)
 
     /// Whether nobody waits for it any more.
     var isAbandoned: Bool { abandoned.load(ordering: .acquiring) }
 
     /// Ends it; only the first end counts.
-    func end(_ result: Result<Value, EchoConnection.Failure>) {
+    func end(_ result: Result<Value, CallFailure>) {
         outcome.settle(result)
     }
 
     /// Waits for its end, without blocking a thread.
     ///
-    /// - Parameters:
-    ///   - endpoint: named in the error.
-    ///   - onCancel: told when the task is cancelled, after which the call is abandoned; any thread.
-    func value(
-        _ endpoint: Endpoint,
-        onCancel: @escaping @Sendable () -> Void
-    ) async throws(EchoConnection.Failure) -> Value {
+    /// - Parameter onCancel: told when the task is cancelled, after which the call is abandoned; any
+    ///   thread.
+    /// - Returns: what came of it.
+    /// - Throws: why nothing did.
+    func value(onCancel: @escaping @Sendable () -> Void) async throws(CallFailure) -> Value {
         let result = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 outcome.whenSettled { continuation.resume(returning: $0) }
             }
         } onCancel: {
             abandoned.store(true, ordering: .releasing)
-            outcome.settle(.failure(.init(.cancelled, endpoint, "the task has been cancelled")))
+            outcome.settle(.failure(.cancelled))
             onCancel()
         }
         return try result.get()

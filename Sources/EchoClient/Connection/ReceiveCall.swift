@@ -51,14 +51,16 @@ final class ReceiveCall {
     /// Takes bytes, at most as many as there is room for.
     ///
     /// - Returns: what is wrong with them.
-    func take(_ bytes: UnsafeRawBufferPointer) -> ByteDifference? {
+    func take(_ bytes: UnsafeRawBufferPointer) -> CallFailure? {
         switch wanted {
         case .any:
             unsafe some.append(contentsOf: bytes)
             isDone = true
             return nil
         case .echo(let expected, _, _):
-            if let difference = unsafe difference(from: expected, bytes) { return difference }
+            if let difference = unsafe difference(from: expected, bytes) {
+                return .wrong(difference)
+            }
             count += bytes.count
             isDone = count == expected.count
             return nil
@@ -93,14 +95,13 @@ final class ReceiveCall {
     }
 
     /// The server has ended the stream.
-    func ended(_ endpoint: Endpoint, _ loop: ClientLoop) {
+    func ended(_ loop: ClientLoop) {
         guard case .echo(let expected, _, _) = wanted else { return succeed(loop) }
-        let reason = "the server ended the stream after \(count) of \(expected.count) bytes"
-        fail(EchoConnection.Failure(.ended, endpoint, reason), loop)
+        fail(.ended(after: count, of: expected.count), loop)
     }
 
     /// It is not going to come.
-    func fail(_ failure: EchoConnection.Failure, _ loop: ClientLoop) {
+    func fail(_ failure: CallFailure, _ loop: ClientLoop) {
         cancelTimer(loop)
         switch wanted {
         case .any(_, let call): call.end(.failure(failure))

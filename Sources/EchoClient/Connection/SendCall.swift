@@ -31,17 +31,17 @@ final class SendCall {
     /// Whether the kernel, or the channel, has taken everything.
     var isDone: Bool { taken == bytes.count }
 
-    /// Sends the next part.
-    func sendMore(_ channel: Channel<ConnectionLink>) -> Channel<ConnectionLink>.Send {
+    /// Calls a body with the next part, which counts as taken then.
+    func withNextPart<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
         let end = min(taken + Self.part, bytes.count)
         defer { taken = end }
         return unsafe bytes.withUnsafeBytes { bytes in
-            unsafe channel.send(UnsafeRawBufferPointer(rebasing: bytes[taken..<end]))
+            unsafe body(UnsafeRawBufferPointer(rebasing: bytes[taken..<end]))
         }
     }
 
     /// It is over.
-    func end(_ result: Result<Void, EchoConnection.Failure>, _ loop: ClientLoop) {
+    func end(_ result: Result<Void, CallFailure>, _ loop: ClientLoop) {
         if let timer { loop.loop.cancelWait(timer) }
         call?.end(result)
     }
