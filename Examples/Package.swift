@@ -26,6 +26,11 @@ let package = Package(
             name: "StartShutdownExample",
             dependencies: [.product(name: "EchoServer", package: "EchoServer")]
         ),
+        .target(name: "YourServer"),
+        .testTarget(
+            name: "YourServerTests",
+            dependencies: ["YourServer", .product(name: "EchoClient", package: "EchoServer")]
+        ),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -9,9 +9,24 @@ import Testing
 
 @Suite(.timeLimit(.minutes(5)))
 struct ExampleTests {
-    // The blocks of the page about models are those of a model: see `AddingAModelTests`.
+    // The blocks of the page about models are those of a model: see `AddingAModelTests`. A test is
+    // among the examples that are a package of their own.
     private static func blocks() throws -> [Document.Block] {
-        try Document.blocks(in: "swift").filter { $0.document != AddingAModelTests.page }
+        try Document.blocks(in: "swift").filter {
+            $0.document != AddingAModelTests.page && !isTest($0)
+        }
+    }
+
+    private static func isTest(_ block: Document.Block) -> Bool {
+        block.lines.contains("import Testing")
+    }
+
+    @Test
+    func `The test in the documents is that of the examples`() throws {
+        let text = try Project.text("Examples/Tests/YourServerTests/YourServerTests.swift")
+        let blocks = try Document.blocks(in: "swift").filter(Self.isTest)
+        #expect(blocks.count == 2)
+        for block in blocks { #expect(block.lines.joined(separator: "\n") + "\n" == text) }
     }
 
     @Test(arguments: try blocks())
@@ -39,6 +54,15 @@ struct ExampleTests {
             try await Examples.landing()
         }
         try await withDeadline(patience, "the README's example") { try await Examples.embedding() }
+    }
+
+    @Test
+    func `The example of a client runs`() async throws {
+        let configuration = EchoServer.Configuration(listen: [.tcp("127.0.0.1", port: 0)])
+        let server = try EchoServer(configuration: configuration)
+        let endpoint = try #require(try server.start().first)
+        try await Examples.client("\(endpoint)")
+        await server.shutdown(drainingFor: .zero)
     }
 
     @Test
@@ -122,7 +146,8 @@ struct ExampleTests {
     }
 
     private static let needs = [
-        ("EchoServer", "EchoServer"), ("Logging", "Logger("), ("ServiceLifecycle", "ServiceGroup("),
+        ("EchoServer", "EchoServer"), ("EchoClient", "EchoConnection."), ("Logging", "Logger("),
+        ("ServiceLifecycle", "ServiceGroup("),
         ("UnixSignals", ".sigterm"), ("CoreMetrics", "metricsFactory:"),
     ]
 

@@ -2,6 +2,7 @@
 // compiled with the tests, and is run by them. `ExampleTests` compares the two.
 
 import CoreMetrics
+import EchoClient
 import EchoProactor
 import EchoServer
 import Logging
@@ -29,6 +30,16 @@ enum Examples {
         // … the rest of the program …
         await server.shutdown(drainingFor: .seconds(5))
         print("served", server.statistics.accepted, "clients")
+        // end
+    }
+
+    static func client(_ text: String) async throws {
+        // example
+        let endpoint = try EchoEndpoint(parsing: text)
+        let connection = try await EchoConnection.open(endpoint)
+        let roundTrip = try await connection.echo("hello".utf8)
+        let report = try await EchoCheck(endpoint).run()
+        print("the echo took \(roundTrip)", report.passed ? "and all checks passed" : "")
         // end
     }
 
