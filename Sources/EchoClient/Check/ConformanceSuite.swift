@@ -74,11 +74,12 @@ package struct ConformanceSuite: Sendable {
         against address: SocketAddress,
         observer: (CheckResult) -> Void = { _ in }
     ) throws(SystemError) -> [CheckResult] {
+        let loop = try ClientLoop()
         var results: [CheckResult] = []
         for check in checks {
-            if !results.isEmpty, pause > .zero { _ = poll(nil, 0, pause.millisecondsRoundedUp) }
+            if !results.isEmpty { loop.run(until: .now + pause) { false } }
             let start = MonotonicTime.now
-            let finding = try finding(of: check, at: address)
+            let finding = try finding(of: check, at: address, loop)
             let result = CheckResult(
                 check: check,
                 outcome: finding.outcome,
@@ -94,21 +95,23 @@ package struct ConformanceSuite: Sendable {
 
     private func finding(
         of check: ConformanceCheck,
-        at address: SocketAddress
+        at address: SocketAddress,
+        _ loop: ClientLoop
     ) throws(SystemError) -> Finding {
         if check == .urgent, case .unix = address, !hasUnixUrgentData {
             return Finding(.notApplicable, "Unix sockets have no urgent data before Linux 5.15")
         }
-        let loop = ConversationLoop(address, limit: deadline)
+        let end = MonotonicTime.now + deadline
         var ends: [ConversationEnd] = []
         // After a step has failed, later ones would only wait in vain.
         for step in steps(of: check) {
-            let report = try loop.run(step)
+            let group = ConversationGroup(loop, address, step)
+            let report = try group.run(until: end, limit: deadline)
             if let failure = report.firstFailure {
                 let others =
                     step.count > 1
                     ? "; \(report.failures) of \(counted(step.count, "connection")) failed" : ""
-                return Finding(failure: failure, others)
+                return Finding(failure.kind, failure.evidence + others)
             }
             ends += report.ends
         }
@@ -127,11 +130,9 @@ private struct Finding {
         self.evidence = evidence
     }
 
-    /// A failure, in the words of the first connection that failed, and of what to add.
-    init(failure: String, _ others: String) {
-        let kind = FailureKind(evidence: failure)
-        let isNamed = kind != .late || failure.hasPrefix("late: ")
-        self.init(.failed, (isNamed ? "" : "late: ") + failure + others)
+    /// A failure.
+    init(_ kind: FailureKind, _ evidence: String) {
+        self.init(.failed, (kind == .late ? "late: " : "") + evidence)
         self.kind = kind
     }
 }
