@@ -23,7 +23,7 @@ extension Conversation {
     ///   - bytes: the bytes received, at most 32 of them.
     ///   - surplus: how many unexpected bytes followed the expected ones.
     /// - Returns: the most specific finding: their name, where they belong, or their values.
-    func mismatch(_ bytes: [UInt8], surplus: Int = 0) -> String {
+    func mismatch(_ bytes: [UInt8], surplus: Int) -> String {
         let name = plan.payload.name
         let found = PayloadName.origin(of: bytes)
         let place = "at offset \(position)"

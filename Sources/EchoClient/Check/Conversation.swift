@@ -26,8 +26,7 @@ final class Conversation {
     private(set) var isConnecting = true
     private(set) var hasReceived = false
     private(set) var hasHalfClosed = false
-    /// The offset of the byte that is expected next.
-    private(set) var position = 0
+    private var answer: ConversationAnswer
     // Bytes given to the channel, which may not have sent all of them yet.
     private var given = 0
     private var othersAreThere = false
@@ -37,7 +36,6 @@ final class Conversation {
     private var hasRead = false
     private var sendError: Errno?
     private var allowance = Int.max
-    private var urgentWasLost = false
 
     init(
         _ loop: ClientLoop,
@@ -49,7 +47,11 @@ final class Conversation {
         self.plan = plan
         self.index = index
         self.events = events
+        answer = ConversationAnswer(to: plan)
     }
+
+    /// The offset of the byte that is expected next.
+    var position: Int { answer.position }
 
     /// Bytes that the kernel has taken.
     var sent: Int { given - (channel?.unsentCount ?? 0) }
@@ -65,12 +67,6 @@ final class Conversation {
     private var sendLimit: Int {
         if isAtMeeting { return position }
         return plan.stops.first { $0 > position } ?? plan.payload.count
-    }
-
-    /// Whether everything has come back, except an urgent last byte.
-    private var isEchoed: Bool {
-        let count = plan.payload.count
-        return position == count || (position == count - 1 && position == plan.urgentOffset)
     }
 
     /// Connects.
@@ -190,39 +186,13 @@ final class Conversation {
         }
     }
 
-    // Compares what was received with what is expected.
-    private func take(_ bytes: UnsafeRawBufferPointer) -> ConversationEnd? {
-        var rest = unsafe bytes
-        while true {
-            let owed = min(rest.count, sent - position)
-            let part = unsafe UnsafeRawBufferPointer(rebasing: rest[..<owed])
-            guard let wrong = unsafe plan.payload.firstMismatch(in: part, from: position) else {
-                position += owed
-                let surplus = rest.count - owed
-                if surplus > 0 {
-                    let bytes = unsafe Array(rest.dropFirst(owed).prefix(32))
-                    return .failed(.wrong, mismatch(bytes, surplus: surplus))
-                }
-                break
-            }
-            unsafe rest = UnsafeRawBufferPointer(rebasing: rest[wrong...])
-            position += wrong
-            guard position == plan.urgentOffset else {
-                return .failed(.wrong, mismatch(unsafe Array(rest.prefix(32))))
-            }
-            urgentWasLost = true
-            position += 1
-        }
-        return endIfEchoed()
-    }
-
     private func endIfEchoed() -> ConversationEnd? {
         if case .reset(let after) = plan.ending, position >= after {
             return .complete(urgentWasLost: false)
         }
-        guard sent == plan.payload.count, isEchoed else { return nil }
+        guard sent == plan.payload.count, answer.isComplete else { return nil }
         switch plan.ending {
-        case .close: return .complete(urgentWasLost: urgentWasLost)
+        case .close: return .complete(urgentWasLost: answer.urgentWasLost)
         case .halfCloseAfterEcho: halfClose()
         case .halfCloseAtOnce, .reset: break
         }
@@ -252,7 +222,10 @@ extension Conversation: ChannelUser {
             events?.served(self)
         }
         pace(bytes.count)
-        if let end = unsafe take(bytes) { return finish(end) }
+        if let wrong = unsafe answer.take(bytes, sent: sent) {
+            return finish(.failed(.wrong, mismatch(wrong.bytes, surplus: wrong.surplus)))
+        }
+        if let end = endIfEchoed() { return finish(end) }
         if isAtMeeting { events?.arrived(self) }
         send()
     }
@@ -264,11 +237,11 @@ extension Conversation: ChannelUser {
 
     func channelEnded() {
         if let sendError { return finish(broken(by: sendError)) }
-        guard hasHalfClosed, isEchoed else {
+        guard hasHalfClosed, answer.isComplete else {
             return finish(.failed(.ended, endedEarly("was ended by the server")))
         }
         let isShort = position < plan.payload.count
-        finish(.complete(urgentWasLost: urgentWasLost || isShort))
+        finish(.complete(urgentWasLost: answer.urgentWasLost || isShort))
     }
 
     func channelFailed(_ error: SystemError) {

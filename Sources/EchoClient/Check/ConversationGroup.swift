@@ -10,8 +10,8 @@ final class ConversationGroup {
     struct Report {
         /// How each ended, in the order of the plans.
         var ends: [ConversationEnd] = []
-        /// The kind and the evidence of the first failure.
-        var firstFailure: (kind: FailureKind, evidence: String)?
+        /// What was wrong with the first that failed, and what was seen.
+        var firstFailure: (fault: EchoCheck.Fault, evidence: String)?
         /// How many failed.
         var failures = 0
     }
@@ -92,9 +92,9 @@ final class ConversationGroup {
         for conversation in conversations { conversation?.proceed() }
     }
 
-    private func note(_ kind: FailureKind, _ evidence: String) {
+    private func note(_ fault: EchoCheck.Fault, _ evidence: String) {
         report.failures += 1
-        if report.firstFailure == nil { report.firstFailure = (kind, evidence) }
+        if report.firstFailure == nil { report.firstFailure = (fault, evidence) }
     }
 
     // Connections that wait for others are not at fault, and come last.
@@ -143,6 +143,6 @@ extension ConversationGroup: ConversationEvents {
         conversations[conversation.index] = nil
         ends[conversation.index] = end
         left -= 1
-        if case .failed(let kind, let evidence) = end { note(kind, evidence) }
+        if case .failed(let fault, let evidence) = end { note(fault, evidence) }
     }
 }

@@ -52,6 +52,6 @@ struct ConversationPlan {
 enum ConversationEnd: Hashable {
     /// As planned; whether a byte sent as urgent data did not come back.
     case complete(urgentWasLost: Bool)
-    /// A failure: its kind, and what was seen.
-    case failed(FailureKind, String)
+    /// A failure: what was wrong, and what was seen.
+    case failed(EchoCheck.Fault, String)
 }
