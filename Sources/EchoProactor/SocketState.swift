@@ -143,14 +143,15 @@ import EchoSockets
     ///
     /// - Returns: the bytes received, or a negated error.
     mutating func receive(_ start: UnsafeMutableRawPointer, _ room: Int) -> Int {
-        guard failure == 0 else { return fail() }
         let number = number
         let count = transferCall { unsafe receiveNow(from: number, start, room) }
-        if count >= 0 {
+        if count == -TransferError.wouldBlock {
+            noteReceiveWouldBlock()
+        } else if count <= 0, failure != 0 {
+            return fail()
+        } else if count >= 0 {
             noteReceived(count, of: room)
             spend(count)
-        } else if count == -TransferError.wouldBlock {
-            noteReceiveWouldBlock()
         } else {
             noteFailure(-count)
         }
@@ -175,7 +176,8 @@ import EchoSockets
         return count
     }
 
-    // The kernel speaks of a reset once, and then as if the stream had ended well.
+    // The kernel speaks of a reset once, and then, behind the bytes that came before it (CO-7), as
+    // if the stream had ended well.
     mutating func noteFailure(_ number: Int) {
         if TransferError.endsConnection(number) { failure = UInt8(truncatingIfNeeded: number) }
     }

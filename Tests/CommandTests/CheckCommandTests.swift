@@ -18,7 +18,7 @@ struct CheckCommandTests {
         let lines = result.output.outputLines
         #expect(lines.first?.hasPrefix("checking \(server.address), run ") == true)
         #expect(lines.last == "11 passed, 0 failed")
-        for (line, check) in zip(lines.dropFirst(), ConformanceCheck.allCases) {
+        for (line, check) in zip(lines.dropFirst(), EchoCheck.Check.allCases) {
             #expect(line.hasPrefix("passed  \(check.rawValue) "), "\(result.output)")
         }
         #expect(result.output.contains("and the urgent byte in its place"), "\(result.output)")
@@ -103,7 +103,7 @@ struct CheckCommandTests {
         #expect(report.size == 65_536)
         #expect(report.connections == 4)
         #expect(report.deadlineSeconds == 60)
-        let checks = ConformanceCheck.allCases.filter { $0 != .halfClose }
+        let checks = EchoCheck.Check.allCases.filter { $0 != .halfClose }
         #expect(report.checks.map(\.name) == checks.map(\.rawValue))
         #expect(report.checks.map(\.meaning) == checks.map(\.meaning))
         #expect(report.checks.allSatisfy { !$0.evidence.isEmpty && $0.seconds >= 0 })
@@ -112,7 +112,7 @@ struct CheckCommandTests {
         #expect(report.failed == failed.count)
         #expect(report.checks.filter { $0.result == "passed" }.count == report.passed)
         let skipped = report.checks.filter { $0.result == "not-applicable" }.map(\.name)
-        #expect(skipped == (ConformanceSuite.kernelHasUnixUrgentData ? [] : ["urgent"]))
+        #expect(skipped == (EchoCheck.kernelHasUnixUrgentData ? [] : ["urgent"]))
         #expect(report.notApplicable == skipped.count)
     }
 
@@ -120,8 +120,8 @@ struct CheckCommandTests {
         let result = try await runCheck(["--list"])
         #expect(result.exit == .code(0))
         let entries = result.output.replacing(/\n +/, with: " ").outputLines
-        #expect(entries.count == ConformanceCheck.allCases.count)
-        for (entry, check) in zip(entries, ConformanceCheck.allCases) {
+        #expect(entries.count == EchoCheck.Check.allCases.count)
+        for (entry, check) in zip(entries, EchoCheck.Check.allCases) {
             #expect(entry.hasPrefix(check.rawValue + " "))
             #expect(entry.hasSuffix("  " + check.meaning))
         }
@@ -199,7 +199,7 @@ struct CheckCommandTests {
     }
 
     private static let allPassed =
-        ConformanceSuite.kernelHasUnixUrgentData
+        EchoCheck.kernelHasUnixUrgentData
         ? "11 passed, 0 failed" : "10 passed, 0 failed, 1 not applicable"
 
     /// The whole suite, or what a sanitizer leaves time for.

@@ -177,9 +177,9 @@ struct CheckReportTests {
     }
 
     @Test func `JUnit's XML skips a check that does not apply`() async throws {
-        var record = CheckRecord(endpoint: .unix(path: "/x"), suite: ConformanceSuite(run: 1))
+        var record = CheckRecord(EchoCheck(.unix("/x")))
         record.results = [
-            CheckResult(
+            EchoCheck.Result(
                 check: .urgent,
                 outcome: .notApplicable,
                 evidence: "no <urgent> data",
@@ -248,7 +248,7 @@ struct CheckReportTests {
         let result = try await runCheck(flags + ["\(server.address)"])
         #expect(result.exit == .code(0), "\(result)")
         let report = try Report(result.output)
-        let checks = ConformanceCheck.allCases.filter {
+        let checks = EchoCheck.Check.allCases.filter {
             ![.resets, .urgent, .churn].contains($0)
         }
         #expect(report.checks.map(\.name) == checks.map(\.rawValue))

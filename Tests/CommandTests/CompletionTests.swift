@@ -22,7 +22,7 @@ struct CompletionTests {
     }
 
     private static let models = EchoServer.IOModel.allCases.map(\.rawValue)
-    private static let checks = ConformanceCheck.allCases.map(\.rawValue)
+    private static let checks = EchoCheck.Check.allCases.map(\.rawValue)
 
     static let cases = [
         Case("cl", ["client"]),

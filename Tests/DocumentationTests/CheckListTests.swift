@@ -6,9 +6,9 @@ import Testing
 struct CheckListTests {
     private static let path = "Sources/EchoServer/EchoServer.docc/Checks.md"
 
-    @Test(arguments: ConformanceCheck.allCases)
+    @Test(arguments: EchoCheck.Check.allCases)
     func `The list has every check, with its meaning and what it does`(
-        _ check: ConformanceCheck
+        _ check: EchoCheck.Check
     ) throws {
         let document = try Document(Self.path)
         #expect(document.tableRows.contains(["`\(check.rawValue)`", check.meaning]))
@@ -19,6 +19,6 @@ struct CheckListTests {
     func `The list has no other check`() throws {
         let named = try Document(Self.path).text.matches(of: /(?m)^(?:\| `|- \*\*)([a-z-]+)[`*]/)
             .map { String($0.1) }
-        #expect(Set(named) == Set(ConformanceCheck.allCases.map(\.rawValue)))
+        #expect(Set(named) == Set(EchoCheck.Check.allCases.map(\.rawValue)))
     }
 }

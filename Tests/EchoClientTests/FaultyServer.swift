@@ -68,8 +68,9 @@ private final class FaultyState: Sendable {
         connections.withLock { $0[connection.index] = connection }
     }
 
+    // A check's first connection only finds the server, and has no neighbour.
     func neighbour(of index: Int) -> ServedConnection? {
-        connections.withLock { $0[index ^ 1] }
+        connections.withLock { $0[((index - 1) ^ 1) + 1] }
     }
 
     func endAll() {
@@ -100,7 +101,7 @@ private struct FaultyConnection {
             try? connection.socket.setOption(level: SOL_SOCKET, SO_SNDBUF, 16 * 1024)
         }
         if state.fault == .greets { _ = connection.sendAll("220 ready\r\n".utf8) }
-        if state.fault == .tires, connection.index >= 50 {
+        if state.fault == .tires, connection.index > 50 {
             return connection.socket.shutdown(.both)
         }
         var received = 0

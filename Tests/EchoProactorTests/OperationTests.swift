@@ -174,6 +174,22 @@ struct OperationTests {
         #expect(loop.send("x", with: later, on: handle) == .refused(reset))
     }
 
+    @Test func `CO-7: a send that fails does not lose what came before the reset`() throws {
+        let (handle, peer) = try adoptedConnection(by: loop)
+        peer.send("before")
+        peer.reset()
+        let sending = Operation()
+        let hasFailed = eventuallyBlocking {
+            if case .refused = loop.send("x", with: sending, on: handle) { true } else { false }
+        }
+        #expect(hasFailed)
+        let receive = posted(1, on: handle, capacity: 16)[0]
+        #expect(loop.end(of: receive) == .success(bytes: 6))
+        let reset = Errno(rawValue: ECONNRESET)
+        let outcome = loop.receive(receive, on: handle)
+        #expect(outcome == .refused(reset) || loop.end(of: receive) == .failure(reset))
+    }
+
     @Test func `OV-13: a receive that is pending when receiving is shut down gets later bytes`()
         throws
     {

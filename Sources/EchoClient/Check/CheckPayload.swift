@@ -1,13 +1,12 @@
 /// Names the bytes that one connection of a check sends: every eight of them encode this name and
 /// their offset, so that misplaced bytes identify where they came from.
 struct PayloadName: Hashable {
-    static let runs = 1 << 9
     static let connections = 1 << 11
 
-    /// Which run of the suite; from 0, below ``runs``.
+    /// Which run; one of ``EchoCheck/runNumbers``.
     let run: Int
     /// Which check.
-    let check: ConformanceCheck
+    let check: EchoCheck.Check
     /// Which connection of the check; from 0, below ``connections``.
     let connection: Int
 
@@ -19,20 +18,20 @@ struct PayloadName: Hashable {
         return PatternBytes(seed: Self.seed, connection: number)
     }
 
-    /// Where bytes came from, if a run of the suite sent them; otherwise `nil`.
+    /// Where bytes came from, if a run sent them; otherwise `nil`.
     static func origin(of bytes: [UInt8]) -> (name: PayloadName, offset: Int)? {
         let origin = PatternBytes.origin(
             of: bytes,
             seed: seed,
-            connections: runs * connections << 4,
-            length: CheckPayload.sizes.upperBound
+            connections: EchoCheck.runNumbers.count * connections << 4,
+            length: EchoCheck.sizes.upperBound
         )
         guard let origin else { return nil }
         let check = origin.connection >> 11 & 0xF
-        guard check < ConformanceCheck.allCases.count else { return nil }
+        guard check < EchoCheck.Check.allCases.count else { return nil }
         let name = PayloadName(
             run: origin.connection >> 15,
-            check: ConformanceCheck.allCases[check],
+            check: EchoCheck.Check.allCases[check],
             connection: origin.connection & 0x7FF
         )
         // Eight bytes may look like a name and an offset by chance: the others must fit as well.
@@ -48,9 +47,6 @@ struct CheckPayload {
         case pattern(PatternBytes)
         case bytes([UInt8])
     }
-
-    /// The lengths that the large ones may have.
-    static let sizes = 64 * 1024...1 << 30
 
     /// The name of the bytes.
     let name: PayloadName

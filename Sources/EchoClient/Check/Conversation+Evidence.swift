@@ -23,7 +23,7 @@ extension Conversation {
     ///   - bytes: the bytes received, at most 32 of them.
     ///   - surplus: how many unexpected bytes followed the expected ones.
     /// - Returns: the most specific finding: their name, where they belong, or their values.
-    func mismatch(_ bytes: [UInt8], surplus: Int = 0) -> String {
+    func mismatch(_ bytes: [UInt8], surplus: Int) -> String {
         let name = plan.payload.name
         let found = PayloadName.origin(of: bytes)
         let place = "at offset \(position)"
@@ -57,34 +57,15 @@ extension Conversation {
     /// A connection that had not ended at the deadline: whatever had come was right.
     func unfinished(after span: Duration) -> String {
         let time = "within \(span.inSeconds)"
-        if isConnecting { return "late: \(plan.label) was not opened \(time)" }
+        if isConnecting { return "\(plan.label) was not opened \(time)" }
         if position == count {
-            return "late: \(plan.label) was not ended by the server \(time), "
+            return "\(plan.label) was not ended by the server \(time), "
                 + "though the client had ended it" + (count > 0 ? " and all had come back" : "")
         }
         let right = position > 0 ? ", all of them right" : ""
         let half = hasHalfClosed ? ", and the client had half-closed" : ""
-        return "late: on \(plan.label), \(cameBack) came back \(time)\(right); "
+        return "on \(plan.label), \(cameBack) came back \(time)\(right); "
             + "\(sent) had been sent\(half)"
-    }
-}
-
-extension FailureKind {
-    /// The kind of failure that a text of this file describes; the loop passes on no more than the
-    /// text, and adds those of connections that it could not open.
-    init(evidence: String) {
-        self =
-            if evidence.hasPrefix("late: ") || evidence.contains(" was not opened within ") {
-                .late
-            } else if evidence.contains(" was broken by the server ") {
-                .reset
-            } else if evidence.contains(" was ended by the server ") {
-                .ended
-            } else if evidence.contains(" failed: connect: ") {
-                .refused
-            } else {
-                .wrong
-            }
     }
 }
 

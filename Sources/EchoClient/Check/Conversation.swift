@@ -1,33 +1,60 @@
 import EchoSockets
-import Glibc
+
+/// Whose connections a check's are.
+///
+/// Told on the loop's thread, never from within a call of its own.
+protocol ConversationEvents: AnyObject {
+    /// The server has shown that it serves the connection.
+    func served(_ conversation: Conversation)
+    /// The connection could not be established.
+    func refused(_ conversation: Conversation, _ error: SystemError)
+    /// The connection waits for the others at its first stop.
+    func arrived(_ conversation: Conversation)
+    /// The connection has ended, and is closed.
+    func ended(_ conversation: Conversation, _ end: ConversationEnd)
+}
 
 /// One connection of a running check: what it has sent, and how much of what came back is right.
 ///
-/// Confined to the loop's thread.
+/// Belongs to the loop's thread.
 final class Conversation {
     let plan: ConversationPlan
     let index: Int
-    let socket: Socket
-    var isConnecting = true
-    /// Whether all other connections have reached their first stop.
-    var othersAreThere = false
-    /// When it may read; `nil` until everything is sent.
-    private(set) var readTime: MonotonicTime?
-    private(set) var sent = 0
-    /// The offset of the byte that is expected next.
-    private(set) var position = 0
+    private let loop: ClientLoop
+    private weak var events: (any ConversationEvents)?
+    private var channel: Channel<Conversation>?
+    private(set) var isConnecting = true
     private(set) var hasReceived = false
     private(set) var hasHalfClosed = false
-    private var isBlocked = false
+    private var answer: ConversationAnswer
+    // Bytes given to the channel, which may not have sent all of them yet.
+    private var given = 0
+    private var othersAreThere = false
+    private var isWaitingForRoom = false
+    private var willSend = false
+    private var willRead = false
+    private var hasRead = false
     private var sendError: Errno?
     private var allowance = Int.max
-    private var urgentWasLost = false
 
-    init(_ plan: ConversationPlan, index: Int, socket: consuming Socket) {
+    init(
+        _ loop: ClientLoop,
+        _ plan: ConversationPlan,
+        index: Int,
+        events: any ConversationEvents
+    ) {
+        self.loop = loop
         self.plan = plan
         self.index = index
-        self.socket = socket
+        self.events = events
+        answer = ConversationAnswer(to: plan)
     }
+
+    /// The offset of the byte that is expected next.
+    var position: Int { answer.position }
+
+    /// Bytes that the kernel has taken.
+    var sent: Int { given - (channel?.unsentCount ?? 0) }
 
     /// Whether the server has yet to show that it serves the connection.
     var isOpening: Bool { isConnecting || (!hasReceived && plan.payload.count > 0) }
@@ -42,156 +69,192 @@ final class Conversation {
         return plan.stops.first { $0 > position } ?? plan.payload.count
     }
 
-    /// Whether everything has come back, except an urgent last byte.
-    private var isEchoed: Bool {
-        let count = plan.payload.count
-        return position == count || (position == count - 1 && position == plan.urgentOffset)
+    /// Connects.
+    func open(to address: SocketAddress) -> Channel<Conversation>.Attempt {
+        let channel = Channel(loop.loop, user: self)
+        self.channel = channel
+        return channel.connect(to: address)
     }
 
-    /// What it waits for, as poll(2) takes it.
-    func events(at now: MonotonicTime) -> Int32 {
-        if isConnecting { return POLLOUT }
-        let reads = readTime.map { $0 <= now } ?? false
-        return (reads ? POLLIN : 0) | (isBlocked ? POLLOUT : 0)
+    /// Goes on: all others have reached their first stop.
+    func proceed() {
+        othersAreThere = true
+        send()
     }
 
-    /// Begins; the connection must be established.
-    func begin(_ buffer: UnsafeMutableRawBufferPointer, at now: MonotonicTime) {
-        isConnecting = false
-        switch plan.reading {
-        case .always: readTime = now
-        case .afterSending: break
-        case .paced(let delay, let bytes, _):
-            readTime = now + delay
-            allowance = bytes
-        }
-        unsafe send(buffer)
+    /// Closes the connection; nobody is told.
+    func close(byReset: Bool = false) {
+        channel?.close(byReset: byReset)
+        channel = nil
     }
 
-    /// Sends and receives as poll(2) allows.
-    func handle(
-        _ events: Int32,
-        _ buffer: UnsafeMutableRawBufferPointer,
-        at now: MonotonicTime
-    ) -> ConversationEnd? {
-        if events & POLLOUT != 0 { unsafe send(buffer) }
-        guard events & ~POLLOUT != 0, let readTime, readTime <= now else { return nil }
-        if let end = unsafe receive(buffer, at: now) { return end }
-        unsafe send(buffer)
-        return nil
+    private func finish(_ end: ConversationEnd) {
+        var byReset = false
+        if case .reset = plan.ending, case .complete = end { byReset = true }
+        close(byReset: byReset)
+        events?.ended(self, end)
     }
 
-    /// Sends until there is no room, or its turn is over.
-    func send(_ buffer: UnsafeMutableRawBufferPointer) {
-        isBlocked = false
+    // MARK: Sending
+
+    // Sends until there is no room, or others must have their turn.
+    private func send() {
         var turns = 16
-        while sendError == nil, sent < sendLimit, !isBlocked {
-            let isUrgent = sent == plan.urgentOffset
-            var count = min(sendLimit - sent, plan.chunk, buffer.count)
-            if isUrgent { count = 1 }
-            if let offset = plan.urgentOffset, offset > sent { count = min(count, offset - sent) }
-            let part = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
-            unsafe plan.payload.fill(part, from: sent)
-            let flags = isUrgent ? CInt(MSG_OOB) : 0
-            switch unsafe socket.send(UnsafeRawBufferPointer(part), flags: flags) {
-            case .bytes(let count): sent += count
-            case .wouldBlock: isBlocked = true
-            case .interrupted: continue
-            // What the server sent before the reset can still be received (CO-7).
-            case .failed(let error): sendError = error
-            case .endOfStream: break
-            }
+        while let channel, !channel.isSending, sendError == nil, given < sendLimit {
+            guard turns > 0 else { return sendLater(after: .zero) }
             turns -= 1
-            if turns == 0, sent < sendLimit { isBlocked = true }
+            guard given == plan.urgentOffset else {
+                sendPart(channel)
+                continue
+            }
+            // Nothing tells when there is room for an urgent byte.
+            guard sendUrgent(channel) else { return sendLater(after: .milliseconds(1)) }
         }
-        if sent == plan.payload.count || sendError != nil { noteAllSent() }
+        if sendError != nil || sent == plan.payload.count { noteAllSent() }
+    }
+
+    private func sendLater(after pause: Duration) {
+        guard !willSend else { return }
+        willSend = true
+        loop.at(.now + pause) { [weak self] in
+            self?.willSend = false
+            self?.send()
+        }
+    }
+
+    private func sendPart(_ channel: Channel<Conversation>) {
+        var count = unsafe min(sendLimit - given, plan.chunk, loop.room.count)
+        if let offset = plan.urgentOffset, offset > given { count = min(count, offset - given) }
+        let part = unsafe UnsafeMutableRawBufferPointer(rebasing: loop.room[..<count])
+        unsafe plan.payload.fill(part, from: given)
+        switch unsafe channel.send(UnsafeRawBufferPointer(part)) {
+        case .taken: given += count
+        case .waits:
+            given += count
+            isWaitingForRoom = true
+        // What the server sent before the reset can still be received (CO-7).
+        case .failed(let error): sendError = error.errno
+        }
+    }
+
+    private func sendUrgent(_ channel: Channel<Conversation>) -> Bool {
+        switch channel.sendUrgent(plan.payload[given]) {
+        case .bytes: given += 1
+        case .failed(let error): sendError = error
+        case .wouldBlock, .interrupted, .endOfStream: return false
+        }
+        return true
     }
 
     private func noteAllSent() {
-        if case .afterSending(let pause) = plan.reading, readTime == nil {
-            readTime = .now + pause
+        if case .afterSending(let pause) = plan.reading, !hasRead, !willRead {
+            readLater(after: pause)
         }
         if case .halfCloseAtOnce = plan.ending, sendError == nil { halfClose() }
     }
 
     private func halfClose() {
-        if !hasHalfClosed { socket.shutdown(.sending) }
+        if !hasHalfClosed { channel?.endSending() }
         hasHalfClosed = true
     }
 
-    private func receive(
-        _ buffer: UnsafeMutableRawBufferPointer,
-        at now: MonotonicTime
-    ) -> ConversationEnd? {
-        let room = unsafe UnsafeMutableRawBufferPointer(
-            rebasing: buffer[..<min(allowance, buffer.count)]
-        )
-        switch unsafe socket.receive(into: room) {
-        case .bytes(let count):
-            hasReceived = true
-            pace(count, at: now)
-            return unsafe take(UnsafeRawBufferPointer(rebasing: room[..<count]))
-        case .endOfStream:
-            if let sendError { return .failed(endedEarly(broken(by: sendError))) }
-            guard hasHalfClosed, isEchoed else {
-                return .failed(endedEarly("was ended by the server"))
-            }
-            return .complete(urgentWasLost: urgentWasLost || position < plan.payload.count)
-        case .failed(let error):
-            return .failed(endedEarly(broken(by: sendError ?? error)))
-        case .wouldBlock, .interrupted: return nil
+    // MARK: Receiving
+
+    private func read() {
+        hasRead = true
+        channel?.receiveLimit = allowance
+        channel?.resume()
+    }
+
+    private func readLater(after pause: Duration) {
+        willRead = true
+        channel?.receiveLimit = 0
+        loop.at(.now + pause) { [weak self] in
+            self?.willRead = false
+            self?.read()
         }
     }
 
-    private func broken(by error: Errno) -> String {
-        "was broken by the server (\(error))"
-    }
-
-    private func pace(_ count: Int, at now: MonotonicTime) {
+    private func pace(_ count: Int) {
         guard case .paced(_, let bytes, let pause) = plan.reading else { return }
         allowance -= count
-        guard allowance <= 0 else { return }
-        allowance = bytes
-        readTime = now + pause
-    }
-
-    // Compares what was received with what is expected.
-    private func take(_ bytes: UnsafeRawBufferPointer) -> ConversationEnd? {
-        var rest = unsafe bytes
-        while true {
-            let owed = min(rest.count, sent - position)
-            let part = unsafe UnsafeRawBufferPointer(rebasing: rest[..<owed])
-            guard let wrong = unsafe plan.payload.firstMismatch(in: part, from: position) else {
-                position += owed
-                let surplus = rest.count - owed
-                if surplus > 0 {
-                    let bytes = unsafe Array(rest.dropFirst(owed).prefix(32))
-                    return .failed(mismatch(bytes, surplus: surplus))
-                }
-                break
-            }
-            unsafe rest = UnsafeRawBufferPointer(rebasing: rest[wrong...])
-            position += wrong
-            guard position == plan.urgentOffset else {
-                return .failed(mismatch(unsafe Array(rest.prefix(32))))
-            }
-            urgentWasLost = true
-            position += 1
+        if allowance > 0 {
+            channel?.receiveLimit = allowance
+        } else {
+            allowance = bytes
+            readLater(after: pause)
         }
-        return endIfEchoed()
     }
 
     private func endIfEchoed() -> ConversationEnd? {
         if case .reset(let after) = plan.ending, position >= after {
-            socket.setResetOnClose()
             return .complete(urgentWasLost: false)
         }
-        guard sent == plan.payload.count, isEchoed else { return nil }
+        guard sent == plan.payload.count, answer.isComplete else { return nil }
         switch plan.ending {
-        case .close: return .complete(urgentWasLost: urgentWasLost)
+        case .close: return .complete(urgentWasLost: answer.urgentWasLost)
         case .halfCloseAfterEcho: halfClose()
         case .halfCloseAtOnce, .reset: break
         }
         return nil
+    }
+
+    private func broken(by error: Errno) -> ConversationEnd {
+        .failed(.reset, endedEarly("was broken by the server (\(error))"))
+    }
+}
+
+extension Conversation: ChannelUser {
+    func channelOpened() {
+        isConnecting = false
+        if case .paced(let delay, let bytes, _) = plan.reading {
+            allowance = bytes
+            readLater(after: delay)
+        }
+        send()
+        if !isOpening { events?.served(self) }
+        if case .always = plan.reading { read() }
+    }
+
+    func channelReceived(_ bytes: UnsafeRawBufferPointer) {
+        if isOpening {
+            hasReceived = true
+            events?.served(self)
+        }
+        pace(bytes.count)
+        if let wrong = unsafe answer.take(bytes, sent: sent) {
+            return finish(.failed(.wrong, mismatch(wrong.bytes, surplus: wrong.surplus)))
+        }
+        if let end = endIfEchoed() { return finish(end) }
+        if isAtMeeting { events?.arrived(self) }
+        send()
+    }
+
+    func channelSent() {
+        isWaitingForRoom = false
+        send()
+    }
+
+    func channelEnded() {
+        if let sendError { return finish(broken(by: sendError)) }
+        guard hasHalfClosed, answer.isComplete else {
+            return finish(.failed(.ended, endedEarly("was ended by the server")))
+        }
+        let isShort = position < plan.payload.count
+        finish(.complete(urgentWasLost: answer.urgentWasLost || isShort))
+    }
+
+    func channelFailed(_ error: SystemError) {
+        if isConnecting {
+            events?.refused(self, error)
+        } else if isWaitingForRoom, channel?.isSending == false {
+            // Only the send has failed.
+            isWaitingForRoom = false
+            sendError = error.errno
+            noteAllSent()
+            if hasRead, !willRead { read() }
+        } else {
+            finish(broken(by: sendError ?? error.errno))
+        }
     }
 }

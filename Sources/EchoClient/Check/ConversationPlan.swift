@@ -1,5 +1,3 @@
-import Glibc
-
 /// What one connection of a check does.
 struct ConversationPlan {
     /// When a connection reads.
@@ -54,6 +52,6 @@ struct ConversationPlan {
 enum ConversationEnd: Hashable {
     /// As planned; whether a byte sent as urgent data did not come back.
     case complete(urgentWasLost: Bool)
-    /// A failure, in words.
-    case failed(String)
+    /// A failure: what was wrong, and what was seen.
+    case failed(EchoCheck.Fault, String)
 }

@@ -34,6 +34,8 @@ import Glibc
     private let reading = Operation()
     private let writing = Operation()
     private var rest: UnsafeMutableRawBufferPointer?
+    // Bytes of the last send.
+    private var sending = 0
 
     /// The most bytes of the next receives; none are posted while it is 0.
     ///
@@ -62,6 +64,9 @@ import Glibc
 
     /// Whether a send waits for room.
     package var isSending: Bool { writing.isPending }
+
+    /// Bytes of the last send that the kernel has not taken.
+    package var unsentCount: Int { sending - writing.sentCount }
 
     /// Opens a socket and connects it, with `TCP_NODELAY`.
     ///
@@ -142,10 +147,26 @@ import Glibc
     package func send(_ bytes: UnsafeRawBufferPointer) -> Send {
         let outcome = unsafe loop.send(bytes, with: writing, on: handle, keeping: keep)
         switch outcome {
-        case .completed: return .taken
-        case .pending: return .waits
+        case .completed:
+            sending = bytes.count
+            return .taken
+        case .pending:
+            sending = bytes.count
+            return .waits
         case .refused(let error): return .failed(SystemError(call: "send", errno: error))
         }
+    }
+
+    /// Sends a byte as urgent data; no send may wait for room.
+    ///
+    /// The corresponding Winsock flag is `MSG_OOB`.
+    ///
+    /// - Returns: `.wouldBlock` if there is no room for it, which nothing tells the end of.
+    package func sendUrgent(_ byte: UInt8) -> Transfer {
+        let outcome = withSocket { socket in
+            unsafe withUnsafeBytes(of: byte) { unsafe socket.send($0, flags: CInt(MSG_OOB)) }
+        }
+        return outcome ?? .failed(Errno(rawValue: ENOTSOCK))
     }
 
     private func keep(_ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
@@ -174,7 +195,7 @@ import Glibc
         user?.channelFailed(SystemError(call: call, errno: error))
     }
 
-    /// Runs a body with the socket, for options, addresses and urgent data.
+    /// Runs a body with the socket, for options and addresses.
     package func withSocket<Result>(_ body: (borrowing Socket) -> Result) -> Result? {
         loop.withSocket(handle, body)
     }

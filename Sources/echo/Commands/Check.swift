@@ -60,18 +60,18 @@ struct Check: ParsableCommand {
     @Option(
         name: .long,
         help: ArgumentHelp("Run only this check; may be repeated.", valueName: "name"),
-        completion: Parse.completion(ConformanceCheck.self),
+        completion: Parse.completion(EchoCheck.Check.self),
         transform: { try Parse.choice($0) }
     )
-    var only: [ConformanceCheck] = []
+    var only: [EchoCheck.Check] = []
 
     @Option(
         name: .long,
         help: ArgumentHelp("Skip this check; may be repeated.", valueName: "name"),
-        completion: Parse.completion(ConformanceCheck.self),
+        completion: Parse.completion(EchoCheck.Check.self),
         transform: { try Parse.choice($0) }
     )
-    var skip: [ConformanceCheck] = []
+    var skip: [EchoCheck.Check] = []
 
     @Flag(name: .long, help: "Use few connections and little data, and pause between checks.")
     var gentle = false
@@ -113,7 +113,7 @@ struct Check: ParsableCommand {
             "Bytes of a large transfer, 64KiB to 1GiB. (default: 16MiB)",
             valueName: "size"
         ),
-        transform: Parse.size(ConformanceSuite.sizes)
+        transform: Parse.size(EchoCheck.sizes)
     )
     var size: Int?
 
@@ -123,7 +123,7 @@ struct Check: ParsableCommand {
             "Connections for the checks that open many, 2 to 1000. (default: 200)",
             valueName: "count"
         ),
-        transform: Parse.count(ConformanceSuite.connectionCounts)
+        transform: Parse.count(EchoCheck.connectionCounts)
     )
     var connections: Int?
 
@@ -138,33 +138,37 @@ struct Check: ParsableCommand {
         if endpoint == nil, !list {
             throw ValidationError("Missing expected argument '<endpoint>'")
         }
-        if suite.checks.isEmpty { throw ValidationError("--only and --skip leave no check") }
+        if checks.isEmpty { throw ValidationError("--only and --skip leave no check") }
+    }
+
+    private var checks: [EchoCheck.Check] {
+        let chosen = gentle && only.isEmpty ? EchoCheck.gentleChecks : EchoCheck.Check.allCases
+        return chosen.filter { (only.isEmpty || only.contains($0)) && !skip.contains($0) }
     }
 
     // What is given explicitly overrides --gentle.
-    private var suite: ConformanceSuite {
-        var suite = gentle ? ConformanceSuite.gentle() : ConformanceSuite()
-        suite.checks = (only.isEmpty ? suite.checks : ConformanceCheck.allCases).filter { check in
-            (only.isEmpty || only.contains(check)) && !skip.contains(check)
-        }
-        suite.deadline = deadline
-        suite.size = size ?? suite.size
-        suite.connections = connections ?? suite.connections
-        suite.pause = pause ?? suite.pause
-        return suite
+    private func check(of endpoint: EchoEndpoint) -> EchoCheck {
+        var check = gentle ? EchoCheck.gentle(endpoint) : EchoCheck(endpoint)
+        check.checks = checks
+        check.deadline = deadline
+        check.connectTimeout = connectTimeout
+        check.size = size ?? check.size
+        check.connections = connections ?? check.connections
+        check.pause = pause ?? check.pause
+        return check
     }
 
     func run() throws {
-        let (suite, screen) = (suite, Screen.current)
+        let screen = Screen.current
         guard let endpoint, !list else {
-            return try Output.print(CheckTable.list(suite.checks, screen))
+            return try Output.print(CheckTable.list(checks, screen))
         }
         // First, so that it is known before the checks whether there is a place for the report.
         let file: ReportFile? = if let junit { try ReportFile(junit) } else { nil }
-        var record = CheckRecord(endpoint: endpoint, suite: suite)
+        var record = CheckRecord(check(of: EchoEndpoint(endpoint)))
         // What cannot be printed is reported at the end: the rest may still be.
         var unprinted: CommandError?
-        record.run(connectTimeout: connectTimeout) { line in
+        record.run { line in
             guard !json, unprinted == nil else { return }
             do throws(CommandError) {
                 try Output.print(line(screen))

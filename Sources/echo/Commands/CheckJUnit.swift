@@ -22,7 +22,7 @@ extension CheckRecord {
         return """
             <?xml version="1.0" encoding="UTF-8"?>
             <testsuites name="\(name.escapedForXML)" \(numbers)>
-              <testsuite name="\("\(name) \(endpoint)".escapedForXML)" \(numbers)>
+              <testsuite name="\("\(name) \(check.endpoint)".escapedForXML)" \(numbers)>
                 <properties>
             \(properties)
                 </properties>
@@ -35,25 +35,25 @@ extension CheckRecord {
 
     private var properties: String {
         let values = [
-            ("endpoint", "\(endpoint)"), ("address", address.map { "\($0)" } ?? ""),
-            ("run", "\(suite.run)"), ("size", "\(suite.size)"),
-            ("connections", "\(suite.connections)"),
-            ("deadline-seconds", CheckTable.seconds(suite.deadline)),
-            ("pause-seconds", CheckTable.seconds(suite.pause)),
+            ("endpoint", "\(check.endpoint)"), ("address", address.map { "\($0)" } ?? ""),
+            ("run", "\(check.runNumber)"), ("size", "\(check.size)"),
+            ("connections", "\(check.connections)"),
+            ("deadline-seconds", CheckTable.seconds(check.deadline)),
+            ("pause-seconds", CheckTable.seconds(check.pause)),
         ]
         return values.map { name, value in
             #"      <property name="\#(name)" value="\#(value.escapedForXML)"/>"#
         }.joined(separator: "\n")
     }
 
-    private func testCase(_ result: CheckResult, of name: String) -> String {
+    private func testCase(_ result: EchoCheck.Result, of name: String) -> String {
         let evidence = result.evidence.escapedForXML
         let content =
             switch result.outcome {
             case .passed: "<system-out>\(evidence)</system-out>"
             case .notApplicable: #"<skipped message="\#(evidence)"/>"#
             case .failed:
-                #"<failure type="\#(result.kind?.rawValue ?? "")" message="\#(evidence)">"#
+                #"<failure type="\#(result.fault?.rawValue ?? "")" message="\#(evidence)">"#
                     + "\(result.check.meaning.escapedForXML)</failure>"
             }
         let time = CheckTable.seconds(result.duration)

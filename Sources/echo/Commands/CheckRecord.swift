@@ -14,48 +14,35 @@ struct CheckRecord {
         }
     }
 
-    let endpoint: Endpoint
-    let suite: ConformanceSuite
+    let check: EchoCheck
     /// The server's address; `nil` if there was no connection.
     private(set) var address: SocketAddress?
     /// The checks that ended, in their order.
-    var results: [CheckResult] = []
+    var results: [EchoCheck.Result] = []
     private(set) var failure: Failure?
 
-    init(endpoint: Endpoint, suite: ConformanceSuite) {
-        self.endpoint = endpoint
-        self.suite = suite
+    init(_ check: EchoCheck) {
+        self.check = check
     }
 
     /// Runs the checks, all of them at one address: the first that answers.
     ///
-    /// - Parameters:
-    ///   - connectTimeout: the time limit for the first connection.
-    ///   - show: receives what to print for each line of the table, as soon as it is known.
-    mutating func run(
-        connectTimeout: Duration,
-        show: (_ line: (Screen) -> String) -> Void
-    ) {
-        let address: SocketAddress
-        do throws(ConnectError) {
-            address = try ConnectedSocket.open(endpoint, timeout: connectTimeout).peer
-        } catch {
-            failure = Failure(kind: error.kind, message: "\(error)")
-            return
-        }
-        self.address = address
-        let (endpoint, suite) = (endpoint, suite)
-        show { _ in CheckTable.head(endpoint, address, run: suite.run) }
-        var results: [CheckResult] = []
-        do throws(SystemError) {
-            _ = try suite.run(against: address) { result in
-                results.append(result)
+    /// - Parameter show: receives what to print for each line of the table, as soon as it is known.
+    mutating func run(show: (_ line: (Screen) -> String) -> Void) {
+        let check = check
+        var found: (address: SocketAddress?, results: [EchoCheck.Result]) = (nil, [])
+        do throws(EchoCheck.Failure) {
+            _ = try check.run { address in
+                found.address = address
+                show { _ in CheckTable.head(check.endpoint, address, run: check.runNumber) }
+            } onResult: { result in
+                found.results.append(result)
                 show { CheckTable.row(result, $0) }
             }
         } catch {
-            failure = Failure(kind: .local, message: "cannot check \(endpoint): \(error)")
+            failure = Failure(kind: error.kind, message: "\(error)")
         }
-        self.results = results
+        (address, results) = found
     }
 }
 
@@ -66,11 +53,11 @@ extension CheckRecord {
         let counts = CheckCounts(results)
         let checks = results.map { "\n  \(object($0))" }.joined(separator: ",")
         return """
-            {"endpoint":\(JSON.string("\(endpoint)")),\
-            "address":\(address.map { JSON.string("\($0)") } ?? "null"),"run":\(suite.run),\
-            "size":\(suite.size),"connections":\(suite.connections),\
-            "deadline_seconds":\(CheckTable.seconds(suite.deadline)),\
-            "pause_seconds":\(CheckTable.seconds(suite.pause)),"error":\(error),\
+            {"endpoint":\(JSON.string("\(check.endpoint)")),\
+            "address":\(address.map { JSON.string("\($0)") } ?? "null"),"run":\(check.runNumber),\
+            "size":\(check.size),"connections":\(check.connections),\
+            "deadline_seconds":\(CheckTable.seconds(check.deadline)),\
+            "pause_seconds":\(CheckTable.seconds(check.pause)),"error":\(error),\
             "passed":\(counts.passed),"failed":\(counts.failed),\
             "late":\(counts.failures[.late] ?? 0),\
             "not_applicable":\(counts.notApplicable),"checks":[\(checks)
@@ -87,12 +74,12 @@ extension CheckRecord {
             """
     }
 
-    private func object(_ result: CheckResult) -> String {
+    private func object(_ result: EchoCheck.Result) -> String {
         """
         {"name":\(JSON.string(result.check.rawValue)),\
         "meaning":\(JSON.string(result.check.meaning)),\
         "result":\(JSON.string(result.outcome.rawValue)),\
-        "kind":\(result.kind.map { JSON.string($0.rawValue) } ?? "null"),\
+        "kind":\(result.fault.map { JSON.string($0.rawValue) } ?? "null"),\
         "evidence":\(JSON.string(result.evidence)),\
         "seconds":\(CheckTable.seconds(result.duration))}
         """

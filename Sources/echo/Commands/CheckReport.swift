@@ -4,10 +4,10 @@ import EchoSockets
 /// The results of checks for people.
 enum CheckTable {
     private static let nameWidth =
-        ConformanceCheck.allCases.map(\.rawValue.count).max() ?? 0
+        EchoCheck.Check.allCases.map(\.rawValue.count).max() ?? 0
 
     /// The checks there are, with what they mean.
-    static func list(_ checks: [ConformanceCheck], _ screen: Screen) -> String {
+    static func list(_ checks: [EchoCheck.Check], _ screen: Screen) -> String {
         checks.map { check in
             Layout.lines(
                 Layout.padded(check.rawValue, nameWidth + 2),
@@ -19,13 +19,13 @@ enum CheckTable {
     }
 
     /// The line above the rows.
-    static func head(_ endpoint: Endpoint, _ address: SocketAddress, run: Int) -> String {
+    static func head(_ endpoint: EchoEndpoint, _ address: SocketAddress, run: Int) -> String {
         let place = "\(address)" == "\(endpoint)" ? "" : " at \(address)"
         return "checking \(endpoint)\(place), run \(run)\n"
     }
 
     /// The row of a check; one line where it does not go to a terminal, for grep(1) and the like.
-    static func row(_ result: CheckResult, _ screen: Screen) -> String {
+    static func row(_ result: EchoCheck.Result, _ screen: Screen) -> String {
         let outcome =
             switch result.outcome {
             case .passed: screen.text("passed", .green)
@@ -45,7 +45,7 @@ enum CheckTable {
     }
 
     /// The line below the rows.
-    static func foot(_ results: [CheckResult], _ screen: Screen) -> String {
+    static func foot(_ results: [EchoCheck.Result], _ screen: Screen) -> String {
         let counts = CheckCounts(results)
         let failed = "\(counts.failed) failed"
         var parts = [
@@ -60,8 +60,10 @@ enum CheckTable {
     private static func kinds(_ counts: CheckCounts) -> String {
         let late = counts.failures[.late] ?? 0
         if late == counts.failed { return " (\(late) late: everything that came was right)" }
-        let kinds = FailureKind.allCases.compactMap { kind in
-            counts.failures[kind].map { "\($0) \(kind == .ended ? "ended early" : kind.rawValue)" }
+        let kinds = EchoCheck.Fault.allCases.compactMap { fault in
+            counts.failures[fault].map {
+                "\($0) \(fault == .ended ? "ended early" : fault.rawValue)"
+            }
         }
         return " (\(kinds.joined(separator: ", ")))"
     }
@@ -79,12 +81,12 @@ struct CheckCounts {
     let failed: Int
     let notApplicable: Int
     /// How many failed in which way.
-    let failures: [FailureKind: Int]
+    let failures: [EchoCheck.Fault: Int]
 
-    init(_ results: [CheckResult]) {
+    init(_ results: [EchoCheck.Result]) {
         passed = results.count { $0.outcome == .passed }
         failed = results.count { $0.outcome == .failed }
         notApplicable = results.count { $0.outcome == .notApplicable }
-        failures = results.compactMap(\.kind).reduce(into: [:]) { $0[$1, default: 0] += 1 }
+        failures = results.compactMap(\.fault).reduce(into: [:]) { $0[$1, default: 0] += 1 }
     }
 }

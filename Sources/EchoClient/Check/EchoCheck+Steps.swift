@@ -1,6 +1,6 @@
 /// What each check does: successive steps, each with concurrent connections.
-extension ConformanceSuite {
-    func steps(of check: ConformanceCheck) -> [[ConversationPlan]] {
+extension EchoCheck {
+    func steps(of check: Check) -> [[ConversationPlan]] {
         switch check {
         case .empty: [[single(check, count: 0, .halfCloseAtOnce)]]
         case .oneByte: [[single(check, count: 1, .halfCloseAfterEcho)]]
@@ -36,12 +36,12 @@ extension ConformanceSuite {
     /// network, a send buffer of over 40 KiB on either side (`tcp_rmem` and `tcp_wmem`, tcp(7)).
     static let sentFirst = 128 * 1024
 
-    private func name(_ check: ConformanceCheck, _ connection: Int = 0) -> PayloadName {
-        PayloadName(run: run, check: check, connection: connection)
+    private func name(_ check: Check, _ connection: Int = 0) -> PayloadName {
+        PayloadName(run: runNumber, check: check, connection: connection)
     }
 
     private func single(
-        _ check: ConformanceCheck,
+        _ check: Check,
         count: Int,
         _ ending: ConversationPlan.Ending
     ) -> ConversationPlan {
@@ -137,7 +137,7 @@ extension ConformanceSuite {
     }
 
     /// What was seen when the check passed.
-    func evidence(of check: ConformanceCheck, _ ends: [ConversationEnd]) -> String {
+    func evidence(of check: Check, _ ends: [ConversationEnd]) -> String {
         switch check {
         case .empty: "the server's end came after the client's, and nothing else"
         case .oneByte: "it came back, and the end after the client's"
