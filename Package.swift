@@ -82,6 +82,7 @@ let package = Package(
         .executableTarget(
             name: "echo-fault-run",
             dependencies: [
+                "EchoClient",
                 "EchoServer",
                 "EchoSockets",
                 "EchoTestSupport",
