@@ -83,6 +83,7 @@ let package = Package(
         .executableTarget(
             name: "echo-fault-run",
             dependencies: [
+                "EchoClient",
                 "EchoServer",
                 "EchoSockets",
                 "EchoTestSupport",

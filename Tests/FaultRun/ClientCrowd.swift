@@ -1,3 +1,4 @@
+import EchoClient
 import EchoSockets
 import EchoTestSupport
 import Glibc
@@ -28,113 +29,111 @@ struct CrowdTotals: Sendable {
 final class ClientCrowd: Sendable {
     private let outcome = Completion<Result<CrowdTotals, SystemError>>()
     private let isEnding = Atomic(false)
-    private let progress = Locked(CrowdTotals())
+    private let stop = ClientStop()
 
     /// Starts so many clients.
     init(_ count: Int, seed: UInt64, against subject: Subject) throws(SystemError) {
         try Thread(name: "fault clients", stackSize: testStackSize) { [self] in
             outcome.complete(
                 Result { () throws(SystemError) in
-                    let loop = ClientLoop(count, seed: seed, against: subject)
-                    return try loop.run(publishingTo: progress, until: isEnding)
+                    let loop = try ClientLoop(stop)
+                    let run = CrowdRun(loop, count, seed: seed, against: subject)
+                    return try run.run { isEnding.load(ordering: .acquiring) }
                 }
             )
         }.detach()
     }
 
-    /// What has come of it so far.
-    var current: CrowdTotals { progress.withLock { $0 } }
-
     /// Lets the clients under way come to their end, starts no further ones, and says what came
     /// of all.
     func end() async throws -> CrowdTotals {
         isEnding.store(true, ordering: .releasing)
+        stop.wake()
         return try await outcome.value.get()
     }
 }
 
-/// The loop of a crowd.
-///
-/// `poll(2)` does for hundreds of clients, and keeps nothing that a fault could put out of step.
-@safe private final class ClientLoop {
+/// A crowd on the thread of its loop.
+private final class CrowdRun: ScriptedClientUser {
     /// How long a client may go without any progress before it is counted as lost.
     private static let limit = Duration.seconds(60)
 
+    private let loop: ClientLoop
     private let count: Int
     private let seed: UInt64
     private let subject: Subject
-    private let buffer: UnsafeMutableRawBufferPointer
-    private var clients: [ScriptedClient] = []
+    private var clients: [Int: ScriptedClient] = [:]
     private var started = 0
+    private var waits = false
     private var totals = CrowdTotals()
 
-    init(_ count: Int, seed: UInt64, against subject: Subject) {
+    init(_ loop: ClientLoop, _ count: Int, seed: UInt64, against subject: Subject) {
+        self.loop = loop
         self.count = count
         self.seed = seed
         self.subject = subject
-        unsafe buffer = .allocate(byteCount: 64 << 10, alignment: 16)
     }
 
-    deinit {
-        unsafe buffer.deallocate()
-    }
-
-    func run(
-        publishingTo progress: borrowing Locked<CrowdTotals>,
-        until isEnding: borrowing Atomic<Bool>
-    ) throws(SystemError) -> CrowdTotals {
-        while true {
-            let ends = isEnding.load(ordering: .acquiring)
-            while !ends, clients.count < count { try open() }
-            if clients.isEmpty { return totals }
-            turn()
-            progress.withLock { $0 = totals }
+    func run(until isEnding: () -> Bool) throws(SystemError) -> CrowdTotals {
+        var failure: SystemError?
+        watch()
+        loop.run {
+            if isEnding() { return clients.isEmpty }
+            do throws(SystemError) {
+                while clients.count < count, !waits { try open() }
+            } catch {
+                failure = error
+            }
+            return failure != nil
         }
+        for client in clients.values { client.close() }
+        if let failure { throw failure }
+        return totals
     }
 
     private func open() throws(SystemError) {
-        do {
-            clients.append(try ScriptedClient(index: started, seed: seed, to: subject))
-        } catch  where error.errno.rawValue == ECONNREFUSED {
+        let client = ScriptedClient(loop, index: started, seed: seed, user: self)
+        switch try client.open(to: subject) {
+        case .started:
+            clients[started] = client
+        case .queueFull:
+            client.close()
+            return waitABit()
+        case .failed(let error) where error.errno.rawValue == ECONNREFUSED:
+            client.close()
             totals.lost += 1
             totals.fail("client \(started): connection refused")
+            waitABit()
+        case .failed(let error):
+            client.close()
+            throw error
         }
         started += 1
         totals.connections += 1
     }
 
-    private func turn() {
-        let now = MonotonicTime.now
-        var isPausing = false
-        var entries = clients.map { client in
-            let events = client.interest(now)
-            if events & POLLIN == 0 || events == 0 { isPausing = true }
-            // Without events it is left out: a hang-up would be reported all the same (PF-7).
-            return pollfd(fd: events == 0 ? -1 : client.number, events: Int16(events), revents: 0)
-        }
-        let timeout: CInt = isPausing ? 2 : 100
-        _ = transferCall { unsafe Int(poll(&entries, nfds_t(entries.count), timeout)) }
-        let woken = MonotonicTime.now
-        var remaining: [ScriptedClient] = []
-        remaining.reserveCapacity(clients.count)
-        for (client, entry) in zip(clients, entries)
-        where settle(client, Int32(entry.revents), woken) {
-            remaining.append(client)
-        }
-        clients = remaining
+    // Before the next attempt: nothing tells when a queue has room, or a server is back.
+    private func waitABit() {
+        waits = true
+        loop.at(.now + .milliseconds(2)) { [weak self] in self?.waits = false }
     }
 
-    // Whether the client goes on.
-    private func settle(_ client: ScriptedClient, _ events: Int32, _ now: MonotonicTime) -> Bool {
-        let before = client.received
-        var outcome: ScriptedClient.Outcome?
-        if events != 0 {
-            outcome = unsafe client.handle(events, buffer, now)
-        } else if now - client.lastProgress > Self.limit {
-            outcome = client.stuck
+    private func watch() {
+        let now = MonotonicTime.now
+        for client in Array(clients.values) where now - client.lastProgress > Self.limit {
+            client.giveUp()
         }
-        totals.bytesVerified += client.received - before
-        guard let outcome else { return true }
+        loop.at(now + .seconds(1)) { [weak self] in self?.watch() }
+    }
+
+    // MARK: ScriptedClientUser
+
+    func verified(_ count: Int) {
+        totals.bytesVerified += count
+    }
+
+    func ended(_ client: ScriptedClient, _ outcome: ScriptedClient.Outcome) {
+        clients[client.index] = nil
         totals.urgentBytes += client.urgentBytes
         switch outcome {
         case .completed: countEnding(client.script.ending)
@@ -145,7 +144,6 @@ final class ClientCrowd: Sendable {
             totals.wrongBytes += count
             totals.fail(text)
         }
-        return false
     }
 
     private func countEnding(_ ending: ClientScript.Ending) {

@@ -1,3 +1,4 @@
+import EchoClient
 import EchoSockets
 import EchoTestSupport
 import Glibc
@@ -102,14 +103,14 @@ final class LatencyProbe: Sendable {
 @safe private final class ProbeLine {
     private(set) var wrongBytes = 0
     private let socket: Socket
-    private var stream: VerifiedStream
+    private var stream: EchoStream
     private let buffer: UnsafeMutableRawBufferPointer
 
     init(_ index: Int, _ seed: UInt64, _ address: SocketAddress) throws {
         let socket = try connectedSocket(to: address)
         if address.family != AF_UNIX { try socket.setNoDelay() }
         self.socket = socket
-        stream = VerifiedStream(index, seed: ~seed, length: .max)
+        stream = EchoStream(index, seed: ~seed)
         unsafe buffer = .allocate(byteCount: 64 << 10, alignment: 16)
     }
 
@@ -124,20 +125,34 @@ final class LatencyProbe: Sendable {
             let wanted = stream.sent == end ? POLLIN : POLLIN | POLLOUT
             let events = socket.wait(for: wanted, atMost: patience.millisecondsRoundedUp)
             guard events != 0 else { return "the probe waited for \(patience)" }
-            if events & POLLOUT != 0 {
-                _ = unsafe stream.send(atMost: end - stream.sent, over: socket, buffer)
-            }
+            if events & POLLOUT != 0 { send(end - stream.sent) }
             guard events & ~POLLOUT != 0 else { continue }
-            switch unsafe stream.receive(from: socket, into: buffer) {
-            case .bytes, .nothing: continue
-            case .wrong(let count, let text):
-                wrongBytes = count
-                return "the probe received wrong bytes: \(text)"
-            case .endOfStream: return "the server ended the probe's connection"
-            case .failed(let error): return "the probe's connection broke: \(error)"
-            }
+            if let failure = receive() { return failure }
         }
         return nil
+    }
+
+    private func send(_ count: Int) {
+        let part = unsafe UnsafeMutableRawBufferPointer(
+            rebasing: buffer[..<min(count, buffer.count)]
+        )
+        unsafe stream.fill(part)
+        if case .bytes(let taken) = unsafe socket.send(UnsafeRawBufferPointer(part)) {
+            stream.note(sent: taken)
+        }
+    }
+
+    private func receive() -> String? {
+        switch unsafe socket.receive(into: buffer) {
+        case .bytes(let count):
+            let part = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<count])
+            guard let mismatch = unsafe stream.take(part) else { return nil }
+            wrongBytes = mismatch.count
+            return "the probe received wrong bytes: \(mismatch)"
+        case .endOfStream: return "the server ended the probe's connection"
+        case .failed(let error): return "the probe's connection broke: \(error)"
+        case .wouldBlock, .interrupted: return nil
+        }
     }
 }
 

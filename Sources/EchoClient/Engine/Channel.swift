@@ -79,6 +79,20 @@ import Glibc
             let socket = try Socket(family: address.family)
             if address.family != AF_UNIX { try socket.setNoDelay() }
             if isUrgentInline { try? socket.setUrgentInline() }
+            return connect(socket, to: address)
+        } catch {
+            return .failed(error)
+        }
+    }
+
+    /// Connects a socket that has the options of the caller's choice.
+    ///
+    /// - Parameters:
+    ///   - socket: not connected yet; closed if there is no connection.
+    ///   - address: the server.
+    /// - Returns: whether the user is going to be told how it ended.
+    package func connect(_ socket: consuming Socket, to address: SocketAddress) -> Attempt {
+        do throws(SystemError) {
             let (handle, outcome) = try loop.connect(
                 socket,
                 to: address,
