@@ -35,7 +35,7 @@ final class Conversation {
     private var willRead = false
     private var hasRead = false
     private var sendError: Errno?
-    private var allowance = Int.max
+    private var allowance: Int
 
     init(
         _ loop: ClientLoop,
@@ -48,6 +48,7 @@ final class Conversation {
         self.index = index
         self.events = events
         answer = ConversationAnswer(to: plan)
+        allowance = plan.receiveLimit
     }
 
     /// The offset of the byte that is expected next.

@@ -32,6 +32,9 @@ struct ConversationPlan {
     var meetsOthers = false
     /// The most bytes passed to one `send`.
     var chunk = 64 * 1024
+    /// The most bytes that one receive takes: a loop with many connections fills up to 64 buffers
+    /// before it looks at the first.
+    var receiveLimit = Int.max
     /// When it reads.
     var reading = Reading.always
     /// How it ends.

@@ -93,6 +93,7 @@ extension EchoCheck {
             plan.stops = [64]
             plan.meetsOthers = true
             plan.chunk = 1000
+            plan.receiveLimit = 4096
             return plan
         }
     }
@@ -103,6 +104,7 @@ extension EchoCheck {
         return (0..<staying + connections / 2).map { index in
             let payload = CheckPayload(name(.resets, index), count: 64_000)
             var plan = ConversationPlan("connection \(index)", payload)
+            plan.receiveLimit = 4096
             if index < staying {
                 plan.stops = Array(stride(from: 1000, to: 64_000, by: 1000))
             } else {
