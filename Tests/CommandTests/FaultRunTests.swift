@@ -28,7 +28,7 @@ struct FaultRunTests {
     }
 
     @Test(arguments: [
-        ("corrupts", "wrong bytes"), ("closes", "connections were lost"),
+        ("corrupts", " wrong bytes\n"), ("closes", "connections were lost"),
         ("resets", "connections were lost"),
     ])
     func `a server that does something wrong is found out`(

@@ -7,7 +7,7 @@ protocol EchoLoadConnectionUser: AnyObject {
     func opened(_ connection: EchoLoadConnection)
     /// So many bytes have been sent.
     func sent(_ count: Int)
-    /// So many bytes have come back, and are right; the first of the connection, or further ones.
+    /// So many bytes have come back, and are right; nothing had come before if they are the first.
     func verified(_ count: Int, isFirst: Bool)
     /// All bytes of a connection that stays open have come back.
     func held(_ connection: EchoLoadConnection)
