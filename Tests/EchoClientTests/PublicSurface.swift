@@ -36,12 +36,54 @@ func usesConnection(_ endpoint: EchoEndpoint) async throws(EchoConnection.Failur
         connection.close()
     } catch {
         _ = error.description
-        switch error.code {
+        switch error.code as EchoConnection.Failure.Code {
         case .unknownHost, .refused, .permissionDenied, .timedOut, .reset, .ended, .wrong, .closed,
             .cancelled, .system:
             throw error
         @unknown default: throw error
         }
+    }
+}
+
+func usesCheck(_ endpoint: EchoEndpoint) async throws(EchoCheck.Failure) {
+    var check = EchoCheck(endpoint)
+    check = EchoCheck.gentle(check.endpoint)
+    check.checks = EchoCheck.Check.allCases
+    check.deadline = .seconds(10)
+    check.size = EchoCheck.sizes.lowerBound
+    check.connections = EchoCheck.connectionCounts.upperBound
+    check.pause = .zero
+    check.connectTimeout = .seconds(1)
+    check.runNumber = EchoCheck.runNumbers.lowerBound
+    do throws(EchoCheck.Failure) {
+        let report: EchoCheck.Report = try await check.run()
+        _ = (report.address, report.duration, report.isComplete, report.passed)
+        for result in report.results { usesCheck(result) }
+        _ = try await check.run(usesCheck)
+    } catch {
+        _ = error.description
+        switch error.code as EchoCheck.Failure.Code {
+        case .invalidConfiguration, .unknownHost, .refused, .permissionDenied, .timedOut, .system:
+            throw error
+        @unknown default: throw error
+        }
+    }
+}
+
+@Sendable private func usesCheck(_ result: EchoCheck.Result) {
+    _ = (result.evidence, result.duration, EchoCheck.Check(rawValue: "sizes"))
+    switch result.check as EchoCheck.Check {
+    case .empty, .oneByte, .allBytes, .sizes, .halfClose, .slowReader, .sendFirst, .interleaved,
+        .resets, .urgent, .churn:
+        _ = result.check.meaning
+    @unknown default: break
+    }
+    switch result.outcome as EchoCheck.Outcome {
+    case .passed, .failed, .notApplicable: break
+    }
+    switch result.fault as EchoCheck.Fault? {
+    case .refused, .late, .reset, .ended, .wrong, nil: break
+    @unknown default: break
     }
 }
 
@@ -60,7 +102,7 @@ func usesPing(_ endpoints: [EchoEndpoint]) async throws(EchoPing.Failure) {
         usesPing(try await ping.run(usesPing))
     } catch {
         _ = error.description
-        switch error.code {
+        switch error.code as EchoPing.Failure.Code {
         case .invalidConfiguration, .system: throw error
         @unknown default: throw error
         }
@@ -116,7 +158,7 @@ func usesBench(_ endpoint: EchoEndpoint) async throws(EchoBench.Failure) {
         usesBench(try await bench.run())
     } catch {
         _ = error.description
-        switch error.code {
+        switch error.code as EchoBench.Failure.Code {
         case .invalidConfiguration, .system: throw error
         @unknown default: throw error
         }
@@ -167,4 +209,9 @@ private func usesLatency(_ latency: EchoBench.Latency?) {
     for point: EchoBench.Latency.Point in latency.curve {
         _ = (point.percentile, point.nanoseconds)
     }
+}
+
+func usesCoding(_ decoder: any Decoder) throws {
+    let report = try EchoBench.Report(from: decoder)
+    usesBench(report)
 }
