@@ -145,13 +145,13 @@ import EchoSockets
     mutating func receive(_ start: UnsafeMutableRawPointer, _ room: Int) -> Int {
         let number = number
         let count = transferCall { unsafe receiveNow(from: number, start, room) }
-        if count == -TransferError.wouldBlock {
-            noteReceiveWouldBlock()
-        } else if count <= 0, failure != 0 {
+        if count <= 0, failure != 0 {
             return fail()
         } else if count >= 0 {
             noteReceived(count, of: room)
             spend(count)
+        } else if count == -TransferError.wouldBlock {
+            noteReceiveWouldBlock()
         } else {
             noteFailure(-count)
         }
