@@ -120,6 +120,14 @@ struct BadValueTests {
         (["--listen", "127.0.0.1"], ": the port is missing: write 127.0.0.1:PORT"),
         (["--metrics", "/run/m"], ": a Unix socket is written unix:/run/m, or none"),
         (["check", "localhost"], ": the port is missing: write localhost:PORT"),
+        (
+            ["check", "127.0.0.1:0"],
+            "'127.0.0.1:0' is invalid for '<endpoint>': no server listens on port 0"
+        ),
+        (
+            ["ping", "*:7"],
+            "'*:7' is invalid for '<endpoint>': * stands for all addresses: name one of"
+        ),
         (["client", "http://[::1]:7/"], ": an endpoint has no scheme: write [::1]:7"),
         (["client", "--connect-timeout", "5", "7"], ": the unit is missing: write 5s, or 5ms"),
         (["--listen=", "7"], "The value '' is invalid for '--listen <endpoint>': it is empty: "),

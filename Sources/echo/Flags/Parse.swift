@@ -6,13 +6,24 @@ import EchoSockets
 ///
 /// Each failure says what was expected; the argument parser adds the flag and the text.
 enum Parse {
-    /// An endpoint.
+    /// Where to listen.
     static func endpoint(_ text: String) throws -> EchoServer.Endpoint {
-        EchoServer.Endpoint(try clientEndpoint(text))
+        EchoServer.Endpoint(try parsed(text))
     }
 
     /// A server to connect to.
     static func clientEndpoint(_ text: String) throws -> Endpoint {
+        let endpoint = try parsed(text)
+        if case .tcp(let host, let port) = endpoint {
+            if port == 0 { throw ValidationError("no server listens on port 0") }
+            if host == Endpoint.anyHost {
+                throw ValidationError("\(host) stands for all addresses: name one of them")
+            }
+        }
+        return endpoint
+    }
+
+    private static func parsed(_ text: String) throws -> Endpoint {
         do throws(Endpoint.ParseError) {
             return try Endpoint(parsing: text)
         } catch {
