@@ -112,6 +112,16 @@ struct BenchCommandTests {
         #expect(await eventually { kill(child, 0) != 0 })
     }
 
+    @Test func `^C ends it while a server does not accept yet`() async throws {
+        let process = try RunningProcess(
+            BuiltProduct.path(named: "echo"),
+            ["bench", "--command", "sleep 600 # PORT"]
+        )
+        _ = try await eventualChild(of: process.pid)
+        process.send(signal: SIGINT)
+        _ = try await process.exit(within: .seconds(5))
+    }
+
     private func eventualChild(of pid: pid_t) async throws -> pid_t {
         let path = "/proc/\(pid)/task/\(pid)/children"
         var child: pid_t?

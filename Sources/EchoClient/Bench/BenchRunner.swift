@@ -97,7 +97,7 @@ package struct BenchRunner: Sendable {
                 let round = try measure(step, position, stop)
                 if !stop.isStopped { sums[place].add(round) }
             } catch {
-                sums[place].failure = "\(error)"
+                if !stop.isStopped { sums[place].failure = "\(error)" }
             }
         }
         for server in servers.indices {
@@ -115,12 +115,13 @@ package struct BenchRunner: Sendable {
         _ position: Int,
         _ stop: ClientStop
     ) throws(BenchError) -> Measured {
-        let target = try BenchTarget(servers[step.server], processors: serverProcessors)
-        defer { target.end() }
         let loop: ClientLoop
         do throws(SystemError) { loop = try ClientLoop(stop) } catch {
             throw BenchError("cannot run clients: \(error)")
         }
+        let (server, processors) = (servers[step.server], serverProcessors)
+        let target = try BenchTarget(server, processors: processors, loop, stop)
+        defer { target.end() }
         let load = loads[step.load]
         let meter = ServerMeter(target.pid, load)
         let client = LoadClient(loop, target.address, load, seed: seed &+ UInt64(position))

@@ -7,28 +7,36 @@ struct BenchTarget {
     let pid: pid_t?
     private let child: ChildProcess?
 
-    /// How long a server may take until it accepts.
-    private static let patience = Duration.seconds(10)
-
     /// Starts a server, if it does not run yet, and waits until it accepts; blocks.
     ///
+    /// - Parameters:
+    ///   - server: what to start.
+    ///   - processors: those it may use; all if there are none.
+    ///   - loop: of the calling thread.
+    ///   - stop: ends the loop, and the wait.
     /// - Throws: ``BenchError``, which says what failed.
-    init(_ server: EchoBench.Server, processors: [Int]) throws(BenchError) {
+    init(
+        _ server: EchoBench.Server,
+        processors: [Int],
+        _ loop: ClientLoop,
+        _ stop: ClientStop
+    ) throws(BenchError) {
+        let waiting = Waiting(loop: loop, stop: stop)
         switch server.source {
         case .running(let endpoint, let pid):
-            address = try Self.address(of: endpoint.value)
+            address = try waiting.address(of: endpoint.value)
             self.pid = pid
             child = nil
         case .announcing(let command):
             let child = try Self.start(command, processors)
-            address = try Self.announced(by: child, server.name)
+            address = try waiting.announced(by: child, server.name)
             pid = child.pid
             self.child = child
         case .shell(let command):
             let address = try Self.freeAddress()
             let text = command.replacing("PORT", with: String(address.port ?? 0))
             let child = try Self.start(["/bin/sh", "-c", "exec \(text)"], processors)
-            try Self.await(address, child, server.name)
+            try waiting.await(address, child, server.name)
             self.address = address
             pid = child.pid
             self.child = child
@@ -51,23 +59,45 @@ struct BenchTarget {
         }
     }
 
-    private static func address(of endpoint: Endpoint) throws(BenchError) -> SocketAddress {
+    // Of a port that is free now.
+    private static func freeAddress() throws(BenchError) -> SocketAddress {
+        guard let any = SocketAddress(numeric: "127.0.0.1", port: 0),
+            let address = try? Listener(any, backlog: 1).address
+        else { throw BenchError("no port of 127.0.0.1 is free") }
+        return address
+    }
+}
+
+/// Waits for servers, until the loop is told to end.
+private struct Waiting {
+    let loop: ClientLoop
+    let stop: ClientStop
+
+    /// How long a server may take until it accepts.
+    private static let patience = Duration.seconds(10)
+
+    /// The address of a server that runs.
+    func address(of endpoint: Endpoint) throws(BenchError) -> SocketAddress {
         do throws(ConnectError) {
-            return try ConnectedSocket.open(endpoint, timeout: patience).peer
+            let search = AddressSearch(loop, stop, endpoint)
+            if let address = try search.run(within: Self.patience) { return address }
         } catch {
             throw BenchError("\(error)")
         }
+        throw BenchError("stopped")
     }
 
-    // The line may come in parts, and other lines before it.
-    private static func announced(
+    /// The address that a server says it listens on.
+    ///
+    /// The line may come in parts, and other lines before it.
+    func announced(
         by child: ChildProcess,
         _ name: String
     ) throws(BenchError) -> SocketAddress {
         var text: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 4096)
-        let end = MonotonicTime.now + patience
-        while .now < end {
+        let end = MonotonicTime.now + Self.patience
+        while .now < end, !stop.isStopped {
             var entry = pollfd(fd: child.output.rawValue, events: Int16(POLLIN), revents: 0)
             _ = unsafe poll(&entry, 1, 100)
             let number = child.output.rawValue
@@ -84,24 +114,18 @@ struct BenchTarget {
         throw BenchError("\(name) did not say where it listens")
     }
 
-    // Of a port that is free now.
-    private static func freeAddress() throws(BenchError) -> SocketAddress {
-        guard let any = SocketAddress(numeric: "127.0.0.1", port: 0),
-            let address = try? Listener(any, backlog: 1).address
-        else { throw BenchError("no port of 127.0.0.1 is free") }
-        return address
-    }
-
-    private static func await(
+    /// Waits until a server accepts there.
+    func await(
         _ address: SocketAddress,
         _ child: ChildProcess,
         _ name: String
     ) throws(BenchError) {
         let endpoint = Endpoint.tcp(host: address.host, port: address.port ?? 0)
-        let end = MonotonicTime.now + patience
-        while .now < end, child.isRunning {
-            if (try? ConnectedSocket.open(endpoint, timeout: .seconds(1))) != nil { return }
-            _ = poll(nil, 0, 5)
+        let end = MonotonicTime.now + Self.patience
+        while .now < end, child.isRunning, !stop.isStopped {
+            let search = AddressSearch(loop, stop, endpoint)
+            if let found = try? search.run(within: .seconds(1)), found == address { return }
+            loop.run(until: .now + .milliseconds(5)) { false }
         }
         let reason = child.isRunning ? "does not accept connections" : "has ended"
         throw BenchError("\(name) \(reason): \(address)")
