@@ -78,7 +78,7 @@ package struct Filter: ~Copyable {
                 events: Int16(socketEvents),
                 revents: 0
             ),
-            // Even with no event requested, poll(2) reports that no process reads the other end.
+            // With no event requested, poll(2) reports that no process reads the other end (PF-7).
             pollfd(fd: output, events: Int16(toOutput.isEmpty ? 0 : POLLOUT), revents: 0)
         )
         let timeout = limit.pollTimeout(isOwed: isAnswerOwed)
