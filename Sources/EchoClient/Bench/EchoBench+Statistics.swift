@@ -2,9 +2,9 @@ extension EchoBench {
     /// The median of a figure over rounds, and the interval in which the true median lies.
     ///
     /// The interval reaches from one of the sorted values to another, so it assumes nothing about
-    /// how the values are distributed, and does not depend on chance. It holds the true median with
-    /// a probability of at least ``confidence`` from five rounds on. Of up to eight rounds it is the
-    /// whole range; of more, it leaves outliers out.
+    /// how the values are distributed, and does not depend on chance. From five rounds on it holds
+    /// the true median with a probability of at least ``confidence``. Of up to eight rounds it is
+    /// the whole range; of more, it leaves outliers out.
     package struct Estimate: Codable, Hashable, Sendable {
         /// The median: the mean of the two middle values if their number is even.
         package let median: Double

@@ -145,7 +145,8 @@ extension EchoCheck {
         case .oneByte: "it came back, and the end after the client's"
         case .allBytes: "256 of 256 values came back"
         case .sizes:
-            "\(sizesAroundPowers.count) sizes from 1 to \(sizesAroundPowers.last ?? 0) bytes came back"
+            "\(sizesAroundPowers.count) sizes from 1 to \(sizesAroundPowers.last ?? 0) bytes "
+                + "came back"
         case .halfClose:
             Self.tails(size).map(String.init).joined(separator: ", ")
                 + " bytes came back, and the end after each"
