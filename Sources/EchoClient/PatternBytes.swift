@@ -28,42 +28,48 @@ package struct PatternBytes: Sendable {
 
     /// Fills a buffer with the bytes from an offset on.
     package func fill(_ buffer: UnsafeMutableRawBufferPointer, from offset: Int) {
-        var place = 0
-        while place < buffer.count {
-            let at = offset + place
-            let remaining = buffer.count - place
-            if at % 8 == 0, remaining >= 8 {
-                unsafe buffer.storeBytes(
-                    of: word(at / 8).littleEndian,
-                    toByteOffset: place,
-                    as: UInt64.self
-                )
-                place += 8
-            } else {
-                unsafe buffer[place] = self[at]
-                place += 1
-            }
+        guard let start = buffer.baseAddress else { return }
+        let words = Words(offset, buffer.count)
+        for place in 0..<words.begin { unsafe buffer[place] = self[offset + place] }
+        var index = words.firstIndex
+        for place in stride(from: words.begin, to: words.end, by: 8) {
+            unsafe (start + place).storeBytes(of: word(index).littleEndian, as: UInt64.self)
+            index &+= 1
         }
+        for place in words.end..<buffer.count { unsafe buffer[place] = self[offset + place] }
     }
 
     /// The first place in a buffer where the byte is not the one expected there.
     package func firstMismatch(in buffer: UnsafeRawBufferPointer, from offset: Int) -> Int? {
-        var place = 0
-        while place < buffer.count {
-            let at = offset + place
-            let remaining = buffer.count - place
-            if at % 8 == 0, remaining >= 8,
-                unsafe buffer.loadUnaligned(fromByteOffset: place, as: UInt64.self)
-                    == word(at / 8).littleEndian
-            {
-                place += 8
-            } else if unsafe buffer[place] == self[at] {
-                place += 1
-            } else {
-                return place
+        guard let start = buffer.baseAddress else { return nil }
+        let words = Words(offset, buffer.count)
+        let isWrong = { (place: Int) in unsafe buffer[place] != self[offset + place] }
+        if let place = (0..<words.begin).first(where: isWrong) { return place }
+        var index = words.firstIndex
+        for place in stride(from: words.begin, to: words.end, by: 8) {
+            let found = unsafe (start + place).loadUnaligned(as: UInt64.self)
+            if found != word(index).littleEndian {
+                return (place..<place + 8).first(where: isWrong)
             }
+            index &+= 1
         }
-        return nil
+        return (words.end..<buffer.count).first(where: isWrong)
+    }
+
+    /// The part of a buffer that holds whole words.
+    private struct Words {
+        /// Where the first whole word begins.
+        let begin: Int
+        /// Where the last one ends.
+        let end: Int
+        /// The index of the first one in the stream.
+        let firstIndex: Int
+
+        init(_ offset: Int, _ count: Int) {
+            begin = min(-offset & 7, count)
+            end = begin + (count - begin) & ~7
+            firstIndex = (offset + begin) >> 3
+        }
     }
 
     /// Where bytes of a run came from.
