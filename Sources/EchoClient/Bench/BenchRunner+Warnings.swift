@@ -2,7 +2,10 @@ import EchoSockets
 
 extension BenchRunner {
     /// What makes the figures of a measurement doubtful, in whole sentences.
-    func warnings(_ outcome: Outcome, _ environment: EchoBench.Environment) -> [String] {
+    func warnings(
+        _ outcome: Outcome,
+        _ environment: EchoBench.Environment
+    ) -> [String] {
         var warnings: [String] = []
         if let load = environment.loadAverage, load > 0.5 * Double(environment.processors) {
             warnings.append(
@@ -11,6 +14,11 @@ extension BenchRunner {
         }
         if environment.processors == 1 {
             warnings.append("Clients and servers shared one processor.")
+        }
+        for load in loads.indices {
+            if let warning = bottleneck(outcome.results.filter { $0.load == load }) {
+                warnings.append(warning)
+            }
         }
         for result in outcome.results { warnings += self.warnings(result) }
         if let late = outcome.lateness.percentile(99), late > 1_000_000 {
@@ -22,26 +30,37 @@ extension BenchRunner {
         return warnings
     }
 
+    // One for all servers of a load, which are often alike.
+    private func bottleneck(_ results: [EchoBench.Result]) -> String? {
+        let busy = results.filter { $0.clientShare > 0.9 }
+        guard let first = busy.first, let most = busy.map(\.clientShare).max() else { return nil }
+        let names = busy.map { servers[$0.subject].name }.joined(separator: ", ")
+        return
+            "With \(loads[first.load].label), the clients were the bottleneck for \(names): they "
+            + "used up to \(Int((most * 100).rounded())) % of their processor, and the servers can "
+            + "do more."
+    }
+
     private func warnings(_ result: EchoBench.Result) -> [String] {
         let place = "\(servers[result.subject].name) with \(loads[result.load].label)"
         var warnings: [String] = []
-        let shares = result.rounds.map { $0.clientProcessorSeconds / max($0.seconds, 1e-9) }
-            .sorted()
-        if let share = shares.isEmpty ? nil : shares[shares.count / 2], share > 0.9 {
-            warnings.append(
-                "The clients were the bottleneck for \(place): they used "
-                    + "\(Int((share * 100).rounded())) % of their processor."
-            )
-        }
         let missed = result.rounds.reduce(0) { $0 + ($1.missedSends ?? 0) }
         if missed > 0 {
             warnings.append(
-                "\(place): \(missed) messages were due and could not be sent before the end of their "
-                    + "round; the response times leave them out."
+                "\(place): \(missed) messages were due and could not be sent before the end of "
+                    + "their round; the response times leave them out."
             )
         }
         let failed = result.rounds.reduce(0) { $0 + $1.failedConnections }
         if failed > 0 { warnings.append("\(place): \(failed) connections failed.") }
         return warnings
+    }
+}
+
+extension EchoBench.Result {
+    /// How much of their processor the clients used, in the median round; 1 is all of it.
+    fileprivate var clientShare: Double {
+        let shares = rounds.map { $0.clientProcessorSeconds / max($0.seconds, 1e-9) }.sorted()
+        return shares.isEmpty ? 0 : shares[shares.count / 2]
     }
 }
