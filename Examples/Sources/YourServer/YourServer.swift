@@ -46,7 +46,7 @@ public final class YourServer: Sendable {
             var sent = 0
             while sent < count {
                 let step = buffer[sent..<count].withUnsafeBytes {
-                    send(client, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL.rawValue))
+                    send(client, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL))
                 }
                 guard step > 0 else { return }
                 sent += step
