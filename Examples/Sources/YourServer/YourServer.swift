@@ -9,7 +9,7 @@ public final class YourServer: Sendable {
 
     /// Listens on a port that the kernel chooses, and serves.
     public init() throws {
-        listener = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
+        let listener = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
@@ -20,9 +20,10 @@ public final class YourServer: Sendable {
                     && getsockname(listener, $0, &size) == 0
             }
         }
-        port = UInt16(bigEndian: address.sin_port)
         guard isListening else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
-        Thread.detachNewThread { [listener] in Self.accept(listener) }
+        self.listener = listener
+        port = UInt16(bigEndian: address.sin_port)
+        Thread.detachNewThread { Self.accept(listener) }
     }
 
     deinit {
