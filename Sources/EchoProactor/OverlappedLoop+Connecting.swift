@@ -48,8 +48,8 @@ extension OverlappedLoop {
         return (handle, outcome ?? .staleSocket)
     }
 
-    /// Queues the routine of an operation that has ended at once, on a socket that does not do so by
-    /// itself.
+    /// Queues the routine of an operation that has ended at once, on a socket that does not do so
+    /// by itself.
     package func queueRoutine(of operation: Operation) {
         if operation.hasRoutine, !operation.isPending {
             unsafe indicate(.passRetained(operation))
@@ -60,8 +60,8 @@ extension OverlappedLoop {
     ///
     /// The corresponding Windows function is `CancelIoEx`.
     ///
-    /// Each operation is indicated as failed with `ECANCELED` (OV-8). A send may have sent a part of
-    /// its bytes by then.
+    /// Each operation is indicated as failed with `ECANCELED` (OV-8). A send may have sent a part
+    /// of its bytes by then.
     ///
     /// - Returns: whether anything was pending.
     @discardableResult

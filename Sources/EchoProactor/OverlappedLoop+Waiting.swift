@@ -131,8 +131,8 @@ extension OverlappedLoop {
     /// Runs what is queued, and what that queues (CR-3); and lets the sockets whose turn has come
     /// have it, so that their routines need no wait of their own.
     ///
-    /// Where there is always more, it ends with what is queued at the last look: its caller has other
-    /// things to do.
+    /// Where there is always more, it ends with what is queued at the last look: its caller has
+    /// other things to do.
     private func runRoutines() {
         var looks = Self.looksPerWait
         var left = Int.max

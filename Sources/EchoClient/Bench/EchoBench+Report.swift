@@ -1,8 +1,8 @@
 extension EchoBench {
     /// What was measured, on what, and how to repeat it.
     ///
-    /// The names of the properties are the keys of the JSON form, whose version is ``schema``. Times
-    /// are nanoseconds where the name says no other unit.
+    /// The names of the properties are the keys of the JSON form, whose version is ``schema``.
+    /// Times are nanoseconds where the name says no other unit.
     public struct Report: Codable, Hashable, Sendable {
         /// The version of the JSON form that this version of the package writes.
         public static let currentSchema = 1
@@ -106,8 +106,8 @@ extension EchoBench {
         public var wrongBytes: Int
         /// Connections that were refused, or ended by the server.
         public var failedConnections: Int
-        /// Messages that could not be sent on schedule, because an earlier one of the connection had
-        /// not been answered; open loop only.
+        /// Messages that could not be sent on schedule, because an earlier one of the connection
+        /// had not been answered; open loop only.
         public var missedSends: Int?
         /// The 50th percentile of the time from sending to the whole echo; `nil` without an echo.
         public var p50: Int?

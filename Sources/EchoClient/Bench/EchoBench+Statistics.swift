@@ -105,8 +105,8 @@ extension EchoBench {
         /// The ratio of figures of different measurements: that of the medians.
         ///
         /// They differ only if their intervals do not touch, which is a stricter test than that of
-        /// pairs: the machine may have changed in between. The ratio is `nil` if there is no value to
-        /// divide by.
+        /// pairs: the machine may have changed in between. The ratio is `nil` if there is no value
+        /// to divide by.
         ///
         /// - Parameters:
         ///   - estimate: the figure's.

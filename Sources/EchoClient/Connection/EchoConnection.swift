@@ -15,8 +15,9 @@ import Synchronization
 /// No call blocks a thread; one thread serves all connections of the process. The connection is
 /// closed when the last reference to it is gone, if not before.
 ///
-/// A call that fails with anything else than a receive's time limit closes the connection, and later
-/// calls fail with the same error: nobody could tell any more which bytes are whose.
+/// A send or an echo that fails, is late or is cancelled closes the connection, and later calls fail
+/// with its reason: nobody could tell any more which bytes are whose. A receive that is late or
+/// cancelled does not.
 public final class EchoConnection: Sendable {
     /// The bytes that ``receive(atMost:timeout:)`` may ask for.
     public static let receiveLimits = 1...65_536
@@ -124,7 +125,8 @@ public final class EchoConnection: Sendable {
 
     /// Sends bytes, and waits until the kernel has taken them.
     ///
-    /// A server that is not read from stops reading at some point: receive meanwhile what comes back.
+    /// A server that is not read from stops reading at some point: receive meanwhile what comes
+    /// back.
     ///
     /// - Parameters:
     ///   - bytes: what is sent.

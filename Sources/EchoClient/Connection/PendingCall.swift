@@ -18,8 +18,8 @@ final class PendingCall<Value: Sendable>: Sendable {
 
     /// Waits for its end, without blocking a thread.
     ///
-    /// - Parameter onCancel: told when the task is cancelled, after which the call is abandoned; any
-    ///   thread.
+    /// - Parameter onCancel: told when the task is cancelled, after which the call is abandoned;
+    ///   any thread.
     /// - Returns: what came of it.
     /// - Throws: why nothing did.
     func value(onCancel: @escaping @Sendable () -> Void) async throws(CallFailure) -> Value {

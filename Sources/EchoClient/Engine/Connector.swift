@@ -4,8 +4,8 @@ import Glibc
 
 /// An attempt to connect to the first of several addresses that answers.
 ///
-/// Until it is over, its user passes on to it what its channel says: ``opened()`` and ``failed(_:)``.
-/// Belongs to the loop's thread.
+/// Until it is over, its user passes on to it what its channel says: ``opened()`` and
+/// ``failed(_:)``. Belongs to the loop's thread.
 final class Connector<User: ChannelUser> {
     /// How long connecting took so far, failed addresses included.
     var duration: Duration { MonotonicTime.now - begun }

@@ -41,8 +41,8 @@ extension EchoPing {
         public let duration: Duration
         /// The endpoints, in the order of ``EchoPing/endpoints``.
         public let endpoints: [EndpointReport]
-        /// How much later than due the timer woke the thread, for all probes: noise of this machine,
-        /// not of the servers.
+        /// How much later than due the timer woke the thread, for all probes: noise of this
+        /// machine, not of the servers.
         public let lateness: Times?
     }
 

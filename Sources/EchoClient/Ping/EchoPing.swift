@@ -11,8 +11,8 @@
 ///
 /// Probe k of an endpoint is due at the common start plus k intervals; endpoints are spread evenly
 /// over the interval. A probe that has no answer yet does not delay the next one: on a kept
-/// connection, answers are told apart by their place in the stream. Round trips are measured from the
-/// send to the last byte of the echo, and never halved; looking up a name and connecting do not
+/// connection, answers are told apart by their place in the stream. Round trips are measured from
+/// the send to the last byte of the echo, and never halved; looking up a name and connecting do not
 /// count.
 public struct EchoPing: Hashable, Sendable {
     /// What the probes of an endpoint are sent on.

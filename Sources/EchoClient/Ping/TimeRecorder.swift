@@ -3,8 +3,8 @@ import Histogram
 
 /// Collects times, and describes their distribution.
 ///
-/// Minimum, maximum, mean and deviation are exact; percentiles are so for the first samples, and then
-/// to one part in a thousand.
+/// Minimum, maximum, mean and deviation are exact; percentiles are so for the first samples, and
+/// then to one part in a thousand.
 struct TimeRecorder {
     /// How many samples are kept as they are: a histogram takes more memory, and time to make.
     static let exactCount = 256

@@ -6,8 +6,8 @@ import FoundationEssentials
 enum BenchDocument {
     /// The report, with what is computed from it, as one JSON object.
     ///
-    /// The keys are sorted. What is computed (`summary`, `changes`) is for the reader's convenience;
-    /// ``report(from:named:)`` does without.
+    /// The keys are sorted. What is computed (`summary`, `changes`) is for the reader's
+    /// convenience; ``report(from:named:)`` does without.
     static func json(
         _ report: EchoBench.Report,
         baseline: EchoBench.Report? = nil

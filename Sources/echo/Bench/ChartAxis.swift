@@ -61,7 +61,8 @@ struct ChartAxis: Sendable {
         return ChartAxis(.linear, 0...(Double(count) * step * unit), ticks)
     }
 
-    /// Over the values' orders of magnitude; with 2 and 5 between the powers of ten if there are few.
+    /// Over the values' orders of magnitude; with 2 and 5 between the powers of ten if there are
+    /// few.
     static func logarithmic(_ values: [Double], _ label: (Double) -> String) -> ChartAxis {
         let positive = values.filter { $0 > 0 }
         let least = log10(positive.min() ?? 1)

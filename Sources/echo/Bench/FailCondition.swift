@@ -48,8 +48,8 @@ struct FailCondition: Hashable, Sendable {
     /// The figures that break it, each in a line; none if it does not hold.
     ///
     /// A figure that is missing breaks it as well: a check that cannot be made must not pass. A
-    /// ratio to the baseline breaks it only if the figures differ beyond the noise, or there are too
-    /// few rounds to tell.
+    /// ratio to the baseline breaks it only if the figures differ beyond the noise, or there are
+    /// too few rounds to tell.
     func broken(by report: EchoBench.Report, baseline: EchoBench.Report? = nil) -> [String] {
         let results = report.results.filter { result in
             subject == nil || report.subject(of: result)?.name == subject

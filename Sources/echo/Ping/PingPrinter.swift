@@ -2,8 +2,8 @@ import EchoClient
 import EchoSockets
 import Glibc
 
-/// Writes what becomes of the probes to standard output on a separate thread, so that no probe waits
-/// for the reader.
+/// Writes what becomes of the probes to standard output on a separate thread, so that no probe
+/// waits for the reader.
 ///
 /// Any thread.
 final class PingPrinter: Sendable {

@@ -2,8 +2,8 @@ import EchoClient
 import EchoSockets
 import Glibc
 
-/// The signals of a run: the first SIGINT or SIGTERM ends it with its summary, SIGQUIT shows a summary
-/// of what has been measured so far.
+/// The signals of a run: the first SIGINT or SIGTERM ends it with its summary, SIGQUIT shows a
+/// summary of what has been measured so far.
 enum PingSignals {
     /// Starts to take the signals that ``Signals/hold()`` keeps pending, on a separate thread.
     ///
