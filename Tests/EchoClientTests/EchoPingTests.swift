@@ -46,6 +46,8 @@ struct EchoPingTests {
         #expect(probes.filter { $0.connect != nil }.map(\.sequence) == [0])
         for probe in probes {
             #expect(probe.due == .milliseconds(20) * probe.sequence)
+            // On a slow machine a moment may be missed.
+            if case .missed = probe.outcome { continue }
             #expect(probe.sent ?? .zero >= probe.due)
         }
     }
