@@ -26,50 +26,49 @@ package struct PatternBytes: Sendable {
         return bytes
     }
 
+    // Whole words in a loop of their own, which the optimiser unrolls.
+
     /// Fills a buffer with the bytes from an offset on.
     package func fill(_ buffer: UnsafeMutableRawBufferPointer, from offset: Int) {
         guard let start = buffer.baseAddress else { return }
-        let words = Words(offset, buffer.count)
-        for place in 0..<words.begin { unsafe buffer[place] = self[offset + place] }
-        var index = words.firstIndex
-        for place in stride(from: words.begin, to: words.end, by: 8) {
-            unsafe (start + place).storeBytes(of: word(index).littleEndian, as: UInt64.self)
-            index &+= 1
+        let count = buffer.count
+        var place = 0
+        while place < count {
+            if (offset &+ place) & 7 == 0 {
+                var index = (offset &+ place) >> 3
+                while place &+ 8 <= count {
+                    unsafe (start + place).storeBytes(of: word(index).littleEndian, as: UInt64.self)
+                    place &+= 8
+                    index &+= 1
+                }
+                if place == count { return }
+            }
+            unsafe buffer[place] = self[offset + place]
+            place += 1
         }
-        for place in words.end..<buffer.count { unsafe buffer[place] = self[offset + place] }
     }
 
     /// The first place in a buffer where the byte is not the one expected there.
     package func firstMismatch(in buffer: UnsafeRawBufferPointer, from offset: Int) -> Int? {
         guard let start = buffer.baseAddress else { return nil }
-        let words = Words(offset, buffer.count)
-        let isWrong = { (place: Int) in unsafe buffer[place] != self[offset + place] }
-        if let place = (0..<words.begin).first(where: isWrong) { return place }
-        var index = words.firstIndex
-        for place in stride(from: words.begin, to: words.end, by: 8) {
-            let found = unsafe (start + place).loadUnaligned(as: UInt64.self)
-            if found != word(index).littleEndian {
-                return (place..<place + 8).first(where: isWrong)
+        let count = buffer.count
+        var place = 0
+        while place < count {
+            if (offset &+ place) & 7 == 0 {
+                var index = (offset &+ place) >> 3
+                while place &+ 8 <= count,
+                    unsafe (start + place).loadUnaligned(as: UInt64.self)
+                        == word(index).littleEndian
+                {
+                    place &+= 8
+                    index &+= 1
+                }
+                if place == count { return nil }
             }
-            index &+= 1
+            if unsafe buffer[place] != self[offset + place] { return place }
+            place += 1
         }
-        return (words.end..<buffer.count).first(where: isWrong)
-    }
-
-    /// The part of a buffer that holds whole words.
-    private struct Words {
-        /// Where the first whole word begins.
-        let begin: Int
-        /// Where the last one ends.
-        let end: Int
-        /// The index of the first one in the stream.
-        let firstIndex: Int
-
-        init(_ offset: Int, _ count: Int) {
-            begin = min(-offset & 7, count)
-            end = begin + (count - begin) & ~7
-            firstIndex = (offset + begin) >> 3
-        }
+        return nil
     }
 
     /// Where bytes of a run came from.

@@ -182,7 +182,7 @@ struct MissingAddressTests {
         let command = network.wrapper + [try BuiltProduct.path(named: "echo"), "check", endpoint]
         let check = try RunningProcess(
             command[0],
-            command.dropFirst() + ["--only", "one-byte", "--only", "half-close"]
+            command.dropFirst() + ["--only", "one-byte", "--only", "half-close", "--size", "1MiB"]
         )
         let result = try await check.result()
         #expect(result.exit == .code(0), "\(String(decoding: result.output, as: UTF8.self))")
