@@ -15,8 +15,8 @@ import Synchronization
 /// No call blocks a thread; one thread serves all connections of the process. The connection is
 /// closed when the last reference to it is gone, if not before.
 ///
-/// A send or an echo that fails, is late or is cancelled closes the connection, and later calls fail
-/// with its reason: nobody could tell any more which bytes are whose. A receive that is late or
+/// A send or an echo that breaks, is late or is cancelled closes the connection, and later calls
+/// fail as well: nobody could tell any more which bytes are whose. A receive that is late or
 /// cancelled does not.
 public final class EchoConnection: Sendable {
     /// The bytes that ``receive(atMost:timeout:)`` may ask for.
