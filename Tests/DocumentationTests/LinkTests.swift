@@ -7,8 +7,17 @@ struct LinkTests {
     func `A link to a file of the project leads there`(_ path: String) throws {
         let folder =
             path.contains("/") ? String(path[..<(path.lastIndex(of: "/") ?? path.endIndex)]) : "."
-        for link in try Document(path).text.matches(of: /\]\(([^)#:]+)\)/) {
+        for link in try Document(path).text.matches(of: /(?:^|[^!])\[[^\]]*\]\(([^)#:]+)\)/) {
             #expect(Project.has("\(folder)/\(link.1)"), "\(link.1)")
+        }
+    }
+
+    // DocC finds pictures by their name alone.
+    @Test(arguments: Document.all)
+    func `A picture of a document is among its resources`(_ path: String) throws {
+        let folder = path.split(separator: "/").dropLast().joined(separator: "/")
+        for picture in try Document(path).text.matches(of: /!\[[^\]]*\]\(([^)#:]+)\)/) {
+            #expect(Project.has("\(folder)/Resources/\(picture.1).png"), "\(picture.1)")
         }
     }
 
