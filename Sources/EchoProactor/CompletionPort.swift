@@ -19,6 +19,8 @@ package final class CompletionPort: @unchecked Sendable {
     package let concurrency: Int
     /// Bytes that one receive takes at most.
     package let receiveBufferSize: Int
+    /// Whether its threads poll before they sleep: where each begins.
+    let polling: BusyPolling
     /// Closes sockets a few a turn, if they are many.
     package let closing = ClosingQueue()
 
@@ -50,11 +52,14 @@ package final class CompletionPort: @unchecked Sendable {
     ///   - concurrency: how many threads may handle packets at a time; 0 for one for each
     ///     processor that the process may use.
     ///   - receiveBufferSize: bytes that one receive takes at most, at least 1.
+    ///   - polling: whether the threads that wait poll before they sleep.
     /// - Throws: what `epoll_create1` or `eventfd` gave.
     package init(
         concurrency: Int = 0,
-        receiveBufferSize: Int = 64 * 1024
+        receiveBufferSize: Int = 64 * 1024,
+        polling: BusyPolling = .off
     ) throws(SystemError) {
+        self.polling = polling
         self.concurrency = concurrency > 0 ? concurrency : Processors.available
         self.receiveBufferSize = max(1, receiveBufferSize)
         epoll = try Epoll()
@@ -196,8 +201,13 @@ package final class CompletionPort: @unchecked Sendable {
         }
     }
 
+    // A thread that polls without sleeping is alone in that: the kernel would wake one that sleeps
+    // for each edge that the other is about to find.
     private var mayPoll: Bool {
-        guarded { $0.running + $0.polling + $0.arriving < concurrency }
+        guarded { memory in
+            if polling.isOn, memory.polling > 0 { return false }
+            return memory.running + memory.polling + memory.arriving < concurrency
+        }
     }
 
     /// Starts handling a packet, or gives a socket its turn.
@@ -228,7 +238,8 @@ package final class CompletionPort: @unchecked Sendable {
         guarded { $0.polling += 1 }
         monitor.unlock()
         let isBehind = closing.beginTurn()
-        let count = epoll.wait(seat.edges, milliseconds: isBehind ? 0 : deadline.milliseconds)
+        let end = isBehind ? .now : deadline
+        let count = unsafe epoll.wait(seat.edges, until: end, &seat.polling)
         monitor.lock()
         guarded { memory in
             memory.polling -= 1

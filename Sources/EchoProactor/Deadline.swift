@@ -27,6 +27,8 @@ struct Deadline {
         nanoseconds = max(1, moment)
     }
 
+    var isNow: Bool { nanoseconds == 0 }
+
     var isNever: Bool { nanoseconds == .max }
 
     /// When, unless it is never.

@@ -119,6 +119,33 @@ struct Epoll: ~Copyable, Sendable {
         return max(0, Int(count))
     }
 
+    /// Waits for edges, and polls for a while before it sleeps if that pays.
+    func wait(
+        _ events: borrowing EdgeBuffer,
+        until deadline: Deadline,
+        _ polling: inout BusyPolling
+    ) -> Int {
+        guard polling.isOn, !deadline.isNow else {
+            return wait(events, milliseconds: deadline.milliseconds)
+        }
+        if polling.isHot {
+            let count = wait(events, milliseconds: 0)
+            if count > 0 { return count }
+        }
+        var attempt = polling.begin(deadline.moment)
+        while attempt.polls {
+            let count = wait(events, milliseconds: 0)
+            if count > 0 {
+                polling.found(attempt)
+                return count
+            }
+            attempt.noteTime()
+        }
+        let count = wait(events, milliseconds: deadline.milliseconds)
+        polling.slept(attempt)
+        return count
+    }
+
     /// Waits for edges until a moment, to the nanosecond where the kernel can, as Linux has since
     /// 5.11.
     ///

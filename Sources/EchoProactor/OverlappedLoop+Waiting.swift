@@ -99,7 +99,9 @@ extension OverlappedLoop {
         if let timer = withMemory({ $0.timers.next }), !isBehind, deadline.isAfter(timer) {
             count = epoll.wait(edges, until: timer)
         } else {
-            count = epoll.wait(edges, milliseconds: isBehind ? 0 : deadline.milliseconds)
+            count = withMemory { memory in
+                epoll.wait(edges, until: isBehind ? .now : deadline, &memory.polling)
+            }
         }
         withMemory { $0.servedSincePoll = 0 }
         for index in 0..<count {

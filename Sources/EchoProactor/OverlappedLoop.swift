@@ -38,17 +38,23 @@ package final class OverlappedLoop: @unchecked Sendable {
         /// Operations that wait for a moment.
         var timers = TimerHeap()
         var servedSincePoll = 0
+        var polling: BusyPolling
     }
 
     /// Opens a loop.
     ///
-    /// - Parameter receiveBufferSize: bytes of the buffers that receives without one borrow.
+    /// - Parameters:
+    ///   - receiveBufferSize: bytes of the buffers that receives without one borrow.
+    ///   - polling: whether it polls before it sleeps.
     /// - Throws: what `epoll_create1` or `eventfd` gave.
-    package init(receiveBufferSize: Int = 64 * 1024) throws(SystemError) {
+    package init(
+        receiveBufferSize: Int = 64 * 1024,
+        polling: BusyPolling = .off
+    ) throws(SystemError) {
         epoll = try Epoll()
         unsafe memory = .allocate(capacity: 1)
         let buffers = ReceiveBuffers(size: receiveBufferSize)
-        unsafe memory.initialize(to: Memory(buffers: buffers))
+        unsafe memory.initialize(to: Memory(buffers: buffers, polling: polling))
     }
 
     // What the thread has started ends with it (OV-10): nobody is left to be told.

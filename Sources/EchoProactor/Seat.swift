@@ -12,10 +12,13 @@ final class Seat: @unchecked Sendable {
 
     let edges = EdgeBuffer()
     let condition = Condition()
+    // Of its worker's thread, and nothing is called while it is used: no run-time check.
+    @exclusivity(unchecked) var polling: BusyPolling
     /// Memory of its own, so that using it needs no exclusivity check; guarded by the monitor.
     let memory: UnsafeMutablePointer<Memory>
 
-    init() {
+    init(_ polling: BusyPolling) {
+        unsafe self.polling = polling
         unsafe memory = .allocate(capacity: 1)
         unsafe memory.initialize(to: Memory())
     }

@@ -20,7 +20,7 @@ extension CompletionPort {
     /// A thread's membership of a port: the thread that makes it is the one that uses it.
     @safe package final class Worker {
         private let port: CompletionPort
-        private let seat = Seat()
+        private let seat: Seat
         private let buffer: UnsafeMutableRawPointer
         // What it has in hand. Of one thread, and no call from within a use: no run-time check.
         @exclusivity(unchecked) private var current: Packet?
@@ -30,6 +30,7 @@ extension CompletionPort {
         /// It belongs to one port at a time (CP-2).
         package init(of port: CompletionPort) {
             self.port = port
+            seat = Seat(port.polling)
             unsafe buffer = .allocate(byteCount: port.receiveBufferSize, alignment: 64)
             PortMembership.join(port)
         }

@@ -24,6 +24,8 @@ package final class EventLoop {
     private var isAlertable = true
     private var isQueued = false
     private var hasRun = false
+    // Nothing that runs in a turn uses it: no run-time check.
+    @exclusivity(unchecked) private var polling: BusyPolling
     // The error of the last turn's wait, if it failed.
     private(set) var failure: Errno?
 
@@ -40,10 +42,17 @@ package final class EventLoop {
     ///
     /// The corresponding C function is `event_base_new_with_config`.
     ///
+    /// - Parameters:
+    ///   - method: how libevent asks the kernel.
+    ///   - polling: whether it polls before it sleeps.
     /// - Throws: `ENOSYS` if libevent lacks the method; `EMFILE` when the method is `select` and
     ///   the process has so many descriptors that the loop's own would be beyond 1023 (PF-1); or
     ///   that descriptors or memory have run out.
-    package init(method: LoopMethod = .automatic) throws(SystemError) {
+    package init(
+        method: LoopMethod = .automatic,
+        polling: BusyPolling = .off
+    ) throws(SystemError) {
+        unsafe self.polling = polling
         waker = try LoopWaker()
         base = try EventBase(method)
         addressChanges = AddressChangeMonitor(base)
@@ -112,6 +121,29 @@ package final class EventLoop {
     }
 
     private func pass(waitingAtMost duration: Duration?) {
+        guard unsafe polling.isOn, duration != .zero else { return wait(atMost: duration) }
+        if unsafe polling.isHot, look() { return }
+        var attempt = unsafe polling.begin(duration.map { .now + $0 })
+        while attempt.polls {
+            if look() { return unsafe polling.found(attempt) }
+            attempt.noteTime()
+        }
+        wait(atMost: duration)
+        unsafe polling.slept(attempt)
+    }
+
+    /// Runs the callbacks of all that is ready, without waiting.
+    ///
+    /// - Returns: whether there was anything.
+    private func look() -> Bool {
+        let active = EVENT_BASE_COUNT_ACTIVE
+        _ = unsafe event_base_get_max_events(base.pointer, active, 1)
+        dispatch(EVLOOP_ONCE | EVLOOP_NONBLOCK)
+        let count = unsafe event_base_get_max_events(base.pointer, active, 0)
+        return count > 0 || failure != nil
+    }
+
+    private func wait(atMost duration: Duration?) {
         guard let duration else { return dispatch(EVLOOP_ONCE) }
         guard duration > .zero, (try? timeoutWatch?.add(timeout: duration)) != nil else {
             // By itself EVLOOP_NONBLOCK continues for as long as anything is ready: it would never

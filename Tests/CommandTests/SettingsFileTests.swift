@@ -55,8 +55,10 @@ struct SettingsFileTests {
 
     @Test(arguments: [
         ("workers = 2\nmodel = select", ["workers"]),
-        ("busy-poll = 1ms\nmodel = async-select", ["busy-poll"]),
-        ("busy-poll = 1ms\nworkers = 2\nmodel = overlapped", ["workers", "busy-poll"]),
+        ("busy-poll = 1ms\nmodel = async-select", []),
+        ("busy-poll = auto\nmodel = thread-per-client", ["busy-poll"]),
+        ("busy-poll = 0\nmodel = thread-per-client", []),
+        ("busy-poll = 1ms\nworkers = 2\nmodel = overlapped", ["workers"]),
         ("busy-poll = 0s\nworkers = auto\nmodel = overlapped", []),
         ("busy-poll = 1ms\nworkers = 2\nbackend = proactor", []),
         ("when-full = defer", ["when-full"]),

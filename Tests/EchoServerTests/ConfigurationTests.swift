@@ -66,8 +66,11 @@ struct ConfigurationTests {
         BadValue("drainTimeout is -1.0 seconds; it must not be negative") {
             $0.drainTimeout = .seconds(-1)
         },
-        BadValue("busyPoll is -0.001 seconds; it must not be negative") {
+        BadValue("busyPoll is -0.001 seconds; it must be from 0 to 1 s") {
             $0.busyPoll = .milliseconds(-1)
+        },
+        BadValue("busyPoll is 1.001 seconds; it must be from 0 to 1 s") {
+            $0.busyPoll = .milliseconds(1001)
         },
     ]
 
@@ -113,7 +116,7 @@ struct ConfigurationTests {
         configuration.idleTimeout = .seconds(Int64.max)
         configuration.shutdownDelay = .seconds(Int64.max)
         configuration.drainTimeout = .seconds(Int64.max)
-        configuration.busyPoll = .seconds(Int64.max)
+        configuration.busyPoll = .seconds(1)
         try configuration.validate()
     }
 

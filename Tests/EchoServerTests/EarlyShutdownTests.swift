@@ -159,7 +159,8 @@ struct EarlyShutdownTests {
     ) throws -> EchoServer {
         var configuration = EchoServer.Configuration(model: model, drainTimeout: Self.drainTimeout)
         configuration.inherited = inherited
-        configuration.listen = inherited.isEmpty ? [.tcp("127.0.0.1", port: 0)] : []
+        // Not where other tests listen: a port that is closed here may be theirs a moment later.
+        configuration.listen = inherited.isEmpty ? [.tcp("127.0.6.1", port: 0)] : []
         return try EchoServer(configuration: configuration)
     }
 }

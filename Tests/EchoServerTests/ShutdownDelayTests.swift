@@ -105,7 +105,8 @@ struct ShutdownDelayTests {
         drainTimeout: Duration = .seconds(60)
     ) throws -> EchoServer {
         var configuration = EchoServer.Configuration(model: model)
-        configuration.listen = [.tcp("127.0.0.1", port: 0)]
+        // Not where other tests listen: a port that is closed here may be theirs a moment later.
+        configuration.listen = [.tcp("127.0.6.3", port: 0)]
         configuration.shutdownDelay = delay
         configuration.drainTimeout = drainTimeout
         return try EchoServer(configuration: configuration)

@@ -41,10 +41,11 @@ struct StartTests {
 
     @Test(arguments: EchoServer.IOModel.allCases)
     func `endpoints are those bound, while it serves`(_ model: EchoServer.IOModel) async throws {
-        let server = try makeServer(model)
+        // Not where other tests listen: a port that is closed here may be theirs a moment later.
+        let server = try makeServer(model, listen: [.tcp("127.0.6.2", port: 0)])
         #expect(server.endpoints == [])
         let started = try server.start()
-        #expect(started.map(\.host) == ["127.0.0.1"])
+        #expect(started.map(\.host) == ["127.0.6.2"])
         #expect(try #require(started[0].port) > 0)
         #expect(server.endpoints == started)
         await server.shutdown()
@@ -146,9 +147,11 @@ struct StartTests {
         #expect(failure?.message == "there is no endpoint to listen on")
     }
 
-    private func makeServer(_ model: EchoServer.IOModel) throws -> EchoServer {
-        let listen = [EchoServer.Endpoint.tcp("127.0.0.1", port: 0)]
-        return try EchoServer(configuration: .init(model: model, listen: listen))
+    private func makeServer(
+        _ model: EchoServer.IOModel,
+        listen: [EchoServer.Endpoint] = [.tcp("127.0.0.1", port: 0)]
+    ) throws -> EchoServer {
+        try EchoServer(configuration: .init(model: model, listen: listen))
     }
 }
 

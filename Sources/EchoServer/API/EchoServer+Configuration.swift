@@ -128,11 +128,15 @@ extension EchoServer {
         /// Not negative; default 5 s.
         public var drainTimeout: Duration
 
-        /// How long a worker of ``IOModel/completionPort`` polls for completions before it sleeps;
-        /// other models do not poll.
+        /// How long a serving loop polls for more to do before it sleeps, at most.
         ///
-        /// Trades CPU for latency. Not negative; default zero.
-        public var busyPoll: Duration
+        /// Trades CPU time for latency, and only where that pays: a loop that has polled in vain
+        /// sleeps, an idle one never polls, and no more threads poll at a time than leave a
+        /// processor to others. ``IOModel/threadPerClient`` has no loop, and does not poll.
+        ///
+        /// From zero, which means never, to 1 s; default zero. `nil`: 50 us, about what a thread
+        /// needs to sleep and wake.
+        public var busyPoll: Duration?
 
         /// Settings; those not given have their defaults.
         public init(
@@ -154,7 +158,7 @@ extension EchoServer {
             socketGroup: String? = nil,
             shutdownDelay: Duration = .zero,
             drainTimeout: Duration = .seconds(5),
-            busyPoll: Duration = .zero
+            busyPoll: Duration? = .zero
         ) {
             self.model = model
             self.listen = listen
@@ -182,6 +186,9 @@ extension EchoServer {
 extension EchoServer.Configuration {
     /// The range of ``keepalive``.
     package static let keepaliveRange: ClosedRange<Duration> = .seconds(1) ... .seconds(9 * 3600)
+
+    /// The range of ``busyPoll``.
+    package static let busyPollRange: ClosedRange<Duration> = .zero ... .seconds(1)
 
     /// The options that connections inherit from their listening socket.
     var connectionOptions: ConnectionOptions {
@@ -249,7 +256,9 @@ extension EchoServer.Configuration {
         if drainTimeout < .zero {
             throw invalid("drainTimeout is \(drainTimeout); it must not be negative")
         }
-        if busyPoll < .zero { throw invalid("busyPoll is \(busyPoll); it must not be negative") }
+        if let busyPoll, !Self.busyPollRange.contains(busyPoll) {
+            throw invalid("busyPoll is \(busyPoll); it must be from 0 to 1 s")
+        }
     }
 
     private func check(

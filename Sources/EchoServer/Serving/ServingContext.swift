@@ -43,6 +43,9 @@ final class ServingContext: Sendable {
     /// The most bytes that one operation moves: no more than a connection may have pending.
     var operationBufferSize: Int { min(configuration.receiveBufferSize, rules.pendingLimit) }
 
+    /// Whether a loop of the server polls before it sleeps; each has one of its own.
+    var polling: BusyPolling { BusyPolling(configuration.busyPoll) }
+
     /// Accounts for a connection that was admitted and then could not be served.
     ///
     /// - Parameters:

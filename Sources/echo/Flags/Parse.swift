@@ -113,6 +113,17 @@ enum Parse {
         return duration
     }
 
+    /// How long a loop may poll.
+    ///
+    /// Zero needs no unit.
+    static func busyPoll(_ text: String) throws -> Duration {
+        let duration = text == "0" ? .zero : try duration(text)
+        guard EchoServer.Configuration.busyPollRange.contains(duration) else {
+            throw ValidationError("it must be from 0 to 1s, such as 50us")
+        }
+        return duration
+    }
+
     private static let nanosecondsPerUnit: KeyValuePairs<String, Int> = [
         "us": 1000, "ms": 1_000_000, "s": 1_000_000_000, "m": 60_000_000_000,
         "h": 3_600_000_000_000,

@@ -139,12 +139,16 @@ struct ServeOptions: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "Time that completion-port workers poll for work before they sleep. (default: 0s)",
+            """
+            Longest time that a serving loop polls for work before it sleeps, where that pays, up \
+            to 1s; auto for 50us. (default: 0s)
+            """,
             valueName: "duration"
         ),
-        transform: Parse.duration
+        completion: .list(["auto"]),
+        transform: Parse.either("auto", or: Parse.busyPoll)
     )
-    var busyPoll: Duration?
+    var busyPoll: Switchable<Duration>?
 
     /// The configuration that the flags describe.
     ///
@@ -169,7 +173,7 @@ struct ServeOptions: ParsableArguments {
         configuration.pendingLimit = pendingLimit ?? configuration.pendingLimit
         configuration.backlog = backlog ?? configuration.backlog
         sockets.apply(to: &configuration)
-        configuration.busyPoll = busyPoll ?? configuration.busyPoll
+        if let busyPoll { configuration.busyPoll = busyPoll.value }
         return configuration
     }
 

@@ -99,7 +99,7 @@ struct Setting: Sendable {
             String(mode, radix: 8)
         },
         Setting("socket-group", \.options.sockets.socketGroup, off: "none") { $0 },
-        Setting("busy-poll", \.options.busyPoll, "0s", Quantity.text),
+        Setting("busy-poll", \.options.busyPoll, off: "auto", on: "0s", Quantity.text),
         Setting("log-level", \.logging.logLevel, "info", name),
         Setting("log-format", \.logging.logFormat, "text", name),
         Setting("metrics", \.monitoring.metrics, off: "none") { "\($0)" },

@@ -13,7 +13,9 @@ extension EchoServer.Configuration {
         if model != .completionPort {
             let reason = "only completion-port uses it, and the model is \(model.rawValue)"
             if workers != nil { found.append(("workers", reason)) }
-            if busyPoll > .zero { found.append(("busy-poll", reason)) }
+        }
+        if model == .threadPerClient, busyPoll != .zero {
+            found.append(("busy-poll", "thread-per-client has no loop that could poll"))
         }
         if whenFull == .defer, maximumConnections == nil {
             found.append(("when-full", "max-connections is not set"))

@@ -58,7 +58,7 @@ private final class AsyncSelectWindow: NetworkWorker {
     private var isDraining = false
 
     init(_ context: ServingContext, _ sockets: [ListeningSocket]) throws {
-        let loop = try EventLoop()
+        let loop = try EventLoop(polling: context.polling)
         let waker = loop.waker
         pump = MessagePump(loop)
         super.init(

@@ -59,20 +59,18 @@ private struct CompletionPortWorker {
     private let service: PortService
     private let state: WorkerState
     private let roll: PortRoll.Entry
-    private let busyPoll: Duration
 
     init(_ service: PortService, _ roll: PortRoll.Entry) {
         self.service = service
         self.roll = roll
         state = WorkerState(service.context)
-        busyPoll = service.context.configuration.busyPoll
     }
 
     func run() {
         let worker = CompletionPort.Worker(of: service.port)
         var isLeft = false
         while true {
-            let outcome = dequeue(worker, service.wait(afterLeaving: isLeft))
+            let outcome = worker.dequeue(timeout: service.wait(afterLeaving: isLeft))
             roll.begin()
             switch outcome {
             case .success(let packet), .failure(let packet): handle(packet)
@@ -84,18 +82,6 @@ private struct CompletionPortWorker {
             isLeft = service.keepHouse(state)
             roll.finish()
         }
-    }
-
-    // Looks for packets without sleeping for a while, if that is wanted.
-    private func dequeue(_ worker: CompletionPort.Worker, _ timeout: Duration?) -> Dequeued {
-        if busyPoll > .zero {
-            let end = MonotonicTime.now + busyPoll
-            repeat {
-                let outcome = worker.dequeue(timeout: .zero)
-                guard case .timedOut = outcome else { return outcome }
-            } while .now < end
-        }
-        return worker.dequeue(timeout: timeout)
     }
 
     private func handle(_ packet: Packet) {

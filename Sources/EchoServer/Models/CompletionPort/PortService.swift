@@ -41,7 +41,8 @@ final class PortService: Sendable {
         self.context = context
         let port = try CompletionPort(
             concurrency: concurrency,
-            receiveBufferSize: context.operationBufferSize
+            receiveBufferSize: context.operationBufferSize,
+            polling: context.polling
         )
         self.port = port
         roll = PortRoll(workers: concurrency)

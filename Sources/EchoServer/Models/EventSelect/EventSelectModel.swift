@@ -35,7 +35,7 @@ final class EventSelectWorker: NetworkWorker, GroupWorker {
     var inbox: WorkerInbox { core.inbox }
 
     init(_ context: ServingContext, ended: @escaping @Sendable (Int) -> Void) throws {
-        let loop = try EventLoop()
+        let loop = try EventLoop(polling: context.polling)
         let waker = loop.waker
         let inbox = WorkerInbox(of: "event-select") { waker.wake() }
         super.init(loop, WorkerCore(context, inbox, ended: ended))

@@ -37,7 +37,10 @@ final class OverlappedWorker: GroupWorker {
     var inbox: WorkerInbox { core.inbox }
 
     init(_ context: ServingContext, ended: @escaping @Sendable (Int) -> Void) throws {
-        let loop = try OverlappedLoop(receiveBufferSize: context.operationBufferSize)
+        let loop = try OverlappedLoop(
+            receiveBufferSize: context.operationBufferSize,
+            polling: context.polling
+        )
         self.loop = loop
         core = WorkerCore(
             context,

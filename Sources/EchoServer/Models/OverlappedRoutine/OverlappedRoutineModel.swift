@@ -32,7 +32,10 @@ final class OverlappedRoutineWorker: GroupWorker {
     var inbox: WorkerInbox { core.inbox }
 
     init(_ context: ServingContext, ended: @escaping @Sendable (Int) -> Void) throws {
-        let loop = try OverlappedLoop(receiveBufferSize: context.operationBufferSize)
+        let loop = try OverlappedLoop(
+            receiveBufferSize: context.operationBufferSize,
+            polling: context.polling
+        )
         self.loop = loop
         core = WorkerCore(
             context,

@@ -39,7 +39,7 @@ final class SelectWorker: GroupWorker {
     static func canServe(_ descriptor: CInt) -> Bool { descriptor < descriptorLimit }
 
     init(_ context: ServingContext, ended: @escaping @Sendable (Int) -> Void) throws {
-        loop = try EventLoop(method: .select)
+        loop = try EventLoop(method: .select, polling: context.polling)
         set = SelectSet(loop)
         let waker = loop.waker
         core = WorkerCore(context, WorkerInbox(of: "select") { waker.wake() }, ended: ended)
