@@ -116,7 +116,7 @@ package final class CompletionPort: @unchecked Sendable {
     /// Lets a waiting thread take a packet, if the concurrency value allows one more.
     ///
     /// - Returns: whether epoll must be told, after the monitor has been left.
-    private func releaseWaiter() -> Bool {
+    func releaseWaiter() -> Bool {
         guarded { memory in
             guard memory.running < concurrency else { return false }
             if memory.polling > 0 {
@@ -203,7 +203,7 @@ package final class CompletionPort: @unchecked Sendable {
 
     // A thread that polls without sleeping is alone in that: the kernel would wake one that sleeps
     // for each edge that the other is about to find.
-    private var mayPoll: Bool {
+    var mayPoll: Bool {
         guarded { memory in
             if polling.isOn, memory.polling > 0 { return false }
             return memory.running + memory.polling + memory.arriving < concurrency
@@ -274,30 +274,5 @@ package final class CompletionPort: @unchecked Sendable {
         startRunning(seat)
         monitor.unlock()
         return .timedOut
-    }
-
-    // MARK: Counting running threads (CP-3)
-
-    private func startRunning(_ seat: Seat) {
-        seat.startRunning()
-        unsafe memory.pointee.running += 1
-    }
-
-    private func stopRunning(_ seat: Seat) {
-        if seat.stopRunning() { unsafe memory.pointee.running -= 1 }
-    }
-
-    /// A worker blocks: another may run in its place.
-    func suspend(_ seat: Seat) {
-        monitor.lock()
-        stopRunning(seat)
-        if unsafe !memory.pointee.queue.isEmpty { return unlockAndWake(releaseWaiter()) }
-        if mayPoll { guarded { Self.unpark(&$0) } }
-        monitor.unlock()
-    }
-
-    /// A worker goes on; for a while there may be more than the limit.
-    func resume(_ seat: Seat) {
-        monitor.withLock { startRunning(seat) }
     }
 }
