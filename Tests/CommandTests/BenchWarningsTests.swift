@@ -3,13 +3,17 @@ import Testing
 @testable import EchoClient
 
 @Suite struct BenchWarningsTests {
-    private func warnings(_ change: (inout [EchoBench.Result]) -> Void) -> [String] {
+    private func warnings(
+        clientPoll: Duration? = .zero,
+        _ change: (inout [EchoBench.Result]) -> Void
+    ) -> [String] {
         let report = BenchFixture.report(
             ["select", "async-select", "overlapped"],
             loads: BenchFixture.sweep([1, 10])
         )
         let servers = report.subjects.map { EchoBench.Server($0.name, .model, .announcing([])) }
-        let runner = BenchRunner(servers, report.plan.loads)
+        var runner = BenchRunner(servers, report.plan.loads)
+        runner.clientPoll = clientPoll
         var outcome = BenchRunner.Outcome()
         outcome.results = report.results
         change(&outcome.results)
@@ -21,7 +25,7 @@ import Testing
     }
 
     @Test func `a load has one warning of its clients, whatever the number of servers`() {
-        let found = warnings { results in
+        let makeBusy = { (results: inout [EchoBench.Result]) in
             for index in results.indices where results[index].load == 1 {
                 let share = results[index].subject == 2 ? 0.5 : 0.97
                 for round in results[index].rounds.indices {
@@ -30,8 +34,10 @@ import Testing
                 }
             }
         }
+        // Clients that poll are always busy.
+        #expect(warnings(clientPoll: .microseconds(1), makeBusy) == [])
         #expect(
-            found == [
+            warnings(makeBusy) == [
                 "With 10 connections, 64 bytes, the clients were the bottleneck for select, "
                     + "async-select: they used up to 97 % of their processor, and the servers can "
                     + "do more."

@@ -191,6 +191,7 @@ private func usesEnvironment(_ environment: EchoBench.Environment) {
 
 private func usesPlan(_ plan: EchoBench.Plan) {
     _ = (plan.loads, plan.rounds, plan.roundSeconds, plan.warmUpSeconds)
+    _ = plan.clientPollSeconds
 }
 
 private func usesRound(_ round: EchoBench.Round) {

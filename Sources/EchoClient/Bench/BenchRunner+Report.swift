@@ -30,7 +30,8 @@ extension BenchRunner {
                 loads: loads,
                 rounds: rounds,
                 roundSeconds: roundTime.fractionalSeconds,
-                warmUpSeconds: warmUp.fractionalSeconds
+                warmUpSeconds: warmUp.fractionalSeconds,
+                clientPollSeconds: BusyPolling(clientPoll).budget?.fractionalSeconds
             ),
             subjects: servers.map(\.subject),
             results: outcome.results,

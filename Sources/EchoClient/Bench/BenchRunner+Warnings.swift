@@ -31,7 +31,9 @@ extension BenchRunner {
     }
 
     // One for all servers of a load, which are often alike.
+    // Clients that poll are busy all the time, whatever they have to do.
     private func bottleneck(_ results: [EchoBench.Result]) -> String? {
+        if BusyPolling(clientPoll).isOn { return nil }
         let busy = results.filter { $0.clientShare > 0.9 }
         guard let first = busy.first, let most = busy.map(\.clientShare).max() else { return nil }
         let names = busy.map { servers[$0.subject].name }.joined(separator: ", ")

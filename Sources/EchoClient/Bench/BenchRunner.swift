@@ -32,6 +32,8 @@ package struct BenchRunner: Sendable {
     package var serverProcessors: [Int] = []
     /// Processors that the clients may use; all if it is empty.
     package var clientProcessors: [Int] = []
+    /// How long the clients poll before they sleep; `nil` for as long as a server would by default.
+    package var clientPoll: Duration? = .zero
 
     /// A measurement.
     package init(_ servers: [EchoBench.Server], _ loads: [EchoBench.Load]) {
@@ -116,7 +118,9 @@ package struct BenchRunner: Sendable {
         _ stop: ClientStop
     ) throws(BenchError) -> Measured {
         let loop: ClientLoop
-        do throws(SystemError) { loop = try ClientLoop(stop) } catch {
+        do throws(SystemError) {
+            loop = try ClientLoop(stop, polling: BusyPolling(clientPoll))
+        } catch {
             throw BenchError("cannot run clients: \(error)")
         }
         let (server, processors) = (servers[step.server], serverProcessors)

@@ -63,6 +63,9 @@ extension EchoBench {
         public var roundSeconds: Double
         /// How long a round ran before it was measured.
         public var warmUpSeconds: Double
+        /// How long the clients polled for an answer before they slept, at most; `nil` if they did
+        /// not.
+        public var clientPollSeconds: Double?
     }
 
     /// A server of a measurement.

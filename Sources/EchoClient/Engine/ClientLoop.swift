@@ -43,9 +43,15 @@ package final class ClientStop: Sendable {
 
     /// A loop that ends when it is told to.
     ///
+    /// - Parameters:
+    ///   - stop: what tells it.
+    ///   - polling: whether it polls before it sleeps.
     /// - Throws: what `epoll_create1` or `eventfd` gave.
-    package init(_ stop: ClientStop = ClientStop()) throws(SystemError) {
-        loop = try OverlappedLoop()
+    package init(
+        _ stop: ClientStop = ClientStop(),
+        polling: BusyPolling = .off
+    ) throws(SystemError) {
+        loop = try OverlappedLoop(polling: polling)
         self.stop = stop
         unsafe room = .allocate(byteCount: 64 * 1024, alignment: 64)
         // Timers of this thread end when they are due, not up to 50 µs later.

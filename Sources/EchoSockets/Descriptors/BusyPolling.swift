@@ -29,7 +29,7 @@ package struct BusyPolling {
     // A thread that has not run for so long has lost its processor to another.
     private static var interruption: Int64 { 2_000_000 }
 
-    private let budget: Int64
+    private let limit: Int64
     private let seats: Seats
     // Short waits to be seen before the next poll.
     private var holdOff = Self.initialHoldOff
@@ -45,7 +45,7 @@ package struct BusyPolling {
     }
 
     init(_ budget: Duration?, _ seats: Seats) {
-        self.budget = (budget ?? Self.automaticBudget).nanoseconds
+        limit = (budget ?? Self.automaticBudget).nanoseconds
         self.seats = seats
     }
 
@@ -72,7 +72,10 @@ package struct BusyPolling {
     }
 
     /// Whether it ever polls; if not, there is nothing to be told.
-    package var isOn: Bool { budget > 0 }
+    package var isOn: Bool { limit > 0 }
+
+    /// How long it polls at most; `nil` if it never does.
+    package var budget: Duration? { isOn ? .nanoseconds(limit) : nil }
 
     /// Whether its last polls have paid.
     package var isHot: Bool { isOn && holdOff == 0 }
@@ -108,7 +111,7 @@ package struct BusyPolling {
 
     mutating func begin(_ latest: MonotonicTime?, _ moment: MonotonicTime) -> Wait {
         let now = moment.nanoseconds
-        let (end, overflow) = now.addingReportingOverflow(budget)
+        let (end, overflow) = now.addingReportingOverflow(limit)
         let fits = !overflow && end <= latest?.nanoseconds ?? .max
         let polls = holdOff == 0 && fits && seats.take()
         return Wait(began: now, now: now, end: polls ? end : now - 1)
@@ -131,7 +134,7 @@ package struct BusyPolling {
         if wait.hasPolled {
             seats.leave()
             pollLess()
-        } else if holdOff > 0, moment.nanoseconds - wait.began <= budget {
+        } else if holdOff > 0, moment.nanoseconds - wait.began <= limit {
             holdOff -= 1
         }
     }

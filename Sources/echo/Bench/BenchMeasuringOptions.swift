@@ -53,6 +53,20 @@ struct BenchMeasuringOptions: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
+            """
+            Longest time that the clients poll for an answer before they sleep, up to 1s; auto \
+            for 50us. Their own wake-ups then add nothing to the latency. (default: 0s)
+            """,
+            valueName: "duration"
+        ),
+        completion: .list(["auto"]),
+        transform: Parse.either("auto", or: Parse.busyPoll)
+    )
+    var clientPoll: Switchable<Duration>?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
             "Repeats the order of another measurement, and its bytes.",
             valueName: "number"
         ),
@@ -67,6 +81,7 @@ struct BenchMeasuringOptions: ParsableArguments {
         runner.warmUp = warmUp
         runner.serverProcessors = serverCpus?.values ?? []
         runner.clientProcessors = clientCpus?.values ?? []
+        if let clientPoll { runner.clientPoll = clientPoll.value }
         if let seed { runner.seed = UInt64(seed) }
     }
 }

@@ -72,6 +72,10 @@ enum BenchPageSetting {
                 "\(plan.rounds) of \(BenchNumber.seconds(plan.roundSeconds)), each after "
                     + "\(BenchNumber.seconds(plan.warmUpSeconds)) of warm-up"
             ),
+            (
+                "Clients polled for",
+                plan.clientPollSeconds.map { "up to \(Quantity.text(Duration.seconds($0)))" }
+            ),
             ("Seed", "\(report.seed)"),
         ]
     }
