@@ -50,6 +50,8 @@ class Bench:
         note(f"{', '.join(self.names)}: {len(subjects)} servers, {rounds} rounds")
         report = self.report(self.command(subjects, settings))
         for warning in report["warnings"]:
+            for server in subjects:
+                warning = warning.replace(server.shell_command, server.name)
             note(f"  {warning}")
         for result in report["results"]:
             self.add(subjects[result["subject"]].name, self.names[result["load"]], result, results)

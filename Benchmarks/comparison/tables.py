@@ -33,9 +33,10 @@ PLAIN = {"rate", "throughput", "p50", "p99", "memory", "calls-1", "calls-50"}
 CONNECTIONS = {"churn", "mass-close"}
 
 
-def table(heads, rows):
+def table(heads, rows, texts=1):
+    """A table, of which the first columns are texts and the others numbers."""
     yield "| " + " | ".join(heads) + " |"
-    yield "| --- |" + " ---: |" * (len(heads) - 1)
+    yield "|" + " --- |" * texts + " ---: |" * (len(heads) - texts)
     for row in rows:
         yield "| " + " | ".join(row) + " |"
 
@@ -116,7 +117,8 @@ def target_table(results):
         figure = {"cpu": "CPU", "efficiency": "MB per CPU second"}.get(target.figure, target.figure)
         rows.append([f"{title}: {figure}", name_cell(model), target.reference, target.wanted,
                      measured.text(), "met" if is_met else "**missed**"])
-    return table(["Target", "Model", "Compared to", "Wanted", "Measured", ""], rows)
+    heads = ["Target", "Model", "Compared to", "Wanted", "Measured", "Verdict"]
+    return table(heads, rows, texts=len(heads))
 
 
 def document(results, machine, settings):
@@ -140,5 +142,5 @@ def document(results, machine, settings):
         yield "#### From 10 to 15,000 connections"
         yield ""
         yield from growth_table(results)
-    for workload, server, reason in dict.fromkeys(results.failures):
+    for workload, server, reason in dict.fromkeys(map(tuple, results.failures)):
         yield f"Not measured in full: {server}, {TITLES.get(workload, workload)}: {reason}."
