@@ -59,7 +59,9 @@ class Bench:
     @staticmethod
     def report(command):
         # In the same group of processes: ^C reaches it, and it ends its servers.
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
         try:
             output, errors = process.communicate()
         except BaseException:

@@ -66,9 +66,10 @@ def build(names, builds_echo=True):
 
 def build_floor(folder):
     """Builds the floor by itself, without resolving packages; gives its path."""
-    sources = [os.path.join(FOLDER, "Sources", path) for path in ("epoll-level/main.c", "Peer/peer.c")]
+    source = os.path.join(FOLDER, "Sources")
+    sources = [os.path.join(source, path) for path in ("epoll-level/main.c", "Peer/peer.c")]
     floor = os.path.join(folder, FLOOR)
-    include = os.path.join(FOLDER, "Sources", "Peer", "include")
+    include = os.path.join(source, "Peer", "include")
     run(["cc", "-O2", "-Wall", "-Wextra", "-Werror", "-I", include, *sources, "-o", floor])
     return floor
 

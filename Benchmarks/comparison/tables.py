@@ -100,9 +100,10 @@ def growth_table(results):
                 factor, digits = (1e-6, 2) if figure == "p99" else UNITS[figure][1:]
                 row.append(f"{measured.median * factor:,.{digits}f}" if measured else "")
             if figure == "cpu":
-                last = next((step for step in reversed(steps) if results.of(step, name, "cpu")), None)
+                last = [step for step in steps if results.of(step, name, "cpu")][-1:]
                 grown = last and growth_ratio(
-                    results, name, servers.FLOOR, "cpu", last, steps[0])
+                    results, name, servers.FLOOR, "cpu", last[0], steps[0],
+                )
                 row.append(grown.text() if grown and name != servers.FLOOR else "")
             rows.append(row)
         yield from table(heads, rows)
@@ -124,8 +125,8 @@ def target_table(results):
 def document(results, machine, settings):
     """All of it."""
     yield f"{machine['processors']} processors ({machine['processor']}), {machine['kernel']}, " \
-          f"Swift {machine['swift']}; medians of {settings['rounds']} rounds of {settings['time']}, " \
-          "quartiles in parentheses."
+          f"Swift {machine['swift']}. Medians of {settings['rounds']} rounds of " \
+          f"{settings['time']}, quartiles in parentheses."
     yield ""
     if any(True for _ in targets.judge(results)):
         yield "#### Targets"

@@ -42,7 +42,8 @@ int peer_listen(int port) {
     };
     int on = 1;
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(listener, (struct sockaddr *)&address, sizeof address) || listen(listener, SOMAXCONN)) {
+    if (bind(listener, (struct sockaddr *)&address, sizeof address) ||
+        listen(listener, SOMAXCONN)) {
         peer_fail("listen", errno);
     }
     return listener;

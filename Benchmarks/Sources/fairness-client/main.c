@@ -1,5 +1,6 @@
-// One client that plays ping-pong, beside others that keep as much under way as they may: how long do
-// the pings take? Prints the median, the 99th percentile (both in ns), and what the streams moved.
+// One client that plays ping-pong, beside others that keep as much under way as they may: how long
+// do the pings take? Prints their median and 99th percentile, in ns, and the bytes a second of the
+// others.
 //
 //     fairness-client PORT STREAMS SECONDS
 #define _GNU_SOURCE
@@ -129,7 +130,7 @@ int main(int count, char **arguments) {
             if (stream != &ping) {
                 serve(stream, events[index].events);
             }
-            // Looked at after each stream: what a ping waits for is to be the server, not this loop.
+            // After each stream: a ping is to wait for the server, not for this loop.
             play(ping.socket, &since, &owed);
         }
         if (!is_warm && now() > warm) {

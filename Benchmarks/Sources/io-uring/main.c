@@ -2,8 +2,8 @@
 // memory from a ring of buffers, and one send at a time for each connection.
 //
 // What was received waits in its buffers until it has been sent, in order. If the socket does not
-// take all of it, the client is slow: the rest moves into memory of the connection's own, so that the
-// buffers are free for others, and receiving is cancelled until that is sent.
+// take all of it, the client is slow: the rest moves into memory of the connection's own, so that
+// the buffers are free for others, and receiving is cancelled until that is sent.
 #include "peer.h"
 
 #include <errno.h>

@@ -10,8 +10,8 @@ extern "C" {
 /// How many bytes a peer receives at most at once.
 enum { peer_buffer_size = 65536 };
 
-/// Ignores SIGPIPE, raises the limit on descriptors to the hard one, and gives the port to listen on:
-/// the only argument. Ends the program if that is not a port.
+/// Ignores SIGPIPE, raises the limit on descriptors to the hard one, and gives the port to listen
+/// on: the only argument. Ends the program if that is not a port.
 int peer_begin(int count, char *const *arguments);
 
 /// A non-blocking socket that listens on that port of 127.0.0.1. Ends the program if there is none.
