@@ -12,7 +12,7 @@ TITLES = {
     "streams": "8 streams of 64 KiB messages, 4 in flight",
     "churn": "A connection for each message, 50 at a time",
     "beside-idle": "50 connections, 64 B, beside 5,000 idle ones",
-    "busy-poll": "One connection, 64 B, models with busy polling",
+    "busy-poll": "One connection, 64 B, models and clients with busy polling",
     "memory": "Memory of an idle connection",
     "mass-close": "5,000 connections that end at once",
     "syscalls": "System calls per echo",
@@ -127,6 +127,10 @@ def document(results, machine, settings):
     yield f"{machine['processors']} processors ({machine['processor']}), {machine['kernel']}, " \
           f"Swift {machine['swift']}. Medians of {settings['rounds']} rounds of " \
           f"{settings['time']}, quartiles in parentheses."
+    if machine.get("load", 0) > machine["processors"] / 4:
+        yield ""
+        yield f"Others used the machine as well: {machine['load']} processes wanted a processor " \
+              "when the measurement began. Small differences are within the noise."
     yield ""
     if any(True for _ in targets.judge(results)):
         yield "#### Targets"
