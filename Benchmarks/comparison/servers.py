@@ -59,7 +59,9 @@ def build(names, builds_echo=True):
         run(["swift", "build", "-c", "release", "--product", "echo"], cwd=PROJECT)
     for name in names:
         if name == "go":
-            run(["go", "build", "-o", product("go"), "."], cwd=os.path.join(FOLDER, "Go"))
+            # Without looking at the repository, which may belong to another user.
+            command = ["go", "build", "-buildvcs=false", "-o", product("go"), "."]
+            run(command, cwd=os.path.join(FOLDER, "Go"))
         else:
             run(["swift", "build", "-c", "release", "--product", name], cwd=FOLDER)
 
@@ -166,8 +168,8 @@ def usable(servers, processors):
 
 
 def check(servers, processors):
-    """Runs `echo check` on each; gives the names of those that fail it."""
-    failed = []
+    """Runs `echo check` on each; gives the names of those that pass it, and that fail it."""
+    passed, failed = [], []
     for server in servers:
         try:
             with running(server, processors) as started:
@@ -184,8 +186,9 @@ def check(servers, processors):
             continue
         lines = (result.stdout + result.stderr).strip().splitlines() or ["no output"]
         if result.returncode == 0:
+            passed.append(server.name)
             print(f"passed   {server.name}: {lines[-1]}", flush=True)
         else:
             failed.append(server.name)
             print(f"FAILED   {server.name}:", *lines, sep="\n    ", flush=True)
-    return failed
+    return passed, failed
