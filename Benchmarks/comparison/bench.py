@@ -81,6 +81,10 @@ class Bench:
                 wrong = f"{number['wrongBytes']} bytes were wrong"
                 lost = f"{number['failedConnections']} connections failed"
                 results.fail(workload, server, f"{wrong}, {lost}")
+            if not number["echoes"]:
+                results.fail(workload, server, "a round without an echo")
+                results.add(workload, server, **dict.fromkeys(self.figures))
+                continue
             cost = number.get("server")
             cpu = (cost["userSeconds"] + cost["systemSeconds"]) / number["echoes"] if cost else None
             rate = number["echoes"] / number["seconds"]

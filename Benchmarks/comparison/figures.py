@@ -19,23 +19,23 @@ UNITS = {
 
 
 class Results:
-    """For each workload and server, each figure's values, one for each round."""
+    """For each workload and server, each figure's values, one for each round; `None` if it has none."""
 
     def __init__(self):
         self.values = {}
         self.failures = []
 
     def add(self, workload, server, **figures):
+        place = self.values.setdefault((workload, server), {})
         for name, value in figures.items():
-            if value is not None:
-                place = self.values.setdefault((workload, server), {})
-                place.setdefault(name, []).append(value)
+            place.setdefault(name, []).append(value)
 
     def fail(self, workload, server, reason):
         self.failures.append((workload, server, reason))
 
     def of(self, workload, server, figure):
-        return self.values.get((workload, server), {}).get(figure, [])
+        values = self.values.get((workload, server), {}).get(figure, [])
+        return values if any(value is not None for value in values) else []
 
     def workloads(self):
         return list(dict.fromkeys(workload for workload, _ in self.values))
@@ -73,6 +73,7 @@ class Spread:
     """A median, and the quartiles beside it."""
 
     def __init__(self, values):
+        values = [value for value in values if value is not None]
         self.median = statistics.median(values)
         self.low = self.high = self.median
         if len(values) > 1:
@@ -92,7 +93,7 @@ def spread(results, workload, server, figure):
 def ratio(results, workload, server, reference, figure):
     """The ratios to another server: those of the rounds that follow each other."""
     pairs = zip(results.of(workload, server, figure), results.of(workload, reference, figure))
-    ratios = [value / other for value, other in pairs if other]
+    ratios = [value / other for value, other in pairs if value is not None and other]
     return Spread(ratios) if ratios else None
 
 
@@ -100,5 +101,6 @@ def growth_ratio(results, server, reference, figure, last, first):
     """How much more a figure grows from one workload to another than the reference's does."""
     series = [results.of(workload, name, figure)
               for name in (server, reference) for workload in (last, first)]
-    ratios = [(a / b) / (c / d) for a, b, c, d in zip(*series) if b and c and d]
+    ratios = [(a / b) / (c / d) for a, b, c, d in zip(*series)
+              if a is not None and b and c and d]
     return Spread(ratios) if ratios else None

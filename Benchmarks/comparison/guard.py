@@ -26,15 +26,18 @@ def ratios(floor, arguments):
     result = subprocess.run(command, capture_output=True, text=True)
     if result.returncode != 0:
         raise Failure(f"echo bench failed: {result.stderr or result.stdout[-2000:]}")
-    costs = [
-        [(number["server"]["userSeconds"] + number["server"]["systemSeconds"]) / number["echoes"]
-         for number in each["rounds"]]
-        for each in json.loads(result.stdout)["results"]
-    ]
+    reference, *own = [list(map(cost, each["rounds"]))
+                       for each in json.loads(result.stdout)["results"]]
     return {
-        model: statistics.median(cost / reference for cost, reference in zip(own, costs[0]))
-        for model, own in zip(MODELS, costs[1:])
+        model: statistics.median(value / other for value, other in zip(values, reference) if other)
+        for model, values in zip(MODELS, own)
     }
+
+
+def cost(number):
+    """Processor time per echo of a round; none if the machine let no echo through."""
+    server = number["server"]
+    return (server["userSeconds"] + server["systemSeconds"]) / max(1, number["echoes"])
 
 
 def hold(folder, arguments):
