@@ -14,7 +14,14 @@ extension CompletionPort {
     func serve(_ turn: Packet, _ buffer: UnsafeMutableRawPointer) -> Packet? {
         let handle = turn.socket
         return table.withState(handle) { state -> Packet? in
-            state.flags.remove(.queued)
+            if turn.readiness.isEmpty {
+                state.flags.remove(.queued)
+            } else if state.flags.contains(.queued) {
+                // It waits for its turn already, and has no other, however many edges there are
+                // (PR-5).
+                state.note(turn.readiness)
+                return nil
+            }
             state.beginTurn(turn.readiness)
             var first = unsafe receive(&state, turn, buffer)
             while let operation = unsafe state.nextSend() {

@@ -41,6 +41,8 @@ package final class CompletionPort: @unchecked Sendable {
         var polling = 0
         var isWakePending = false
         var takenSincePoll = 0
+        /// What was queued at the last poll and has not been taken since.
+        var leftOfRound = 0
         var isClosed = false
     }
 
@@ -195,9 +197,14 @@ package final class CompletionPort: @unchecked Sendable {
         }
     }
 
+    // Sockets that always have something to do have a turn each, and then those that have become
+    // ready meanwhile (PR-5): a turn may take as long as 64 KiB do. What is only to be handed over
+    // takes less, and waits for nothing.
     private var isPollDue: Bool {
-        guarded {
-            $0.takenSincePoll >= EdgeBuffer.capacity && $0.polling == 0 && !$0.queue.isEmpty
+        guarded { memory in
+            guard memory.polling == 0, let next = memory.queue.first else { return false }
+            return memory.takenSincePoll >= EdgeBuffer.capacity
+                || memory.leftOfRound <= 0 && next.isTurn
         }
     }
 
@@ -221,6 +228,7 @@ package final class CompletionPort: @unchecked Sendable {
         startRunning(seat)
         let wakes = guarded { memory in
             memory.takenSincePoll += 1
+            memory.leftOfRound -= 1
             return !memory.queue.isEmpty
         }
         unlockAndWake(wakes && releaseWaiter())
@@ -253,6 +261,7 @@ package final class CompletionPort: @unchecked Sendable {
                     memory.queue.append(Packet(turnOf: socket, readiness: readiness))
                 }
             }
+            memory.leftOfRound = memory.queue.count
         }
     }
 

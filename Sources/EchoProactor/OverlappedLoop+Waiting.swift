@@ -75,7 +75,7 @@ extension OverlappedLoop {
         }
         let hasTurns = withMemory { !$0.turns.isEmpty }
         if hasLooked, !hasTurns, deadline.hasPassed { return .timedOut }
-        if hasTurns, withMemory({ $0.servedSincePoll < EdgeBuffer.capacity }) {
+        if hasTurns, withMemory({ $0.leftOfRound > 0 }) {
             serveTurn()
         } else {
             look(until: hasTurns ? .now : deadline)
@@ -86,7 +86,7 @@ extension OverlappedLoop {
 
     private func serveTurn() {
         let next = withMemory { memory in
-            memory.servedSincePoll += 1
+            memory.leftOfRound -= 1
             return memory.turns.popFirst()
         }
         if let next { serve(next, [], isQueued: true) }
@@ -103,7 +103,6 @@ extension OverlappedLoop {
                 epoll.wait(edges, until: isBehind ? .now : deadline, &memory.polling)
             }
         }
-        withMemory { $0.servedSincePoll = 0 }
         for index in 0..<count {
             let (word, readiness) = edges[index]
             if word == Epoll.wakeWord {
@@ -112,6 +111,7 @@ extension OverlappedLoop {
                 serve(SocketHandle(word: word), readiness, isQueued: false)
             }
         }
+        withMemory { $0.leftOfRound = $0.turns.count }
         if withMemory({ !$0.timers.isEmpty }) { expireTimers() }
     }
 

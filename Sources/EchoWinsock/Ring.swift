@@ -35,6 +35,10 @@ package struct Ring<Element>: ~Copyable {
     @inlinable
     package var isEmpty: Bool { length == 0 }
 
+    /// The first element.
+    @inlinable
+    package var first: Element? { unsafe length > 0 ? storage[head] : nil }
+
     /// Appends an element.
     @inlinable
     package mutating func append(_ element: Element) {
