@@ -120,6 +120,7 @@ struct Epoll: ~Copyable, Sendable {
     }
 
     /// Waits for edges, and polls for a while before it sleeps if that pays.
+    @inline(__always)
     func wait(
         _ events: borrowing EdgeBuffer,
         until deadline: Deadline,
@@ -128,6 +129,16 @@ struct Epoll: ~Copyable, Sendable {
         guard polling.isOn, !deadline.isNow else {
             return wait(events, milliseconds: deadline.milliseconds)
         }
+        return pollAndWait(events, until: deadline, &polling)
+    }
+
+    // Apart, so that a loop that does not poll pays only for the question.
+    @inline(never)
+    private func pollAndWait(
+        _ events: borrowing EdgeBuffer,
+        until deadline: Deadline,
+        _ polling: inout BusyPolling
+    ) -> Int {
         if polling.isHot {
             let count = wait(events, milliseconds: 0)
             if count > 0 { return count }

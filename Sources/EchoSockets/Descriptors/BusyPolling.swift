@@ -29,10 +29,10 @@ package struct BusyPolling {
     // A thread that has not run for so long has lost its processor to another.
     private static var interruption: Int64 { 2_000_000 }
 
-    private let limit: Int64
+    @usableFromInline let limit: Int64
     private let seats: Seats
     // Short waits to be seen before the next poll.
-    private var holdOff = Self.initialHoldOff
+    @usableFromInline var holdOff = Self.initialHoldOff
     private var nextHoldOff = 1
 
     /// A loop that never polls.
@@ -72,12 +72,14 @@ package struct BusyPolling {
     }
 
     /// Whether it ever polls; if not, there is nothing to be told.
+    @inlinable
     package var isOn: Bool { limit > 0 }
 
     /// How long it polls at most; `nil` if it never does.
     package var budget: Duration? { isOn ? .nanoseconds(limit) : nil }
 
     /// Whether its last polls have paid.
+    @inlinable
     package var isHot: Bool { isOn && holdOff == 0 }
 
     /// A wait, from its beginning on.
