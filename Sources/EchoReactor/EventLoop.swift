@@ -24,6 +24,7 @@ package final class EventLoop {
     private var isAlertable = true
     private var isQueued = false
     private var hasRun = false
+    private let mayPoll: Bool
     // Nothing that runs in a turn uses it: no run-time check.
     @exclusivity(unchecked) private var polling: BusyPolling
     // The error of the last turn's wait, if it failed.
@@ -52,6 +53,7 @@ package final class EventLoop {
         method: LoopMethod = .automatic,
         polling: BusyPolling = .off
     ) throws(SystemError) {
+        mayPoll = polling.isOn
         unsafe self.polling = polling
         waker = try LoopWaker()
         base = try EventBase(method)
@@ -121,7 +123,13 @@ package final class EventLoop {
     }
 
     private func pass(waitingAtMost duration: Duration?) {
-        guard unsafe polling.isOn, duration != .zero else { return wait(atMost: duration) }
+        if mayPoll { pollAndWait(atMost: duration) } else { wait(atMost: duration) }
+    }
+
+    // Apart, so that a loop that does not poll pays only for the question.
+    @inline(never)
+    private func pollAndWait(atMost duration: Duration?) {
+        guard duration != .zero else { return wait(atMost: duration) }
         if unsafe polling.isHot, look() { return }
         var attempt = unsafe polling.begin(duration.map { .now + $0 })
         while attempt.polls {
