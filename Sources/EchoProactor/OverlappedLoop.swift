@@ -37,8 +37,8 @@ package final class OverlappedLoop: @unchecked Sendable {
         var buffers: ReceiveBuffers
         /// Operations that wait for a moment.
         var timers = TimerHeap()
-        /// Turns that were waiting at the last look and have not come since: sockets that always have
-        /// something to do must not keep those out that have become ready (PR-5).
+        /// Turns that were waiting at the last look and have not come since: sockets that always
+        /// have something to do must not keep those out that have become ready (PR-5).
         var leftOfRound = 0
         var polling: BusyPolling
     }
