@@ -130,7 +130,8 @@ extension EchoServer {
         ///
         /// Trades CPU time for latency, and only where that pays: a loop that has polled in vain
         /// sleeps, an idle one never polls, and no more threads poll at a time than leave a
-        /// processor to others. ``IOModel/threadPerClient`` has no loop, and does not poll.
+        /// processor to others, or one where there is only one. ``IOModel/threadPerClient`` has no
+        /// loop, and does not poll.
         ///
         /// From zero, which means never, to 1 s; default zero. `nil`: 50 us, about what a thread
         /// needs to sleep and wake.
