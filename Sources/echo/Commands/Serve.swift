@@ -42,6 +42,7 @@ struct Serve: ParsableCommand, HandlesSignals {
             let server = try EchoServer(configuration: configuration, logger: logger)
             let span = configuration.shutdownDelay + configuration.drainTimeout
             signals.bound(server, stoppingWithin: span)
+            signals.catchUp()
             try serve(server, until: signals, notifier, logger)
         } catch {
             let message = Exit.message(for: error, of: Self.self)

@@ -22,6 +22,7 @@ final class TerminationSignals: Sendable {
     private let state = Locked(State())
     private let first = Outcome<Bool>()
     private let isFirstTaken = Atomic(false)
+    private let hasCaughtUp = Gate()
 
     /// Starts to take the signals that ``Signals/hold()`` keeps pending.
     ///
@@ -55,6 +56,16 @@ final class TerminationSignals: Sendable {
         _ = first.wait()
     }
 
+    // Means nothing to a server, and comes after all that end one: of those pending, the kernel
+    // gives the lowest number first.
+    private static let marker = SIGWINCH
+
+    /// Waits until the signals that have arrived so far are taken, however late the machine lets
+    /// their thread run. Call it once.
+    func catchUp() {
+        if kill(getpid(), Self.marker) == 0 { hasCaughtUp.wait() }
+    }
+
     private func takeSignals() {
         var begin: MonotonicTime?
         var overruns = 0
@@ -68,6 +79,7 @@ final class TerminationSignals: Sendable {
                 isFirstTaken.store(true, ordering: .releasing)
                 first.settle(true)
                 state.withLock { $0.server }?.abandonStart()
+            case Self.marker: hasCaughtUp.open()
             case 0:
                 guard let begin, end(after: begin, overruns) <= .now else { continue }
                 overruns += 1
