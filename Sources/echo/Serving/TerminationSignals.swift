@@ -60,8 +60,9 @@ final class TerminationSignals: Sendable {
     // gives the lowest number first.
     private static let marker = SIGWINCH
 
-    /// Waits until the signals that have arrived so far are taken, however late the machine lets
-    /// their thread run. Call it once.
+    /// Waits until the signals that have arrived so far are taken.
+    ///
+    /// The machine may let their thread run late. Call it once.
     func catchUp() {
         if kill(getpid(), Self.marker) == 0 { hasCaughtUp.wait() }
     }
