@@ -15,7 +15,7 @@ extension CompletionPort {
     func suspend(_ seat: Seat) {
         monitor.lock()
         stopRunning(seat)
-        if unsafe !memory.pointee.queue.isEmpty { return unlockAndWake(releaseWaiter()) }
+        if unsafe !memory.pointee.isIdle { return unlockAndWake(releaseWaiter()) }
         if mayPoll { guarded { Self.unpark(&$0) } }
         monitor.unlock()
     }

@@ -10,5 +10,7 @@ extension CompletionPort {
     package var runningCount: Int { monitor.withLock { guarded { $0.running } } }
 
     /// How many packets and turns are queued.
-    package var queuedCount: Int { monitor.withLock { guarded { $0.queue.count } } }
+    package var queuedCount: Int {
+        monitor.withLock { guarded { $0.queue.count + $0.spent.count } }
+    }
 }

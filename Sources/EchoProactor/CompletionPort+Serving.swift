@@ -62,10 +62,12 @@ extension CompletionPort {
         )
     }
 
-    /// Puts a socket's turn at the end of the queue, if there is something to do for it (PR-5).
+    /// Has a socket wait for another turn, if there is something to do for it (PR-5).
     func requeue(_ state: inout SocketState, _ handle: SocketHandle) {
         guard state.hasWork else { return }
-        if state.flags.insert(.queued).inserted { push(Packet(turnOf: handle)) }
+        if state.flags.insert(.queued).inserted {
+            push(Packet(turnOf: handle), isSpent: state.isTurnSpent)
+        }
     }
 }
 

@@ -30,22 +30,6 @@ package final class CompletionPort: @unchecked Sendable {
     // Guarded by the monitor.
     let memory: UnsafeMutablePointer<Memory>
 
-    /// What the monitor guards: memory of its own, so that using it needs no exclusivity check.
-    struct Memory: ~Copyable {
-        /// Completions, and sockets that wait for their turn.
-        var queue = Ring<Packet>()
-        var parked: [Seat] = []
-        /// Released from the parking place, and on their way.
-        var arriving = 0
-        var running = 0
-        var polling = 0
-        var isWakePending = false
-        var takenSincePoll = 0
-        /// What was queued at the last poll and has not been taken since.
-        var leftOfRound = 0
-        var isClosed = false
-    }
-
     /// Opens a port.
     ///
     /// The corresponding Winsock function is `CreateIoCompletionPort`.
@@ -104,9 +88,11 @@ package final class CompletionPort: @unchecked Sendable {
     ///
     /// What a worker queues it is about to take itself: waking another would be a hop for nothing
     /// (PR-7). If more than that is queued, it wakes another when it takes the first.
-    func push(_ packet: Packet) {
+    func push(_ packet: Packet, isSpent: Bool = false) {
         monitor.lock()
-        guarded { $0.queue.append(packet) }
+        guarded { memory in
+            if isSpent { memory.spent.append(packet) } else { memory.queue.append(packet) }
+        }
         unlockAndWake(!PortMembership.belongs(to: self) && releaseWaiter())
     }
 
@@ -169,18 +155,18 @@ package final class CompletionPort: @unchecked Sendable {
                 return .abandoned
             }
             if unsafe memory.pointee.running < concurrency {
-                if isPollDue {
+                if unsafe memory.pointee.isPollDue {
                     poll(seat, until: .now)
                     // Meanwhile another may have begun to handle a packet.
                     continue
                 }
-                if let packet = unsafe memory.pointee.queue.popFirst() {
+                if let packet = unsafe memory.pointee.next() {
                     if let packet = unsafe begin(packet, seat, buffer) { return .packet(packet) }
                     continue
                 }
                 if mayPoll {
                     poll(seat, until: deadline)
-                    if unsafe !memory.pointee.queue.isEmpty || memory.pointee.isClosed { continue }
+                    if unsafe !memory.pointee.isIdle || memory.pointee.isClosed { continue }
                     if deadline.hasPassed { return timeOut(seat) }
                     continue
                 }
@@ -194,17 +180,6 @@ package final class CompletionPort: @unchecked Sendable {
                 continue
             }
             park(seat, until: deadline)
-        }
-    }
-
-    // Sockets that always have something to do have a turn each, and then those that have become
-    // ready meanwhile (PR-5): a turn may take as long as 64 KiB do. What is only to be handed over
-    // takes less, and waits for nothing.
-    private var isPollDue: Bool {
-        guarded { memory in
-            guard memory.polling == 0, let next = memory.queue.first else { return false }
-            return memory.takenSincePoll >= EdgeBuffer.capacity
-                || memory.leftOfRound <= 0 && next.isTurn
         }
     }
 
@@ -226,12 +201,7 @@ package final class CompletionPort: @unchecked Sendable {
         _ buffer: UnsafeMutableRawPointer
     ) -> Packet? {
         startRunning(seat)
-        let wakes = guarded { memory in
-            memory.takenSincePoll += 1
-            memory.leftOfRound -= 1
-            return !memory.queue.isEmpty
-        }
-        unlockAndWake(wakes && releaseWaiter())
+        unlockAndWake(unsafe !memory.pointee.isIdle && releaseWaiter())
         guard entry.isTurn else { return entry }
         if let packet = unsafe serve(entry, buffer) { return packet }
         monitor.lock()
@@ -250,8 +220,6 @@ package final class CompletionPort: @unchecked Sendable {
         let count = unsafe epoll.wait(seat.edges, until: end, &seat.polling)
         monitor.lock()
         guarded { memory in
-            memory.polling -= 1
-            memory.takenSincePoll = 0
             for index in 0..<count {
                 let (word, readiness) = seat.edges[index]
                 if word == Epoll.wakeWord {
@@ -261,7 +229,7 @@ package final class CompletionPort: @unchecked Sendable {
                     memory.queue.append(Packet(turnOf: socket, readiness: readiness))
                 }
             }
-            memory.leftOfRound = memory.queue.count
+            memory.endPoll()
         }
     }
 

@@ -73,23 +73,22 @@ extension OverlappedLoop {
             runRoutines()
             return .routinesRan
         }
-        let hasTurns = withMemory { !$0.turns.isEmpty }
+        let hasTurns = withMemory { $0.hasTurns }
         if hasLooked, !hasTurns, deadline.hasPassed { return .timedOut }
-        if hasTurns, withMemory({ $0.leftOfRound > 0 }) {
-            serveTurn()
-        } else {
+        if !hasTurns || !serveTurn() {
             look(until: hasTurns ? .now : deadline)
             hasLooked = true
         }
         return nil
     }
 
-    private func serveTurn() {
-        let next = withMemory { memory in
-            memory.leftOfRound -= 1
-            return memory.turns.popFirst()
-        }
-        if let next { serve(next, [], isQueued: true) }
+    /// Gives a socket its turn, unless a look must come first.
+    ///
+    /// - Returns: whether one had it.
+    private func serveTurn() -> Bool {
+        guard let next = withMemory({ $0.nextTurn() }) else { return false }
+        serve(next, [], isQueued: true)
+        return true
     }
 
     /// Waits for edges and serves their sockets.
@@ -111,7 +110,7 @@ extension OverlappedLoop {
                 serve(SocketHandle(word: word), readiness, isQueued: false)
             }
         }
-        withMemory { $0.leftOfRound = $0.turns.count }
+        withMemory { $0.beginRound() }
         if withMemory({ !$0.timers.isEmpty }) { expireTimers() }
     }
 
@@ -138,7 +137,7 @@ extension OverlappedLoop {
     private func runRoutines() {
         var looks = Self.looksPerWait
         var left = Int.max
-        var turns = withMemory { $0.turns.count }
+        var turns = withMemory { $0.turns.count + $0.spent.count }
         var budget = Self.routinesPerTurn
         while left > 0 {
             if budget == 0, looks > 0 {
@@ -153,9 +152,8 @@ extension OverlappedLoop {
                 unsafe next.release()
                 budget -= 1
                 left -= 1
-            } else if turns > 0, withMemory({ !$0.turns.isEmpty }) {
+            } else if turns > 0, serveTurn() {
                 turns -= 1
-                serveTurn()
             } else {
                 return
             }

@@ -31,6 +31,8 @@ package final class OverlappedLoop: @unchecked Sendable {
     @safe struct Memory: ~Copyable {
         /// Sockets that wait for their turn (PR-5).
         var turns = Ring<SocketHandle>()
+        /// Sockets that have spent a turn and wait for another.
+        var spent = Ring<SocketHandle>(capacity: 8)
         /// Operations whose routine is to run, in the order of their completion; with a reference
         /// to each.
         var routines = unsafe Ring<Unmanaged<Operation>>()
@@ -40,7 +42,31 @@ package final class OverlappedLoop: @unchecked Sendable {
         /// Turns that were waiting at the last look and have not come since: sockets that always
         /// have something to do must not keep those out that have become ready (PR-5).
         var leftOfRound = 0
+        /// The same for the others, of which few come between two looks: each took as long as
+        /// 64 KiB do, beside which a look costs little.
+        var spentLeft = 0
         var polling: BusyPolling
+
+        /// How many turns may be spent between two looks.
+        private static var spentTurnsPerLook: Int { 2 }
+
+        var hasTurns: Bool { !turns.isEmpty || !spent.isEmpty }
+
+        /// The socket whose turn it is; `nil` if a look must come first.
+        mutating func nextTurn() -> SocketHandle? {
+            if leftOfRound > 0, let next = turns.popFirst() {
+                leftOfRound -= 1
+                return next
+            }
+            guard spentLeft > 0, let next = spent.popFirst() else { return nil }
+            spentLeft -= 1
+            return next
+        }
+
+        mutating func beginRound() {
+            leftOfRound = turns.count
+            spentLeft = Self.spentTurnsPerLook
+        }
     }
 
     /// Opens a loop.
@@ -102,7 +128,12 @@ package final class OverlappedLoop: @unchecked Sendable {
     func serve(_ handle: SocketHandle, _ readiness: Readiness, isQueued: Bool) {
         sockets.with(handle) { socket in
             let state = unsafe socket.state
-            if isQueued { unsafe state.pointee.flags.remove(.queued) }
+            if isQueued {
+                unsafe state.pointee.flags.remove(.queued)
+            } else if unsafe state.pointee.flags.contains(.queued) {
+                // It waits for its turn already, and has no other, however many edges there are.
+                return unsafe state.pointee.note(readiness)
+            }
             unsafe state.pointee.beginTurn(readiness)
             while let ended = unsafe state.pointee.nextReceive(&memory.pointee.buffers) {
                 unsafe indicate(ended)
@@ -115,7 +146,10 @@ package final class OverlappedLoop: @unchecked Sendable {
     /// Lets the others go first.
     func requeue(_ state: UnsafeMutablePointer<SocketState>, _ handle: SocketHandle) {
         guard unsafe state.pointee.hasWork else { return }
-        if unsafe state.pointee.flags.insert(.queued).inserted {
+        guard unsafe state.pointee.flags.insert(.queued).inserted else { return }
+        if unsafe state.pointee.isTurnSpent {
+            unsafe memory.pointee.spent.append(handle)
+        } else {
             unsafe memory.pointee.turns.append(handle)
         }
     }

@@ -26,6 +26,8 @@ extension Socket: ByteStream {
 struct ReadinessEcho: ~Copyable {
     private(set) var state: EchoState
     private(set) var owed = EchoBuffer()
+    /// Whether its last receive took all there was room for: the next is likely to be as long.
+    private(set) var isBulk = false
 
     /// The echo of a connection that begins now.
     init(at now: MonotonicTime) {
@@ -56,6 +58,7 @@ struct ReadinessEcho: ~Copyable {
         let buffer = unsafe UnsafeMutableRawBufferPointer(rebasing: worker.buffer[..<room])
         switch unsafe stream.receive(into: buffer) {
         case .bytes(let count):
+            isBulk = count == room
             return unsafe echo(UnsafeRawBufferPointer(rebasing: buffer[..<count]), stream, worker)
         case .endOfStream: return handle(.endOfInput, worker)
         case .failed(let errno): return handle(.failed(errno), worker)

@@ -48,6 +48,9 @@ class Connection: ServedConnection {
 
     final var state: EchoState { unsafe echo.state }
 
+    /// Whether its next turn is likely to be long; see ``LongTurns``.
+    final var isBulk: Bool { unsafe echo.isBulk }
+
     final func check(_ event: EchoState.Event, _ worker: WorkerState) {
         apply(unsafe echo.check(event, worker, isReady: isReady))
     }

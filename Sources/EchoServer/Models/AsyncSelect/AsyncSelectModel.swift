@@ -56,6 +56,8 @@ private final class AsyncSelectWindow: NetworkWorker {
     private var acceptors: [MessageAcceptor] = []
     private var timer: LoopTimer?
     private var isDraining = false
+    // Of one thread, and not used from within a use: no run-time check.
+    @exclusivity(unchecked) private var long = LongTurns()
 
     init(_ context: ServingContext, _ sockets: [ListeningSocket]) throws {
         let loop = try EventLoop(polling: context.polling)
@@ -83,7 +85,10 @@ private final class AsyncSelectWindow: NetworkWorker {
     func run() {
         takeOrders()
         let (clients, state) = (core.connections, core.state)
-        while let message = pump.next() { procedure(message, clients, state) }
+        while let message = pump.next() {
+            procedure(message, clients, state)
+            while unsafe !long.isEmpty, pump.queue.isEmpty { serveLong(clients, state) }
+        }
         loop.closing.closeAll()
         core.retire()
     }
@@ -96,9 +101,16 @@ private final class AsyncSelectWindow: NetworkWorker {
     ) {
         state.refreshTime()
         switch message.event {
-        case .read: with(message, in: clients) { $0.readable(state) }
-        case .write: with(message, in: clients) { $0.writable(state) }
-        case .close: with(message, in: clients) { $0.ended(state) }
+        case .read:
+            with(message.socket, in: clients) { client in
+                if client.isBulk {
+                    unsafe long.append(client.place)
+                } else {
+                    client.readable(state)
+                }
+            }
+        case .write: with(message.socket, in: clients) { $0.writable(state) }
+        case .close: with(message.socket, in: clients) { $0.ended(state) }
         case .accept: acceptors[Int(message.socket.slot)].accept()
         case .addressListChange:
             core.context.log.addressesChanged()
@@ -108,13 +120,21 @@ private final class AsyncSelectWindow: NetworkWorker {
         if isDraining { keepHouse() }
     }
 
+    // What becomes ready meanwhile posts its messages.
+    @inline(never)
+    private func serveLong(_ clients: HandleTable<NetworkConnection>, _ state: WorkerState) {
+        unsafe long.take { client in with(client, in: clients) { $0.readable(state) } }
+        loop.turn(waitingAtMost: .zero)
+        state.refreshTime()
+    }
+
     // Does nothing for a client that has left: the message comes too late.
     private func with(
-        _ message: NetworkMessage,
+        _ client: SocketHandle,
         in clients: HandleTable<NetworkConnection>,
         _ handle: (NetworkConnection) -> Void
     ) {
-        clients.with(message.socket) { client in
+        clients.with(client) { client in
             handle(client)
             if client.isClosed { leave(client) }
         }

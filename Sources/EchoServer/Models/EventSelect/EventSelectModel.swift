@@ -31,6 +31,8 @@ final class EventSelectWorker: NetworkWorker, GroupWorker {
     private let events = EventSet()
     // Indexed by the event's index.
     private var clients = [SocketHandle](repeating: .none, count: capacity)
+    // Where to look for the next of those whose turns are long.
+    private var nextLong = 0
 
     var inbox: WorkerInbox { core.inbox }
 
@@ -73,12 +75,27 @@ final class EventSelectWorker: NetworkWorker, GroupWorker {
     private func sweep(from first: Int) {
         let (connections, state) = (core.connections, core.state)
         state.refreshTime()
-        var next: Int? = first
+        var (next, hasLong) = (first as Int?, false)
         while let index = next {
-            let known: Void? = connections.with(clients[index]) { serve($0, index, state) }
+            let known: Void? = connections.with(clients[index]) { client in
+                if client.isBulk { hasLong = true } else { serve(client, index, state) }
+            }
             if known == nil { events.reset(index) }
             next = events.firstSignalled(from: index + 1)
         }
+        if hasLong { serveLong(connections, state) }
+    }
+
+    // One after the other, and a few only: then the loop asks who has become ready meanwhile (PR-5).
+    @inline(never)
+    private func serveLong(_ connections: HandleTable<NetworkConnection>, _ state: WorkerState) {
+        for _ in 0..<LongTurns.perLook {
+            guard let index = events.firstSignalled(from: nextLong) ?? events.firstSignalled()
+            else { return }
+            nextLong = index + 1
+            connections.with(clients[index]) { serve($0, index, state) }
+        }
+        loop.turn(waitingAtMost: .zero)
     }
 
     private func serve(_ client: NetworkConnection, _ index: Int, _ state: WorkerState) {

@@ -33,6 +33,8 @@ final class SelectWorker: GroupWorker {
     fileprivate let core: WorkerCore<SelectConnection>
     fileprivate let set: SelectSet
     private let loop: EventLoop
+    // Of one thread, and not used from within a use: no run-time check.
+    @exclusivity(unchecked) private var long = LongTurns()
 
     var inbox: WorkerInbox { core.inbox }
 
@@ -51,11 +53,12 @@ final class SelectWorker: GroupWorker {
         }
         while !core.isDone {
             // Fails only if a member was closed (SEL-3), and each leaves the set before that.
-            _ = try? loop.select(set, timeout: core.wait)
+            _ = try? loop.select(set, timeout: unsafe long.isEmpty ? core.wait : .zero)
             core.state.refreshTime()
             while let ready = set.nextReady() {
                 core.connections.with(ready.handle) { serve($0, ready) }
             }
+            if unsafe !long.isEmpty { serveLong() }
             core.housekeep()
         }
         core.retire()
@@ -70,9 +73,34 @@ final class SelectWorker: GroupWorker {
 
     private func serve(_ connection: SelectConnection, _ ready: SelectSet.Ready) {
         var wanted = connection.demand
-        if ready.isReadable, wanted.contains(.receive) { wanted = connection.readable(core.state) }
+        if ready.isReadable, wanted.contains(.receive) {
+            if connection.isBulk {
+                lineUp(connection)
+            } else {
+                wanted = connection.readable(core.state)
+            }
+        }
         if ready.isWritable, wanted.contains(.send) { wanted = connection.writable(core.state) }
         if wanted != connection.demand { connection.apply(wanted) }
+    }
+
+    @inline(never)
+    private func lineUp(_ connection: SelectConnection) {
+        if !connection.isInLine { unsafe long.append(connection.place) }
+        connection.isInLine = true
+    }
+
+    // A call costs the more, the more members there are.
+    @inline(never)
+    private func serveLong() {
+        unsafe long.take(atMost: LongTurns.perLook + core.connections.count / 32) { handle in
+            core.connections.with(handle) { connection in
+                connection.isInLine = false
+                guard connection.demand.contains(.receive) else { return }
+                let wanted = connection.readable(core.state)
+                if wanted != connection.demand { connection.apply(wanted) }
+            }
+        }
     }
 }
 
@@ -80,6 +108,8 @@ final class SelectWorker: GroupWorker {
 private final class SelectConnection: SocketConnection {
     // They keep each other alive while the connection is open.
     private let worker: SelectWorker
+    /// Whether it waits for a long turn.
+    var isInLine = false
 
     init(_ peer: Peer, _ socket: consuming Socket, _ worker: SelectWorker) {
         self.worker = worker
