@@ -6,6 +6,7 @@ from .figures import growth_ratio, ratio
 PORT_AND_MESSAGES = ["completion-port", "async-select"]
 GROUPS = ["event-select", "overlapped"]
 OTHERS = ["select", "event-select", "overlapped", "overlapped-routine"]
+SPLICING = ["select", "async-select", "event-select"]
 EVENT_DRIVEN = [model for model in servers.MODELS if model != "thread-per-client"]
 
 
@@ -55,6 +56,7 @@ TARGETS = [
     Target("500", "cpu", EVENT_DRIVEN, NIO, 0.65),
     Target("streams", "efficiency", servers.MODELS, FLOOR, 1.00, at_least=True),
     Target("streams", "efficiency", servers.MODELS, NIO, 1.00, at_least=True),
+    Target("streams", "efficiency", SPLICING, FLOOR, 1.40, at_least=True),
     Target("busy-poll", "p50", EVENT_DRIVEN, FLOOR, 0.35),
     Target("busy-poll", "p50", EVENT_DRIVEN, NIO, 0.35),
     Target("churn", "cpu", PORT_AND_MESSAGES, FLOOR, 1.00),
@@ -64,8 +66,6 @@ TARGETS = [
     GrowthTarget(1000, PORT_AND_MESSAGES, 1.10),
     GrowthTarget(15000, PORT_AND_MESSAGES, 1.10),
 ]
-# What `--splice` is for, once the command has it.
-SPLICED = Target("streams", "efficiency", servers.MODELS, FLOOR, 1.40, at_least=True)
 
 
 def judge(results):

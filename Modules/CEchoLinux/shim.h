@@ -31,12 +31,17 @@ int accept4(int socket, struct sockaddr *address, socklen_t *length, int flags);
 int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
 int pipe2(int descriptors[2], int flags);
 int sem_clockwait(sem_t *semaphore, clockid_t clock, const struct timespec *until);
+ssize_t splice(int from, off_t *from_at, int to, off_t *to_at, size_t count, unsigned flags);
 int setns(int descriptor, int type);
 int unshare(int flags);
 long syscall(long number, ...);
 int pthread_setname_np(pthread_t thread, const char *name);
 int __libc_current_sigrtmin(void);
 int __libc_current_sigrtmax(void);
+
+// Of splice(2) and fcntl(2), likewise hidden.
+static const unsigned clinux_SPLICE_F_NONBLOCK = 2;
+static const int clinux_F_SETPIPE_SZ = 1031;
 
 // struct ucred (socket(7), SO_PEERCRED), likewise hidden.
 struct clinux_ucred {

@@ -21,7 +21,44 @@ extension NetworkSocket {
         defer { enableRead() }
         if !ahead.isEmpty { return unsafe takeAhead(into: buffer, peeking: peeking) }
         if hasEnded { return closeError.errno.map(Transfer.failed) ?? .endOfStream }
+        isSpliced = false
         return unsafe receiveDirectly(into: buffer, flags: peeking ? CInt(MSG_PEEK) : 0)
+    }
+
+    /// Moves available bytes into a pipe and re-enables `read`, as `receive` does.
+    ///
+    /// From now on the loop reports bytes without reading them ahead, until they are received with
+    /// none left from before. No Winsock function corresponds; the C function is `splice`.
+    ///
+    /// - Parameters:
+    ///   - pipe: where to move them.
+    ///   - limit: the most bytes.
+    /// - Returns: the result; `nil` if they must be received, because some were read ahead.
+    package func receive(into pipe: inout SplicePipe, atMost limit: Int) -> Transfer? {
+        isSpliced = true
+        guard ahead.isEmpty, !hasEnded, number >= 0 else { return nil }
+        let outcome = pipe.fill(from: number, atMost: limit)
+        switch outcome {
+        case .bytes: enableRead()
+        case .failed(let error): end(error)
+        default: break
+        }
+        return outcome
+    }
+
+    /// Sends what fits of what a pipe holds; if not everything did, `write` is reported when there
+    /// is room again (AS-7).
+    ///
+    /// The corresponding C function is `splice`.
+    package func send(from pipe: inout SplicePipe) -> Transfer {
+        guard number >= 0 else { return .failed(.notASocket) }
+        let outcome = pipe.drain(to: number)
+        switch outcome {
+        case .bytes where pipe.count > 0: return sendBlocked(outcome)
+        case .wouldBlock: return sendBlocked(outcome)
+        case .failed(let error): return sendFailed(error)
+        default: return outcome
+        }
     }
 
     private func takeAhead(

@@ -106,7 +106,16 @@ extension NetworkSocket {
     /// Reads ahead; but if bytes are left from before, waits until they have been taken (PF-12).
     fileprivate func readable() {
         guard ahead.isEmpty else { return pauseReading() }
+        if isSpliced { return readableUnread() }
         report(fillAhead(), now: false)
+    }
+
+    /// The same, but leaves bytes where they are: where there are any, it is certainly no end.
+    @inline(never)
+    private func readableUnread() {
+        if silenced.contains(.read) { return pauseReading() }
+        let hasBytes = selection.contains(.read) && withSocket { $0.unreadByteCount > 0 } == true
+        report(hasBytes ? .read : fillAhead(), now: false)
     }
 
     /// Notes that nothing more will be received, and reports it.

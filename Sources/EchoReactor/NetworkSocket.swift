@@ -6,7 +6,8 @@ import Glibc
 ///
 /// Bytes are read ahead: the loop itself receives once, at most 16 KiB, when the kernel reports
 /// some and none are left from before. So it distinguishes an end from data without a further
-/// system call, and an echo costs a wait, a receive and a send.
+/// system call, and an echo costs a wait, a receive and a send. While bytes are spliced
+/// into a pipe, the loop asks how many there are instead.
 ///
 /// Never blocks, and cannot be made to (CO-2). Confined to its loop's thread; not Sendable.
 package final class NetworkSocket: SelectableSocket {
@@ -36,6 +37,8 @@ package final class NetworkSocket: SelectableSocket {
     private(set) var hasShutDownSending = false
     // Whether the watch for bytes is added.
     var isReading = false
+    // The application moves its bytes by splice(2), which cannot reach what was read ahead.
+    var isSpliced = false
 
     /// Adopts a non-blocking socket.
     ///

@@ -12,7 +12,8 @@ package struct NetworkEvents: OptionSet, Hashable, Sendable {
 
     /// `FD_READ`: bytes have been received.
     ///
-    /// Source: a read-ahead after `EPOLLIN`; never for an end.
+    /// Source: a read-ahead after `EPOLLIN`, or `FIONREAD` where bytes are spliced; never for an
+    /// end.
     @inlinable package static var read: NetworkEvents { NetworkEvents(rawValue: 0x01) }
     /// `FD_WRITE`: there is room to send.
     ///

@@ -64,7 +64,8 @@ struct SettingsTests {
             "pending-limit": "7KiB", "backlog": "8",
             "keepalive": "30s", "receive-buffer": "1MiB", "socket-mode": "660",
             "socket-group": "adm",
-            "busy-poll": "9us", "log-level": "debug", "log-format": "json", "metrics": "[::1]:9",
+            "busy-poll": "9us", "splice": "never", "log-level": "debug", "log-format": "json",
+            "metrics": "[::1]:9",
         ]
         #expect(Set(texts.keys) == Set(Setting.all.map(\.key)))
         let lines = texts.map { "\($0) = \($1)" }.joined(separator: "\n")

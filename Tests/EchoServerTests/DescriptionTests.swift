@@ -10,6 +10,7 @@ struct DescriptionTests {
             EchoServer.IOModel.allCases + EchoServer.Backend.allCases
             + EchoServer.RejectionReason.allCases + EchoServer.CloseReason.allCases
             + EchoServer.Metric.allCases + EchoServer.Configuration.FullPolicy.allCases
+            + EchoServer.Configuration.Splicing.allCases
             + [EchoServer.AdmissionDecision.accept, .reject, .defer] as [Any]
             + [EchoServer.Endpoint.tcp("::1", port: 7), .unix("/run/echo.sock")] as [Any]
             + [server, server.configuration, server.statistics, EchoServer.Failure.Code.system]

@@ -25,7 +25,8 @@ func usesServer() async throws {
         socketGroup: "adm",
         shutdownDelay: .seconds(10),
         drainTimeout: .seconds(1),
-        busyPoll: .zero
+        busyPoll: .zero,
+        splice: .never
     )
     try configuration.validate()
     let server = try EchoServer(configuration: configuration, logger: Logger(label: "echo"))
@@ -112,6 +113,9 @@ func usesConfiguration() {
     configuration.shutdownDelay = .zero
     configuration.drainTimeout = .zero
     configuration.busyPoll = .zero
+    configuration.splice = .auto
+    let splicing: [EchoServer.Configuration.Splicing] = EchoServer.Configuration.Splicing.allCases
+    _ = splicing.map(\.rawValue)
     sends(configuration)
     let policies: [EchoServer.Configuration.FullPolicy] = EchoServer.Configuration.FullPolicy
         .allCases
@@ -204,7 +208,7 @@ func usesDescriptions(
         configuration, statistics, request, EchoServer.IOModel.select, EchoServer.Backend.libevent,
         EchoServer.Configuration.FullPolicy.defer, EchoServer.RejectionReason.full,
         EchoServer.CloseReason.reset, EchoServer.Metric.bytesSent,
-        EchoServer.AdmissionDecision.defer,
+        EchoServer.AdmissionDecision.defer, EchoServer.Configuration.Splicing.never,
     ]
     _ = values.map(\.description)
     let texts: [String] = [
@@ -213,6 +217,7 @@ func usesDescriptions(
         EchoServer.Configuration.FullPolicy.defer.description,
         EchoServer.RejectionReason.full.description, EchoServer.CloseReason.reset.description,
         EchoServer.Metric.bytesSent.description, EchoServer.AdmissionDecision.defer.description,
+        EchoServer.Configuration.Splicing.never.description,
     ]
     _ = texts
 }

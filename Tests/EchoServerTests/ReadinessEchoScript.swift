@@ -1,4 +1,5 @@
 import EchoSockets
+import EchoTestSupport
 import Logging
 
 @testable import EchoServer
@@ -23,6 +24,10 @@ final class ScriptedStream: ByteStream {
     private(set) var sent: [UInt8] = []
     /// The largest room offered to a receive.
     private(set) var largestRoom = 0
+    /// Whether it can be spliced.
+    var canSplice = false
+    /// How often bytes were to go into a pipe.
+    private(set) var splices = 0
 
     init(_ arrivals: [Arrival], sending departures: [Transfer] = []) {
         self.arrivals = arrivals
@@ -53,6 +58,34 @@ final class ScriptedStream: ByteStream {
         unsafe sent.append(contentsOf: taken)
         return unsafe .bytes(taken.count)
     }
+
+    func receive(into pipe: inout SplicePipe, atMost limit: Int) -> Transfer? {
+        guard canSplice else { return nil }
+        splices += 1
+        var bytes = [UInt8](repeating: 0, count: limit)
+        let outcome = unsafe bytes.withUnsafeMutableBytes { unsafe receive(into: $0) }
+        guard case .bytes(let count) = outcome, let pair = try? Socket.pair() else {
+            return outcome
+        }
+        guard pair.first.sendBytes(Array(bytes[..<count])) == outcome else { return nil }
+        return pipe.fill(from: pair.second.number, atMost: limit)
+    }
+
+    func send(from pipe: inout SplicePipe) -> Transfer {
+        let step = departures.isEmpty ? .bytes(pipe.count) : departures.removeFirst()
+        guard case .bytes(let room) = step else { return step }
+        var bytes = [UInt8](repeating: 0, count: min(room, pipe.count))
+        var taken = 0
+        while taken < bytes.count {
+            let outcome = unsafe bytes.withUnsafeMutableBytes { buffer in
+                unsafe pipe.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[taken...]))
+            }
+            guard case .bytes(let count) = outcome else { return outcome }
+            taken += count
+        }
+        sent += bytes
+        return .bytes(taken)
+    }
 }
 
 /// A session with its worker, driven as a model drives it.
@@ -65,10 +98,17 @@ final class SessionProbe {
     /// What was found wrong on the way.
     private(set) var violations: [String] = []
 
-    init(limit: Int = 64, buffer: Int = 64) {
+    init(
+        limit: Int = 64,
+        buffer: Int = 64,
+        model: EchoServer.IOModel = .select,
+        splice: EchoServer.Configuration.Splicing = .auto
+    ) {
         let configuration = EchoServer.Configuration(
+            model: model,
             receiveBufferSize: buffer,
-            pendingLimit: limit
+            pendingLimit: limit,
+            splice: splice
         )
         context = ServingContext(configuration, logger: Logger(label: "test") { _ in .silent })
         worker = WorkerState(context)

@@ -137,6 +137,17 @@ extension EchoServer {
         /// needs to sleep and wake.
         public var busyPoll: Duration?
 
+        /// Whether large streams bypass user space, splice(2).
+        ///
+        /// For ``IOModel/select``, ``IOModel/asyncSelect`` and ``IOModel/eventSelect``. The others
+        /// have received the bytes by the time they learn of them, or would need a pipe for each
+        /// connection. A serving thread opens a pipe of two descriptors for its first large stream,
+        /// keeps it, and blocks `SIGPIPE` for itself from then on; the process's own handling of
+        /// the signal stays as it is.
+        ///
+        /// Default: ``Splicing/auto``.
+        public var splice: Splicing
+
         /// Settings; those not given have their defaults.
         public init(
             model: IOModel = .completionPort,
@@ -157,7 +168,8 @@ extension EchoServer {
             socketGroup: String? = nil,
             shutdownDelay: Duration = .zero,
             drainTimeout: Duration = .seconds(5),
-            busyPoll: Duration? = .zero
+            busyPoll: Duration? = .zero,
+            splice: Splicing = .auto
         ) {
             self.model = model
             self.listen = listen
@@ -178,6 +190,7 @@ extension EchoServer {
             self.shutdownDelay = shutdownDelay
             self.drainTimeout = drainTimeout
             self.busyPoll = busyPoll
+            self.splice = splice
         }
     }
 }
@@ -191,6 +204,17 @@ extension EchoServer.Configuration {
         case reject
         /// They stay queued in the kernel and are served first come, first served.
         case `defer`
+    }
+
+    /// Whether bytes go from a socket back to it through a pipe, without being copied, splice(2).
+    ///
+    /// The raw value is the name on the command line.
+    public enum Splicing: String, CaseIterable, Sendable, Codable {
+        /// Those of connections that have received at least 32 KiB at once four times in a row, as
+        /// long as they go on so and the peer takes everything.
+        case auto
+        /// None.
+        case never
     }
 }
 

@@ -16,6 +16,11 @@ extension EchoServer.Configuration.FullPolicy: CustomStringConvertible {
     public var description: String { rawValue }
 }
 
+extension EchoServer.Configuration.Splicing: CustomStringConvertible {
+    /// The name on the command line.
+    public var description: String { rawValue }
+}
+
 extension EchoServer.RejectionReason: CustomStringConvertible {
     /// The name in logs and metrics.
     public var description: String { rawValue }

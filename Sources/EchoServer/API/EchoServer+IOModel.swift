@@ -35,6 +35,9 @@ extension EchoServer {
             case .overlapped, .overlappedRoutine, .completionPort: .proactor
             }
         }
+
+        /// Whether it can bypass user space; see ``Configuration/splice``.
+        package var canSplice: Bool { backend == .libevent }
     }
 
     /// What a group of I/O models is built on.

@@ -17,21 +17,39 @@ final class WorkerState {
     /// Bytes in ``buffer``.
     let bufferSize: Int
 
+    /// Whether large streams bypass user space.
+    let splices: Bool
+    // Opened for the first of them.
+    private var pipe: SplicePipe?
+
     /// The state of a new thread.
     ///
     /// - Parameters:
     ///   - rules: those of the server.
     ///   - counters: the thread's counters.
     ///   - bufferSize: bytes of the receive buffer.
-    init(_ rules: EchoRules, _ counters: Counters, bufferSize: Int) {
+    ///   - splices: whether large streams bypass user space.
+    init(_ rules: EchoRules, _ counters: Counters, bufferSize: Int, splices: Bool) {
         self.rules = rules
         self.counters = counters
         self.bufferSize = bufferSize
+        self.splices = splices
         unsafe buffer = .allocate(byteCount: bufferSize, alignment: 64)
     }
 
     deinit {
         unsafe buffer.deallocate()
+    }
+
+    /// Lends the pipe of the thread.
+    ///
+    /// - Returns: what `body` returned; `nil` if there are no descriptors for a pipe.
+    func withPipe<Result>(_ body: (inout SplicePipe) -> Result?) -> Result? {
+        guard var pipe = self.pipe.take() ?? (try? SplicePipe()) else { return nil }
+        let result = body(&pipe)
+        // What a failed connection left in it must not reach another.
+        if pipe.count == 0 { self.pipe = consume pipe }
+        return result
     }
 
     /// Reads the clock; once a turn is enough, for what is measured in tenths of a second.

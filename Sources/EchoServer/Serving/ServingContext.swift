@@ -46,6 +46,9 @@ final class ServingContext: Sendable {
     /// Whether a loop of the server polls before it sleeps; each has one of its own.
     var polling: BusyPolling { BusyPolling(configuration.busyPoll) }
 
+    /// Whether large streams bypass user space.
+    var splices: Bool { configuration.splice == .auto && configuration.model.canSplice }
+
     /// Accounts for a connection that was admitted and then could not be served.
     ///
     /// - Parameters:
@@ -89,7 +92,8 @@ extension WorkerState {
         self.init(
             context.rules,
             context.counters.add(),
-            bufferSize: context.configuration.receiveBufferSize
+            bufferSize: context.configuration.receiveBufferSize,
+            splices: context.splices
         )
     }
 }

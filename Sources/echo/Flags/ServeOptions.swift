@@ -150,6 +150,18 @@ struct ServeOptions: ParsableArguments {
     )
     var busyPoll: Switchable<Duration>?
 
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Whether large streams bypass user space, with select, async-select and event-select: "
+                + "auto or never. (default: auto)",
+            valueName: "when"
+        ),
+        completion: Parse.completion(EchoServer.Configuration.Splicing.self),
+        transform: Parse.choice
+    )
+    var splice: EchoServer.Configuration.Splicing?
+
     /// The configuration that the flags describe.
     ///
     /// - Parameter inherited: sockets that the service manager has passed. If there are any and
@@ -173,6 +185,7 @@ struct ServeOptions: ParsableArguments {
         configuration.pendingLimit = pendingLimit ?? configuration.pendingLimit
         configuration.backlog = backlog ?? configuration.backlog
         sockets.apply(to: &configuration)
+        configuration.splice = splice ?? configuration.splice
         if let busyPoll { configuration.busyPoll = busyPoll.value }
         return configuration
     }

@@ -100,6 +100,7 @@ struct Setting: Sendable {
         },
         Setting("socket-group", \.options.sockets.socketGroup, off: "none") { $0 },
         Setting("busy-poll", \.options.busyPoll, off: "auto", on: "0s", Quantity.text),
+        Setting("splice", \.options.splice, "auto", name),
         Setting("log-level", \.logging.logLevel, "info", name),
         Setting("log-format", \.logging.logFormat, "text", name),
         Setting("metrics", \.monitoring.metrics, off: "none") { "\($0)" },

@@ -17,6 +17,9 @@ extension EchoServer.Configuration {
         if model == .threadPerClient, busyPoll != .zero {
             found.append(("busy-poll", "thread-per-client has no loop that could poll"))
         }
+        if splice == .never, !model.canSplice {
+            found.append(("splice", "\(model.rawValue) never does"))
+        }
         if whenFull == .defer, maximumConnections == nil {
             found.append(("when-full", "max-connections is not set"))
         }
