@@ -76,7 +76,7 @@ def bars(results, workload, theme):
 
 
 def growth(results, theme):
-    """CPU per echo by connections, a line for each server; the connections on a logarithmic axis."""
+    """CPU per echo by connections, on a logarithmic axis: a line for each server."""
     steps = [name for name in results.workloads() if name.startswith("growth-")]
     counts = [int(step.split("-")[1]) for step in steps]
     names = in_order(results.servers(steps[0]))
@@ -87,7 +87,8 @@ def growth(results, theme):
                     for count, step in zip(counts, steps)]
         lines[name] = [(count, each.median * factor) for count, each in measured if each]
     top = max(value for line in lines.values() for _, value in line)
-    drawing = Drawing(GROWTH_HEIGHT + 60, "CPU per echo, µs, by connections; less is better", theme)
+    title = "CPU per echo, µs, by connections; less is better"
+    drawing = Drawing(GROWTH_HEIGHT + 60, title, theme)
     left, right, bottom = 50, WIDTH - 190, GROWTH_HEIGHT + 20
     span = math.log(counts[-1] / counts[0])
 

@@ -17,7 +17,8 @@ struct LinkTests {
     func `A picture of a document is among its resources`(_ path: String) throws {
         let folder = path.split(separator: "/").dropLast().joined(separator: "/")
         for picture in try Document(path).text.matches(of: /!\[[^\]]*\]\(([^)#:]+)\)/) {
-            #expect(Project.has("\(folder)/Resources/\(picture.1).png"), "\(picture.1)")
+            let files = ["png", "svg"].map { "\(folder)/Resources/\(picture.1).\($0)" }
+            #expect(files.contains(where: Project.has), "\(picture.1)")
         }
     }
 
