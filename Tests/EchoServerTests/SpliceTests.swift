@@ -94,7 +94,7 @@ struct SpliceTests {
     }
 
     @Test(arguments: EchoServer.IOModel.allCases)
-    func `PF-23: resets amid streams end no process, and no descriptor is left`(
+    func `CO-9: resets amid streams end no process, and no descriptor is left`(
         _ model: EchoServer.IOModel
     ) async {
         await #expect(processExitsWith: .success) { [model = model as EchoServer.IOModel] in

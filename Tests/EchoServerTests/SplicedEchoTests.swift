@@ -80,10 +80,11 @@ struct SplicedEchoTests {
     @Test(arguments: [0, 1, 4096, 39_999, 40_959])
     func `CO-8: what the transport does not take of the pipe is owed, in order`(_ taken: Int) {
         let next = (0..<2).map { Self.payload(Self.large, seed: 10 + $0) }
-        for refusal in [Transfer.wouldBlock, .bytes(taken)] {
+        let steps = [[], [.wouldBlock, .bytes(100), .wouldBlock]] as [[Transfer]]
+        for (refusal, later) in [(Transfer.wouldBlock, steps[0]), (.bytes(taken), steps[1])] {
             let (stream, first) = Self.stream(
                 next.map { .bytes($0) },
-                sending: [refusal, .wouldBlock, .bytes(100), .wouldBlock]
+                sending: [refusal] + later
             )
             let probe = Self.probe()
             for _ in 0..<5 { probe.read(stream) }

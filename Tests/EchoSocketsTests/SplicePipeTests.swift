@@ -96,7 +96,7 @@ struct SplicePipeTests {
         #expect(pipe.count == 0)
     }
 
-    @Test func `PF-23: a broken connection raises no SIGPIPE, whose disposition stays`() async {
+    @Test func `CO-9: a broken connection raises no SIGPIPE, whose disposition stays`() async {
         await #expect(processExitsWith: .success) {
             signal(SIGPIPE, SIG_DFL)
             for taken in [true, false] {

@@ -14,7 +14,7 @@ package struct SplicePipe: ~Copyable {
     private static var size: CInt { 256 * 1024 }
 
     /// Opens a pipe, and blocks `SIGPIPE` for the calling thread from now on: splice(2) has no
-    /// counterpart of `MSG_NOSIGNAL`.
+    /// counterpart of `MSG_NOSIGNAL` (CO-9).
     ///
     /// The corresponding C functions are `pipe2` and `pthread_sigmask`.
     ///
