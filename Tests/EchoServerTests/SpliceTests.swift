@@ -100,6 +100,7 @@ struct SpliceTests {
         await #expect(processExitsWith: .success) { [model = model as EchoServer.IOModel] in
             signal(SIGPIPE, SIG_DFL)
             let before = ProcessFigures().openDescriptorCount
+            let pipes = openPipes()
             try await withServer(model) { server, address in
                 let message = PatternBytes(seed: 1).bytes(count: 512 * 1024)
                 for round in 0..<30 {
@@ -110,6 +111,8 @@ struct SpliceTests {
                     client.reset()
                 }
                 await expectEventually(server, \.active, is: 0)
+                let isClosed = await eventually { openPipes() == pipes }
+                #expect(isClosed, "the thread's pipe is closed after its last connection")
                 let client = try await TestClient(to: address)
                 #expect(try await client.exchange(message) == message)
                 client.close()
@@ -118,4 +121,8 @@ struct SpliceTests {
             #expect(closed, "\(ProcessFigures().openDescriptors)")
         }
     }
+}
+
+private func openPipes() -> Set<String> {
+    Set(ProcessFigures().openDescriptors.values.filter { $0.hasPrefix("pipe:") })
 }

@@ -142,8 +142,8 @@ extension EchoServer {
         /// For ``IOModel/select``, ``IOModel/asyncSelect`` and ``IOModel/eventSelect``. The others
         /// have received the bytes by the time they learn of them, or would need a pipe for each
         /// connection. A serving thread opens a pipe of two descriptors for its first large stream,
-        /// keeps it, and blocks `SIGPIPE` for itself from then on; the process's own handling of
-        /// the signal stays as it is.
+        /// and closes it when its last connection ends. It blocks `SIGPIPE` for itself from then
+        /// on; the process's own handling of the signal stays as it is.
         ///
         /// Default: ``Splicing/auto``.
         public var splice: Splicing

@@ -19,7 +19,7 @@ final class WorkerState {
 
     /// Whether large streams bypass user space.
     let splices: Bool
-    // Opened for the first of them.
+    // Opened for the first of them, and kept while the thread has connections.
     private var pipe: SplicePipe?
 
     /// The state of a new thread.
@@ -50,6 +50,11 @@ final class WorkerState {
         // What a failed connection left in it must not reach another.
         if pipe.count == 0 { self.pipe = consume pipe }
         return result
+    }
+
+    /// Closes the pipe of the thread, if there is one.
+    func closePipe() {
+        pipe = nil
     }
 
     /// Reads the clock; once a turn is enough, for what is measured in tenths of a second.

@@ -80,6 +80,7 @@ final class WorkerCore<Client: ServedConnection> {
     /// May destroy it: the caller must not use it afterwards.
     func remove(_ leaving: Client) {
         guard let connection = connections.remove(leaving.place) else { return }
+        if connections.isEmpty { self.state.closePipe() }
         let state = connection.state
         departed.append(Admission.Departure(peer: connection.peer, cause: state.closeCause))
         context.log.closed(connection.peer, since: connection.beginning, state)
