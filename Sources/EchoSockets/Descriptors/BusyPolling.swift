@@ -2,12 +2,12 @@ import Synchronization
 
 /// Decides whether a loop that has nothing to do polls for a while before it sleeps.
 ///
-/// To wake takes a thread some microseconds, for which a lone message waits. But a thread that polls
-/// keeps a processor from others. So a loop polls only as long as that pays. After a poll in vain it
-/// sleeps, and looks on at waits that were short enough for a poll to end them: one, and twice as
-/// many after each further poll in vain, before it tries again.
-/// A loop that is idle has no such waits, and never polls. Nor do more threads poll at a time than
-/// leave a processor to others; one may where there is only one.
+/// To wake takes a thread some microseconds, for which a lone message waits. But a thread that
+/// polls keeps a processor from others. So a loop polls only as long as that pays. After a poll in
+/// vain it sleeps, and looks on at waits that were short enough for a poll to end them: one, and
+/// twice as many after each further poll in vain, before it tries again. A loop that is idle has no
+/// such waits, and never polls. Nor do more threads poll at a time than leave a processor to
+/// others; one may where there is only one.
 ///
 /// The halt polling of KVM adapts in a similar way. A value of one thread:
 ///
