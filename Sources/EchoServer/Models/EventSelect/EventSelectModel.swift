@@ -86,7 +86,7 @@ final class EventSelectWorker: NetworkWorker, GroupWorker {
         if hasLong { serveLong(connections, state) }
     }
 
-    // One after the other, and a few only: then the loop asks who has become ready meanwhile (PR-5).
+    // In turn, and a few only: then the loop asks who has become ready meanwhile (PR-5).
     @inline(never)
     private func serveLong(_ connections: HandleTable<NetworkConnection>, _ state: WorkerState) {
         for _ in 0..<LongTurns.perLook {
