@@ -116,7 +116,7 @@ struct PingLines {
     // Two tables one above the other: each fits a terminal.
     private func table(_ reports: [EchoPing.EndpointReport]) -> String {
         let unit: TimeText.Unit =
-            reports.compactMap(\.roundTrip?.mean).min().map { $0 < .milliseconds(1) } ?? true
+            reports.compactMap { $0.roundTrip?.mean }.min().map { $0 < .milliseconds(1) } ?? true
             ? .microseconds : .milliseconds
         let counts = reports.map { report in
             [
