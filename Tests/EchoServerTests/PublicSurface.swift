@@ -140,6 +140,7 @@ func usesEndpoint() throws {
     _ = (parts, endpoint.description, endpoint.hashValue)
     switch endpoint {
     case .tcp(let host, let port): _ = (host.count, UInt16(port))
+    case .udp(let host, let port): _ = (host, port)
     case .unix(let path): _ = path.count
     }
     sends(endpoint)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import EchoClient
 import EchoServer
 import EchoSockets
 
@@ -14,6 +15,7 @@ enum Parse {
     /// A server to connect to.
     static func clientEndpoint(_ text: String) throws -> Endpoint {
         let endpoint = try parsed(text)
+        if endpoint.isDatagram { throw ValidationError(EchoEndpoint.noDatagrams) }
         if case .tcp(let host, let port) = endpoint {
             if port == 0 { throw ValidationError("no server listens on port 0") }
             if host == Endpoint.anyHost {
