@@ -2,7 +2,7 @@ package import EchoSockets
 import Glibc
 
 /// A UDP client whose calls block, within the tests' patience.
-package struct DatagramClient: ~Copyable, Sendable {
+package final class DatagramClient: Sendable {
     /// What has come, and from where.
     package struct Received: Hashable, Sendable {
         /// The datagram.

@@ -41,6 +41,9 @@ package struct DatagramMessage {
         unsafe UnsafeRawBufferPointer(rebasing: bytes[range(index..<(index + 1))])
     }
 
+    /// The bytes of some of its datagrams.
+    package func byteCount(_ datagrams: Range<Int>) -> Int { range(datagrams).count }
+
     /// Where some of its datagrams lie.
     func range(_ datagrams: Range<Int>) -> Range<Int> {
         let end = unsafe min(datagrams.upperBound * length, bytes.count)

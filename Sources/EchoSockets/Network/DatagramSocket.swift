@@ -117,6 +117,11 @@ package struct DatagramSocket: ~Copyable, Sendable {
 
     /// The descriptor's number, for waiting until it is readable.
     package var number: CInt { descriptor.rawValue }
+
+    /// Gives up ownership of the descriptor without closing it.
+    package consuming func release() -> CInt {
+        descriptor.release()
+    }
 }
 
 extension Socket {
