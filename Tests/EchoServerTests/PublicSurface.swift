@@ -94,6 +94,8 @@ func usesInheritedSockets() throws {
 func usesConfiguration() {
     var configuration = EchoServer.Configuration()
     configuration.model = .select
+    configuration.loopGuard = false
+    configuration.datagramRate = 10
     configuration.listen = [.tcp("localhost", port: 7)]
     configuration.inherited = []
     configuration.workers = nil
@@ -162,7 +164,9 @@ func usesStatistics(_ statistics: EchoServer.Statistics) {
     let counts: [UInt64] = [
         statistics.accepted, statistics.deferred, statistics.bytesReceived, statistics.bytesSent,
         statistics.acceptFailures, statistics.backPressureEpisodes, statistics.rejectedTotal,
-        statistics.closedTotal,
+        statistics.closedTotal, statistics.datagramsReceived, statistics.datagramsSent,
+        statistics.datagramsTruncated, statistics.datagramsDropped,
+        statistics.datagramSendFailures, statistics.datagramsRefusedTotal,
     ]
     let active: Int = statistics.active
     let rejected: [EchoServer.RejectionReason: UInt64] = statistics.rejected
@@ -179,6 +183,13 @@ func usesStatistics(_ statistics: EchoServer.Statistics) {
             codes(reason)
         }
     }
+    let refused: [EchoServer.DatagramRefusal: UInt64] = statistics.datagramsRefused
+    _ = refused
+    for reason in EchoServer.DatagramRefusal.allCases {
+        switch reason {
+        case .group, .noSource, .reservedPort, .ownPort, .rate, .repeated: codes(reason)
+        }
+    }
     sends(statistics)
 }
 
@@ -186,7 +197,9 @@ func usesMetrics() {
     for metric in EchoServer.Metric.allCases {
         switch metric {
         case .connectionsAccepted, .connectionsActive, .connectionsRejected, .connectionsDeferred,
-            .connectionsClosed, .bytesReceived, .bytesSent, .acceptFailures, .backPressureEpisodes:
+            .connectionsClosed, .bytesReceived, .bytesSent, .acceptFailures, .backPressureEpisodes,
+            .datagramsReceived, .datagramsSent, .datagramsRefused, .datagramsTruncated,
+            .datagramsDropped, .datagramSendFailures:
             let facts: (String, String, Bool, String?) = (
                 metric.rawValue, metric.summary, metric.isGauge, metric.dimension
             )
@@ -205,7 +218,7 @@ func usesDescriptions(
         configuration, statistics, request, EchoServer.IOModel.select, EchoServer.Backend.libevent,
         EchoServer.Configuration.FullPolicy.defer, EchoServer.RejectionReason.full,
         EchoServer.CloseReason.reset, EchoServer.Metric.bytesSent,
-        EchoServer.AdmissionDecision.defer,
+        EchoServer.AdmissionDecision.defer, EchoServer.DatagramRefusal.rate,
     ]
     _ = values.map(\.description)
     let texts: [String] = [

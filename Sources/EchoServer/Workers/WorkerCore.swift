@@ -14,6 +14,10 @@ final class WorkerCore<Client: ServedConnection> {
     let connections = HandleTable<Client>()
     private let housekeeper: Housekeeper
     private var isClosed = false
+    // Handed over, and not taken by the model yet.
+    private var arrivedDatagrams: [DatagramEndpoint] = []
+    // Its datagram sockets; few, and none while it drains.
+    private var datagrams: [any DatagramMember] = []
     // Not yet accounted for; how often that was postponed.
     private var departed: [Admission.Departure] = []
     private var postponements = 0
@@ -46,7 +50,32 @@ final class WorkerCore<Client: ServedConnection> {
         state.refreshTime()
         if let plan = contents.plan { housekeeper.drain(plan) }
         if contents.isClosed { expectNoMore() }
+        arrivedDatagrams += contents.datagrams
         return contents.arrivals
+    }
+
+    /// Takes the datagram sockets that have come with the messages, for the model to start, or ends
+    /// those that it has, if the server is shutting down.
+    ///
+    /// Called after ``takeMessages()``.
+    ///
+    /// - Parameter makeMember: serves one; what it throws is logged, and the socket closed.
+    func takeDatagrams(
+        _ makeMember: (DatagramEndpoint) throws(SystemError) -> any DatagramMember
+    ) {
+        while let endpoint = arrivedDatagrams.popLast() {
+            do throws(SystemError) {
+                datagrams.append(try makeMember(endpoint))
+            } catch {
+                endpoint.close()
+                context.log.datagramsFailed(endpoint.address, error.errno)
+                ended(1)
+            }
+        }
+        guard housekeeper.isDraining, !datagrams.isEmpty else { return }
+        for member in datagrams { member.end() }
+        ended(datagrams.count)
+        datagrams = []
     }
 
     /// Whether something has been sent since ``takeMessages()``.
@@ -162,7 +191,7 @@ final class WorkerCore<Client: ServedConnection> {
     }
 
     /// Whether nothing is left to do, now or later.
-    var isDone: Bool { isClosed && connections.isEmpty }
+    var isDone: Bool { isClosed && connections.isEmpty && datagrams.isEmpty }
 
     /// Finishes the accounting of this worker.
     func retire() {

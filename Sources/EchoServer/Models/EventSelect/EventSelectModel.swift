@@ -31,6 +31,7 @@ final class EventSelectWorker: NetworkWorker, GroupWorker {
     private let events = EventSet()
     // Indexed by the event's index.
     private var clients = [SocketHandle](repeating: .none, count: capacity)
+    private var datagrams = [NetworkDatagrams?](repeating: nil, count: capacity)
 
     var inbox: WorkerInbox { core.inbox }
 
@@ -44,6 +45,7 @@ final class EventSelectWorker: NetworkWorker, GroupWorker {
     func run() {
         loop.onWake = { [unowned self] in
             for arrival in core.takeMessages() { begin(arrival) }
+            core.takeDatagrams { (endpoint) throws(SystemError) in try begin(endpoint) }
         }
         while !core.isDone {
             switch loop.wait(for: events, timeout: core.wait, alertable: true) {
@@ -69,6 +71,16 @@ final class EventSelectWorker: NetworkWorker, GroupWorker {
         if !isServed { event.close() }
     }
 
+    private func begin(_ endpoint: DatagramEndpoint) throws(SystemError) -> NetworkDatagrams {
+        guard let event = events.makeEvent() else {
+            throw SystemError(call: "WSACreateEvent", errno: Errno(rawValue: EMFILE))
+        }
+        let member = try NetworkDatagrams(endpoint, loop, core.context)
+        try member.socket.select(.read, signalling: event)
+        datagrams[event.index] = member
+        return member
+    }
+
     // The wait reports only the lowest one.
     private func sweep(from first: Int) {
         let (connections, state) = (core.connections, core.state)
@@ -76,7 +88,7 @@ final class EventSelectWorker: NetworkWorker, GroupWorker {
         var next: Int? = first
         while let index = next {
             let known: Void? = connections.with(clients[index]) { serve($0, index, state) }
-            if known == nil { events.reset(index) }
+            if known == nil { serveDatagrams(index) }
             next = events.firstSignalled(from: index + 1)
         }
     }
@@ -88,6 +100,13 @@ final class EventSelectWorker: NetworkWorker, GroupWorker {
         if happened.contains(.write) { client.writable(state) }
         if happened.contains(.close) { client.ended(state) }
         if client.isClosed { leave(client) }
+    }
+
+    private func serveDatagrams(_ index: Int) {
+        guard let member = datagrams[index] else { return events.reset(index) }
+        let record = try? member.socket.enumerateNetworkEvents(resetting: events[index])
+        guard let happened = record?.events else { return events.reset(index) }
+        if happened.contains(.read) { member.readable() }
     }
 
     override func leave(_ client: NetworkConnection) {

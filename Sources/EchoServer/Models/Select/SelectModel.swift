@@ -33,6 +33,7 @@ final class SelectWorker: GroupWorker {
     fileprivate let core: WorkerCore<SelectConnection>
     fileprivate let set: SelectSet
     private let loop: EventLoop
+    private var datagrams: [DatagramService] = []
 
     var inbox: WorkerInbox { core.inbox }
 
@@ -48,13 +49,17 @@ final class SelectWorker: GroupWorker {
     func run() {
         loop.onWake = { [unowned self] in
             for arrival in core.takeMessages() { begin(arrival) }
+            core.takeDatagrams { (endpoint) throws(SystemError) in try begin(endpoint) }
         }
         while !core.isDone {
             // Fails only if a member was closed (SEL-3), and each leaves the set before that.
             _ = try? loop.select(set, timeout: core.wait)
             core.state.refreshTime()
             while let ready = set.nextReady() {
-                core.connections.with(ready.handle) { serve($0, ready) }
+                let known: Void? = core.connections.with(ready.handle) { serve($0, ready) }
+                if known == nil, let index = ready.handle.datagramIndex {
+                    datagrams[index].readable()
+                }
             }
             core.housekeep()
         }
@@ -66,6 +71,18 @@ final class SelectWorker: GroupWorker {
         let connection = SelectConnection(arrival.peer, socket, self)
         core.add(connection)
         connection.joinSet()
+    }
+
+    private func begin(_ endpoint: DatagramEndpoint) throws(SystemError) -> DatagramService {
+        let service = try DatagramService(endpoint, core.context) { [set] number in
+            set.remove(datagramsFrom: number)
+        }
+        try set.insert(
+            datagramsFrom: service.number,
+            as: SocketHandle(datagrams: datagrams.count)
+        )
+        datagrams.append(service)
+        return service
     }
 
     private func serve(_ connection: SelectConnection, _ ready: SelectSet.Ready) {
