@@ -61,6 +61,13 @@ struct SettingsFileTests {
         ("busy-poll = 1ms\nworkers = 2\nmodel = overlapped", ["workers"]),
         ("busy-poll = 0s\nworkers = auto\nmodel = overlapped", []),
         ("busy-poll = 1ms\nworkers = 2\nbackend = proactor", []),
+        ("loop-guard = on\ndatagram-rate = 5", ["loop-guard", "datagram-rate"]),
+        ("loop-guard = on\ndatagram-rate = 5\nlisten = udp:7", []),
+        ("loop-guard = off\ndatagram-rate = 5\nlisten = udp:7", ["datagram-rate"]),
+        (
+            "keepalive = 5m\nreceive-buffer = 64KiB\nlisten = udp:7",
+            ["keepalive", "receive-buffer"]
+        ),
         ("when-full = defer", ["when-full"]),
         ("when-full = defer\nmax-connections = 5", []),
         ("when-full = reject", []),

@@ -12,6 +12,15 @@ enum Parse {
         EchoServer.Endpoint(try parsed(text))
     }
 
+    /// Where to listen for connections.
+    static func streamEndpoint(_ text: String) throws -> EchoServer.Endpoint {
+        let endpoint = try parsed(text)
+        guard !endpoint.isDatagram else {
+            throw ValidationError("HTTP is not served over UDP: write HOST:PORT or unix:PATH")
+        }
+        return EchoServer.Endpoint(endpoint)
+    }
+
     /// A server to connect to.
     static func clientEndpoint(_ text: String) throws -> Endpoint {
         let endpoint = try parsed(text)

@@ -136,6 +136,8 @@ struct ServeOptions: ParsableArguments {
 
     @OptionGroup var sockets: SocketOptions
 
+    @OptionGroup var datagrams: DatagramOptions
+
     @Option(
         name: .long,
         help: ArgumentHelp(
@@ -173,6 +175,7 @@ struct ServeOptions: ParsableArguments {
         configuration.pendingLimit = pendingLimit ?? configuration.pendingLimit
         configuration.backlog = backlog ?? configuration.backlog
         sockets.apply(to: &configuration)
+        datagrams.apply(to: &configuration)
         if let busyPoll { configuration.busyPoll = busyPoll.value }
         return configuration
     }
