@@ -16,10 +16,13 @@ final class WorkerCore<Client: ServedConnection> {
     private var isClosed = false
     // Handed over, and not taken by the model yet.
     private var arrivedDatagrams: [DatagramEndpoint] = []
-    // Its datagram sockets; few, and none while it drains.
+    // Its datagram sockets; few, and none once it drains.
     private var datagrams: [any DatagramMember] = []
-    // Not yet accounted for; how often that was postponed.
-    private var departed: [Admission.Departure] = []
+    // Asked for each turn, and so without a run-time check of the array.
+    private var hasDatagrams = false
+    // Not yet accounted for; how often that was postponed. Asked for each turn, and nothing is
+    // called from within a use: no run-time check.
+    @exclusivity(unchecked) private var departed: [Admission.Departure] = []
     private var postponements = 0
     private static var postponementLimit: Int { 100 }
     private static var settlingPause: Duration { .milliseconds(1) }
@@ -66,16 +69,18 @@ final class WorkerCore<Client: ServedConnection> {
         while let endpoint = arrivedDatagrams.popLast() {
             do throws(SystemError) {
                 datagrams.append(try makeMember(endpoint))
+                hasDatagrams = true
             } catch {
                 endpoint.close()
                 context.log.datagramsFailed(endpoint.address, error.errno)
                 ended(1)
             }
         }
-        guard housekeeper.isDraining, !datagrams.isEmpty else { return }
+        guard housekeeper.isDraining, hasDatagrams else { return }
         for member in datagrams { member.end() }
         ended(datagrams.count)
         datagrams = []
+        hasDatagrams = false
     }
 
     /// Whether something has been sent since ``takeMessages()``.
@@ -110,29 +115,29 @@ final class WorkerCore<Client: ServedConnection> {
     func remove(_ leaving: Client) {
         guard let connection = connections.remove(leaving.place) else { return }
         let state = connection.state
-        departed.append(Admission.Departure(peer: connection.peer, cause: state.closeCause))
+        unsafe departed.append(Admission.Departure(peer: connection.peer, cause: state.closeCause))
         context.log.closed(connection.peer, since: connection.beginning, state)
     }
 
     /// Accounts for the connections that have ended.
     func settle() {
-        guard !departed.isEmpty else { return }
-        context.admission.leave(departed)
+        guard unsafe !departed.isEmpty else { return }
+        context.admission.leave(unsafe departed)
         noteSettled()
     }
 
     // When thousands of connections end at once on many threads, a worker that waited for the lock
     // each time one of its own ends would serve no client until all others had their turns.
     private func settleIfFree() {
-        guard !departed.isEmpty else { return }
+        guard unsafe !departed.isEmpty else { return }
         postponements += 1
         if postponements > Self.postponementLimit { return settle() }
-        if context.admission.leaveIfFree(departed) { noteSettled() }
+        if context.admission.leaveIfFree(unsafe departed) { noteSettled() }
     }
 
     private func noteSettled() {
-        let count = departed.count
-        departed.removeAll(keepingCapacity: count <= 64)
+        let count = unsafe departed.count
+        unsafe departed.removeAll(keepingCapacity: count <= 64)
         postponements = 0
         ended(count)
     }
@@ -152,7 +157,7 @@ final class WorkerCore<Client: ServedConnection> {
     var wait: Duration? {
         // The clock of the rules: with an exact one it would wake a tick too early, and spin.
         let rest = housekeeper.due.map { max($0 - .coarse, .zero) }
-        guard !departed.isEmpty else { return rest }
+        guard unsafe !departed.isEmpty else { return rest }
         return min(rest ?? Self.settlingPause, Self.settlingPause)
     }
 
@@ -191,7 +196,7 @@ final class WorkerCore<Client: ServedConnection> {
     }
 
     /// Whether nothing is left to do, now or later.
-    var isDone: Bool { isClosed && connections.isEmpty && datagrams.isEmpty }
+    var isDone: Bool { isClosed && connections.isEmpty && !hasDatagrams }
 
     /// Finishes the accounting of this worker.
     func retire() {

@@ -102,6 +102,8 @@ final class EventSelectWorker: NetworkWorker, GroupWorker {
         if client.isClosed { leave(client) }
     }
 
+    // Apart, so that only datagrams pay for the access check.
+    @inline(never)
     private func serveDatagrams(_ index: Int) {
         guard let member = datagrams[index] else { return events.reset(index) }
         let record = try? member.socket.enumerateNetworkEvents(resetting: events[index])

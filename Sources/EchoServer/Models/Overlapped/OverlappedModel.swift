@@ -112,9 +112,15 @@ final class OverlappedWorker: GroupWorker {
             events.reset(index)
             connections[index]?.completed(state)
             if connections[index]?.isOver == true { remove(index) }
-            if hasDatagrams { datagrams[index]?.completed() }
+            if hasDatagrams { datagramsCompleted(index) }
             signalled = events.firstSignalled(from: index + 1)
         }
+    }
+
+    // Apart, so that only datagrams pay for the access check.
+    @inline(never)
+    private func datagramsCompleted(_ index: Int) {
+        datagrams[index]?.completed()
     }
 
     private func remove(_ index: Int) {

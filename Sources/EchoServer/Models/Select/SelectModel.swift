@@ -57,9 +57,7 @@ final class SelectWorker: GroupWorker {
             core.state.refreshTime()
             while let ready = set.nextReady() {
                 let known: Void? = core.connections.with(ready.handle) { serve($0, ready) }
-                if known == nil, let index = ready.handle.datagramIndex {
-                    datagrams[index].readable()
-                }
+                if known == nil { serveDatagrams(ready.handle) }
             }
             core.housekeep()
         }
@@ -83,6 +81,12 @@ final class SelectWorker: GroupWorker {
         )
         datagrams.append(service)
         return service
+    }
+
+    // Apart, so that only datagrams pay for the access check.
+    @inline(never)
+    private func serveDatagrams(_ handle: SocketHandle) {
+        if let index = handle.datagramIndex { datagrams[index].readable() }
     }
 
     private func serve(_ connection: SelectConnection, _ ready: SelectSet.Ready) {
