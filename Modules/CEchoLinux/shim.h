@@ -88,6 +88,20 @@ static inline int clinux_set_timer_slack(unsigned long nanoseconds) {
     return prctl(PR_SET_TIMERSLACK, nanoseconds, 0UL, 0UL, 0UL);
 }
 
+// recvmmsg(2) and sendmmsg(2) with their message, likewise hidden.
+struct clinux_mmsghdr {
+    struct msghdr header;
+    unsigned int count;
+};
+static inline long clinux_recvmmsg(int descriptor, struct clinux_mmsghdr *messages,
+                                   unsigned int count, int flags) {
+    return syscall(SYS_recvmmsg, descriptor, messages, count, flags, (void *)0);
+}
+static inline long clinux_sendmmsg(int descriptor, struct clinux_mmsghdr *messages,
+                                   unsigned int count, int flags) {
+    return syscall(SYS_sendmmsg, descriptor, messages, count, flags);
+}
+
 // perf_event_open(2): counts how often a thread, and those that it starts, pass a tracepoint.
 static inline int clinux_count_tracepoint(int tid, uint64_t tracepoint) {
     struct perf_event_attr attributes = {

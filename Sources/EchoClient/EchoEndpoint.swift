@@ -26,21 +26,30 @@ public enum EchoEndpoint: Hashable, Sendable {
     ///
     /// - Throws: ``ParseError``, which says what is wrong with the text.
     public init(parsing text: String) throws(ParseError) {
+        let reason: String
         do throws(Endpoint.ParseError) {
-            self.init(try Endpoint(parsing: text))
+            if let endpoint = EchoEndpoint(try Endpoint(parsing: text)) {
+                self = endpoint
+                return
+            }
+            reason = Self.noDatagrams
         } catch {
-            throw ParseError(
-                description: "invalid endpoint \"\(text.escapedForLog)\": "
-                    + error.description.escapedForLog
-            )
+            reason = error.description
         }
+        throw ParseError(
+            description: "invalid endpoint \"\(text.escapedForLog)\": \(reason.escapedForLog)"
+        )
     }
 
-    /// An endpoint that has been parsed already.
-    package init(_ endpoint: Endpoint) {
+    /// Why an endpoint of UDP is none of a client's.
+    package static let noDatagrams = "clients speak TCP only: write HOST:PORT or unix:PATH"
+
+    /// An endpoint that has been parsed already; `nil` if it is of UDP.
+    package init?(_ endpoint: Endpoint) {
         switch endpoint {
         case .tcp(let host, let port): self = .tcp(host, port: port)
         case .unix(let path): self = .unix(path)
+        case .udp: return nil
         }
     }
 

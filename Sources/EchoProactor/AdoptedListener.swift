@@ -1,7 +1,8 @@
 import EchoSockets
+import Glibc
 
 /// A listening socket of a completion port, and what its last accept has brought.
-final class AdoptedListener {
+final class AdoptedListener: AdoptedSource {
     private let listener: Listener
     private var brought: AcceptOutcome?
 
@@ -12,7 +13,7 @@ final class AdoptedListener {
     var number: CInt { listener.number }
 
     /// Whether a connection is queued, or has been brought.
-    var hasQueue: Bool {
+    override var hasQueue: Bool {
         switch brought {
         case .some: true
         case .none: listener.hasQueue
@@ -20,24 +21,24 @@ final class AdoptedListener {
     }
 
     /// Accepts one connection, and keeps what came of it until it is taken.
-    ///
-    /// - Returns: its error number, 0 if it succeeded; `nil` if none is queued.
-    func bring() -> CInt? {
+    override func bring(_ state: inout SocketState) -> Int? {
         let outcome = listener.accept()
         let number: CInt
         switch outcome {
         case .accepted: number = 0
-        case .nothing: return nil
+        case .nothing:
+            state.noteReceiveWouldBlock()
+            return nil
         case .lost(let errno): number = errno.rawValue
         case .exhausted(let errno): number = errno.rawValue
         case .failed(let errno): number = errno.rawValue
         }
         brought = consume outcome
-        return number
+        return -Int(number)
     }
 
     /// Takes what was brought, or else what is queued.
-    func next() -> AcceptOutcome {
+    override func next() -> AcceptOutcome {
         brought.take() ?? listener.accept()
     }
 }

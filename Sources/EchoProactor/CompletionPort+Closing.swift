@@ -33,7 +33,7 @@ extension CompletionPort {
         table.end(handle) { state in
             abortAll(&state, handle)
             former = state
-            unsafe state.listener = nil
+            unsafe state.source = nil
             isLast = state.packets == 0
             state.end()
         }
@@ -73,7 +73,7 @@ extension CompletionPort {
         // out by hand (PR-8, PF-10).
         if state.flags.contains(.borrowed) {
             epoll.remove(state.number)
-            unsafe state.listener?.release()
+            unsafe state.source?.release()
         } else if later {
             closing.close(Descriptor(adopting: state.number))
         } else {
@@ -101,7 +101,7 @@ extension CompletionPort {
     static func discard(_ state: inout SocketState) {
         while let operation = unsafe state.nextAborted() { unsafe operation.release() }
         if state.isOpen || state.packets > 0 { unsafe state.owner?.release() }
-        unsafe state.listener?.release()
+        unsafe state.source?.release()
         if state.isOpen, !state.flags.contains(.borrowed) {
             _ = Descriptor(adopting: state.number)
         }

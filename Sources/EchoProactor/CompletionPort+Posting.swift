@@ -43,6 +43,20 @@ extension CompletionPort {
         arm(.accept, on: handle, atMost: 0)
     }
 
+    /// Posts a receive of datagrams into the batch with which the socket was adopted.
+    ///
+    /// The corresponding Winsock function is `WSARecvFrom`. Any thread.
+    ///
+    /// Its packet carries the number of messages as its number of bytes, or an error; then it may be
+    /// posted again, in either case. Until then the batch is the user's. Never completes before it
+    /// returns.
+    ///
+    /// - Returns: ``Submission/pending``, or why it was refused.
+    @discardableResult
+    package func receiveFrom(_ handle: SocketHandle) -> Submission {
+        arm(.receiveFrom, on: handle, atMost: 0)
+    }
+
     // One at a time: the order of several would need a queue.
     private func arm(
         _ kind: SocketState.Armed,
@@ -51,7 +65,7 @@ extension CompletionPort {
     ) -> Submission {
         table.withState(handle) { state -> Submission in
             guard state.armed == .nothing else { return .busy }
-            if kind == .accept, unsafe state.listener == nil {
+            if kind == .accept || kind == .receiveFrom, unsafe state.source == nil {
                 return .refused(Errno(rawValue: EINVAL))
             }
             if kind == .receive, state.flags.contains(.receivingEnded) { return .shutDown }
@@ -70,8 +84,8 @@ extension CompletionPort {
     package func nextConnection(on handle: SocketHandle) -> AcceptOutcome {
         var outcome = AcceptOutcome.failed(Errno(rawValue: ENOTSOCK))
         table.withState(handle) { state in
-            if let listener = unsafe state.listener {
-                outcome = unsafe listener.takeUnretainedValue().next()
+            if let source = unsafe state.source {
+                outcome = unsafe source.takeUnretainedValue().next()
             }
         }
         return outcome
@@ -82,7 +96,7 @@ extension CompletionPort {
     /// Any thread.
     package func hasQueue(on handle: SocketHandle) -> Bool {
         table.withState(handle) { state in
-            unsafe state.listener.map { unsafe $0._withUnsafeGuaranteedRef { $0.hasQueue } }
+            unsafe state.source.map { unsafe $0._withUnsafeGuaranteedRef { $0.hasQueue } }
                 ?? false
         } ?? false
     }

@@ -48,9 +48,9 @@ extension CompletionPort {
             if count == -TransferError.wouldBlock { return nil }
         case .readable:
             guard turn.readiness.contains(.input) || state.pollReadable() else { return nil }
-        case .accept:
-            guard let number = state.bringConnection() else { return nil }
-            count = -Int(number)
+        case .accept, .receiveFrom:
+            guard let brought = state.bring() else { return nil }
+            count = brought
         }
         guard let kind = state.disarm() else { return nil }
         return unsafe state.packet(
@@ -80,6 +80,7 @@ extension SocketState {
         case .receive: return .receive
         case .readable: return .readable
         case .accept: return .accept
+        case .receiveFrom: return .receiveFrom
         }
     }
 
@@ -91,11 +92,11 @@ extension SocketState {
         return count != 0
     }
 
-    /// Accepts a connection, and leaves it with the listener; `nil` if none is queued.
-    mutating func bringConnection() -> CInt? {
-        let number = unsafe listener.flatMap { unsafe $0._withUnsafeGuaranteedRef { $0.bring() } }
-        if number == nil { noteReceiveWouldBlock() }
-        return number
+    /// Accepts a connection or receives datagrams, and leaves them with the source; `nil` if there
+    /// are none.
+    mutating func bring() -> Int? {
+        guard let source = unsafe source else { return nil }
+        return unsafe source._withUnsafeGuaranteedRef { $0.bring(&self) }
     }
 
     /// A packet of this socket, which counts until a worker has dealt with it.

@@ -42,10 +42,35 @@ extension CompletionPort {
         owner: AnyObject
     ) throws(SystemError) -> SocketHandle {
         let adopted = AdoptedListener(listener)
-        var state = SocketState(adopted.number, .borrowed)
-        unsafe state.listener = .passUnretained(adopted)
+        return try adopt(adopted, adopted.number, owner)
+    }
+
+    /// Takes a datagram socket over; it is closed with its handle.
+    ///
+    /// - Parameters:
+    ///   - socket: closed if this throws.
+    ///   - batch: where its datagrams are received.
+    ///   - owner: what its packets are about.
+    /// - Returns: the name of the socket from now on.
+    /// - Throws: what `epoll_ctl` gave, or `ENFILE` if the table is full.
+    package func adopt(
+        _ socket: consuming DatagramSocket,
+        receivingInto batch: DatagramBatch,
+        owner: AnyObject
+    ) throws(SystemError) -> SocketHandle {
+        let adopted = AdoptedDatagrams(socket, batch)
+        return try adopt(adopted, adopted.number, owner)
+    }
+
+    private func adopt(
+        _ source: AdoptedSource,
+        _ number: CInt,
+        _ owner: AnyObject
+    ) throws(SystemError) -> SocketHandle {
+        var state = SocketState(number, .borrowed)
+        unsafe state.source = .passUnretained(source)
         let handle = try register(state, owner)
-        _ = unsafe Unmanaged.passRetained(adopted)
+        _ = unsafe Unmanaged.passRetained(source)
         return handle
     }
 
@@ -78,7 +103,7 @@ extension CompletionPort {
         } catch {
             table.end(handle) { state in
                 // Not retained yet: see `adopt`.
-                unsafe state.listener = nil
+                unsafe state.source = nil
                 state.end()
             }
             unsafe forget(handle.slot, state.owner)

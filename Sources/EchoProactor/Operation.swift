@@ -50,6 +50,14 @@ package final class Operation {
         unsafe memory = .allocate(byteCount: Int(self.capacity), alignment: 16)
     }
 
+    private init(withoutBuffer capacity: UInt32) {
+        self.capacity = capacity
+    }
+
+    /// An operation for datagrams, which borrows nothing and has no buffer: they are received into
+    /// a batch.
+    package static func forDatagrams() -> Operation { Operation(withoutBuffer: 1) }
+
     deinit {
         unsafe memory?.deallocate()
         unsafe events?.release()
@@ -203,6 +211,23 @@ extension Operation {
         guard borrows else { return nil }
         defer { unsafe memory = nil }
         return unsafe memory
+    }
+
+    /// Where one that receives datagrams puts them; `nil` if it is none, or has ended.
+    ///
+    /// Kept by its user for as long as it is under way.
+    var batch: DatagramBatch? {
+        get {
+            guard lastKind == .receiveFrom else { return nil }
+            return unsafe unsentStart.map {
+                unsafe Unmanaged<DatagramBatch>.fromOpaque($0).takeUnretainedValue()
+            }
+        }
+        set {
+            unsafe unsentStart = newValue.map {
+                unsafe UnsafeRawPointer(Unmanaged.passUnretained($0).toOpaque())
+            }
+        }
     }
 
     // MARK: Sending

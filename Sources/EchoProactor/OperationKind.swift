@@ -9,6 +9,9 @@ package enum OperationKind: UInt8, Sendable {
     case send
     /// Accepts one connection. The corresponding Winsock function is `AcceptEx`.
     case accept
+    /// Receives datagrams into its batch, and completes with the number of messages. The
+    /// corresponding Winsock function is `WSARecvFrom`.
+    case receiveFrom
     /// Waits until something can be received, and receives nothing: the zero-byte receive of
     /// OV-11, on any descriptor that epoll(7) can watch.
     case readable

@@ -20,7 +20,7 @@ extension SocketState {
     mutating func receive(_ operation: Operation, _ buffers: inout ReceiveBuffers) -> Int {
         let borrows = operation.borrows
         if borrows { unsafe operation.borrow(buffers.take()) }
-        guard let start = unsafe operation.memory else { return -TransferError.wouldBlock }
+        guard let start = unsafe operation.memory else { return receiveDatagrams(operation) }
         let count = unsafe receive(start, operation.room(in: buffers.size))
         if borrows, count <= 0, let unused = unsafe operation.giveBack() {
             unsafe buffers.give(unused)

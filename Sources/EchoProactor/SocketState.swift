@@ -1,4 +1,5 @@
 import EchoSockets
+import Glibc
 
 /// What an engine knows of a socket, and the transfers that it carries out for it: a value, with
 /// nothing on the heap until an operation needs more.
@@ -25,6 +26,7 @@ import EchoSockets
         case receive
         case readable
         case accept
+        case receiveFrom
     }
 
     /// The most operations that may wait on one socket (OV-14).
@@ -48,15 +50,16 @@ import EchoSockets
     var packets: UInt16 = 0
     /// Why every further transfer fails.
     private var failure: UInt8 = 0
-    /// What the program gave it, and the listener if it listens; the state's own references.
+    /// What the program gave it, and the source if it brings connections or datagrams; the state's
+    /// own references.
     var owner: Unmanaged<AnyObject>?
-    var listener: Unmanaged<AdoptedListener>?
+    var source: Unmanaged<AdoptedSource>?
 
     init(_ number: CInt, _ flags: Flags = []) {
         self.number = number
         self.flags = flags.union(.sendReady)
         unsafe owner = nil
-        unsafe listener = nil
+        unsafe source = nil
     }
 
     /// Whether it is the state of an open socket.
@@ -186,4 +189,20 @@ import EchoSockets
         spend(0)
         return -Int(failure)
     }
+}
+
+/// A socket of a completion port that keeps what an operation has brought: connections, or
+/// datagrams.
+class AdoptedSource {
+    /// Carries the operation out, and keeps what came of it until it is taken.
+    ///
+    /// - Parameter state: the socket's.
+    /// - Returns: what it brought, or a negated error; `nil` if there is nothing.
+    func bring(_ state: inout SocketState) -> Int? { nil }
+
+    /// Whether a connection is queued, or has been brought.
+    var hasQueue: Bool { false }
+
+    /// Takes the connection that was brought, or else one that is queued.
+    func next() -> AcceptOutcome { .failed(Errno(rawValue: EOPNOTSUPP)) }
 }

@@ -79,12 +79,32 @@ package final class SelectSet {
         if writing { interest.insert(.write) }
         let isKnown = unsafe members[Int(socket.number)]?.interest.isEmpty == false
         if !isKnown, socket.isNeverConnected { interest = [] }
-        let watch = try makeWatch(socket.number, interest)
-        unsafe members[Int(socket.number)] = Member(
-            handle: handle,
-            interest: interest,
-            watch: watch
-        )
+        try insert(socket.number, handle, interest)
+    }
+
+    private func insert(
+        _ number: CInt,
+        _ handle: SocketHandle,
+        _ interest: Readiness
+    ) throws(SystemError) {
+        let watch = try makeWatch(number, interest)
+        unsafe members[Int(number)] = Member(handle: handle, interest: interest, watch: watch)
+    }
+
+    /// Inserts a datagram socket, to wait for datagrams.
+    ///
+    /// The corresponding macro is `FD_SET`.
+    ///
+    /// - Parameters:
+    ///   - number: its descriptor; ``remove(datagramsFrom:)`` it before it is closed.
+    ///   - handle: its name when it is ready.
+    /// - Throws: `EMFILE` if its number is too large, or that memory has run out.
+    package func insert(
+        datagramsFrom number: CInt,
+        as handle: SocketHandle
+    ) throws(SystemError) {
+        try loop.base.admit(number)
+        try insert(number, handle, .read)
     }
 
     private func makeWatch(
@@ -110,8 +130,13 @@ package final class SelectSet {
     ///
     /// The corresponding macro is `FD_CLR`.
     package func remove(_ socket: borrowing Socket) {
-        guard socket.number < EventBase.selectLimit else { return }
-        unsafe members[Int(socket.number)] = nil
+        remove(datagramsFrom: socket.number)
+    }
+
+    /// Removes a datagram socket.
+    package func remove(datagramsFrom number: CInt) {
+        guard number < EventBase.selectLimit else { return }
+        unsafe members[Int(number)] = nil
     }
 
     /// Takes the next socket that the last call found ready.

@@ -78,13 +78,13 @@ extension EchoServer {
         try run.lifecycle.withLock { lifecycle throws(Failure) in
             try lifecycle.beginStart(attempt)
         }
-        return try run.start(attempt).map { Endpoint($0) }
+        return try run.start(attempt)
     }
 
     /// The addresses that the server listens on, with ports resolved; empty before ``start()`` has
     /// returned and once the server drains.
     public var endpoints: [Endpoint] {
-        run.lifecycle.withLock { $0.addresses }.map { Endpoint($0) }
+        run.lifecycle.withLock { $0.endpoints }
     }
 
     /// Whether the server wants new connections: from the start until it is asked to shut down.

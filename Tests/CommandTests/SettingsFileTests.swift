@@ -64,6 +64,13 @@ struct SettingsFileTests {
         ("splice = never\nmodel = select", []),
         ("splice = never", ["splice"]),
         ("splice = auto", []),
+        ("loop-guard = on\ndatagram-rate = 5", ["loop-guard", "datagram-rate"]),
+        ("loop-guard = on\ndatagram-rate = 5\nlisten = udp:7", []),
+        ("loop-guard = off\ndatagram-rate = 5\nlisten = udp:7", ["datagram-rate"]),
+        (
+            "keepalive = 5m\nreceive-buffer = 64KiB\nlisten = udp:7",
+            ["keepalive", "receive-buffer"]
+        ),
         ("when-full = defer", ["when-full"]),
         ("when-full = defer\nmax-connections = 5", []),
         ("when-full = reject", []),

@@ -13,7 +13,7 @@ struct SettingsTests {
         let help = Serve.helpMessage(columns: 500)
         let flags = help.matches(of: /(?m)^  (?:-h, )?--([a-z-]+)/).map { String($0.1) }
         #expect(flags.count > 10)
-        let others = ["config", "check-config", "help", "version"]
+        let others = ["config", "check-config", "help", "version", "no-loop-guard"]
         #expect(
             Set(flags).subtracting(others) == Set(Setting.all.map(\.key))
         )
@@ -64,6 +64,7 @@ struct SettingsTests {
             "pending-limit": "7KiB", "backlog": "8",
             "keepalive": "30s", "receive-buffer": "1MiB", "socket-mode": "660",
             "socket-group": "adm",
+            "loop-guard": "off", "datagram-rate": "9",
             "busy-poll": "9us", "splice": "never", "log-level": "debug", "log-format": "json",
             "metrics": "[::1]:9",
         ]

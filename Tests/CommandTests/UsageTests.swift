@@ -34,6 +34,8 @@ struct UsageTests {
         ("--socket-mode", ["", "8", "1000", "-1", "0o660", "u=rw"]),
         ("--socket-group", ["", "no-such-group", "4294967295"]),
         ("--splice", ["", "always"]),
+        ("--loop-guard", ["", "yes"]),
+        ("--datagram-rate", ["0", "x", "1000001"]),
         ("--busy-poll", ["x", "1", "-1us", "1001ms"]),
         ("--log-level", ["", "loud"]),
         ("--log-format", ["", "xml"]),

@@ -124,6 +124,7 @@ enum Examples {
             for endpoint in try server.start() {
                 switch endpoint {
                 case .tcp(let host, let port): print("TCP port \(port) of \(host)")
+                case .udp(let host, let port): print("UDP port \(port) of \(host)")
                 case .unix(let path): print("the Unix socket \(path)")
                 @unknown default: print("\(endpoint)")
                 }

@@ -209,7 +209,8 @@ struct ConformanceSuiteTests {
     @Test func `a server that goes away fails every check`() async throws {
         let report = try await onThread {
             var listener: Listener? = try Listener(.loopback(port: 0))
-            let endpoint = EchoEndpoint(.tcp(host: "127.0.0.1", port: listener?.address.port ?? 0))
+            let port = listener?.address.port ?? 0
+            let endpoint = EchoEndpoint.tcp("127.0.0.1", port: port)
             return try check(endpoint, EchoCheck.Check.allCases).run { _ in
                 listener = nil
             } onResult: { _ in
@@ -283,7 +284,7 @@ private func check(
     _ checks: [EchoCheck.Check],
     run: Int = 3
 ) -> EchoCheck {
-    check(EchoEndpoint(endpoint), checks, run: run)
+    check(EchoEndpoint(stream: endpoint), checks, run: run)
 }
 
 // Small: the large sizes are for the command.

@@ -11,7 +11,7 @@ struct EchoCheckTests {
         _ server: ThreadedEchoServer,
         _ checks: [EchoCheck.Check] = EchoCheck.Check.allCases
     ) -> EchoCheck {
-        var check = EchoCheck(EchoEndpoint(server.endpoint))
+        var check = EchoCheck(EchoEndpoint(stream: server.endpoint))
         check.checks = checks
         check.size = EchoCheck.sizes.lowerBound
         check.connections = 10
@@ -175,7 +175,7 @@ struct EchoCheckTests {
     @Test func `a run leaves neither descriptors nor threads behind`() async throws {
         await #expect(processExitsWith: .success) {
             let server = try ThreadedEchoServer(.swallows)
-            var check = EchoCheck(EchoEndpoint(server.endpoint))
+            var check = EchoCheck(EchoEndpoint(stream: server.endpoint))
             check.checks = [.interleaved]
             check.connections = 9
             check.deadline = .seconds(3600)

@@ -41,6 +41,10 @@ struct ConfigurationTests {
             $0.pendingLimit = 1_073_741_825
         },
         BadValue("backlog is 0; it must be from 1 to 2147483647") { $0.backlog = 0 },
+        BadValue("datagramRate is 0; it must be from 1 to 1000000") { $0.datagramRate = 0 },
+        BadValue("datagramRate is 1000001; it must be from 1 to 1000000") {
+            $0.datagramRate = 1_000_001
+        },
         BadValue("keepalive is 0.999 seconds; it must be from 1 s to 9 h") {
             $0.keepalive = .milliseconds(999)
         },

@@ -173,8 +173,12 @@ struct InheritedSocketTests {
 
     @Test func `datagram and other sockets are named for what they are`() throws {
         let kinds: [(CInt, __socket_type, String)] = [
-            (AF_INET, SOCK_DGRAM, "is a datagram socket"),
-            (AF_UNIX, SOCK_DGRAM, "is a datagram socket"),
+            (AF_INET, SOCK_DGRAM, "is a UDP socket without a port"),
+            (
+                AF_UNIX, SOCK_DGRAM,
+                "is a Unix datagram socket; set ListenStream= in its socket unit"
+            ),
+            (AF_NETLINK, SOCK_DGRAM, "is a datagram socket, and not of UDP"),
             (AF_UNIX, SOCK_SEQPACKET, "is neither a TCP socket nor a Unix stream socket"),
         ]
         for (family, type, reason) in kinds {

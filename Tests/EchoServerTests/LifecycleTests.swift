@@ -6,7 +6,7 @@ import Testing
 /// A model that does nothing.
 private final class IdleModel: ServingModel {
     init() {}
-    init(_ context: ServingContext, _ sockets: [ListeningSocket]) throws {}
+    init(_ context: ServingContext, _ sockets: ServedSockets) throws {}
     func start() throws {}
     func drain(_ plan: DrainPlan) {}
     func probe(_ heartbeat: Heartbeat) {}
@@ -60,7 +60,7 @@ private struct LifeProbe {
 
     private mutating func start() throws {
         try life.beginStart(StartAttempt())
-        #expect(life.started(Self.model, [.loopback(port: 1)]) == nil)
+        #expect(life.started(Self.model, [.tcp("127.0.0.1", port: 1)]) == nil)
     }
 
     /// Shuts down; gives the name of what is to be done, and checks whom it is to be done to.

@@ -95,6 +95,8 @@ func usesInheritedSockets() throws {
 func usesConfiguration() {
     var configuration = EchoServer.Configuration()
     configuration.model = .select
+    configuration.loopGuard = false
+    configuration.datagramRate = 10
     configuration.listen = [.tcp("localhost", port: 7)]
     configuration.inherited = []
     configuration.workers = nil
@@ -144,6 +146,7 @@ func usesEndpoint() throws {
     _ = (parts, endpoint.description, endpoint.hashValue)
     switch endpoint {
     case .tcp(let host, let port): _ = (host.count, UInt16(port))
+    case .udp(let host, let port): _ = (host, port)
     case .unix(let path): _ = path.count
     }
     sends(endpoint)
@@ -165,7 +168,9 @@ func usesStatistics(_ statistics: EchoServer.Statistics) {
     let counts: [UInt64] = [
         statistics.accepted, statistics.deferred, statistics.bytesReceived, statistics.bytesSent,
         statistics.acceptFailures, statistics.backPressureEpisodes, statistics.rejectedTotal,
-        statistics.closedTotal,
+        statistics.closedTotal, statistics.datagramsReceived, statistics.datagramsSent,
+        statistics.datagramsTruncated, statistics.datagramsDropped,
+        statistics.datagramSendFailures, statistics.datagramsRefusedTotal,
     ]
     let active: Int = statistics.active
     let rejected: [EchoServer.RejectionReason: UInt64] = statistics.rejected
@@ -182,6 +187,13 @@ func usesStatistics(_ statistics: EchoServer.Statistics) {
             codes(reason)
         }
     }
+    let refused: [EchoServer.DatagramRefusal: UInt64] = statistics.datagramsRefused
+    _ = refused
+    for reason in EchoServer.DatagramRefusal.allCases {
+        switch reason {
+        case .group, .noSource, .reservedPort, .ownPort, .rate, .repeated: codes(reason)
+        }
+    }
     sends(statistics)
 }
 
@@ -189,7 +201,9 @@ func usesMetrics() {
     for metric in EchoServer.Metric.allCases {
         switch metric {
         case .connectionsAccepted, .connectionsActive, .connectionsRejected, .connectionsDeferred,
-            .connectionsClosed, .bytesReceived, .bytesSent, .acceptFailures, .backPressureEpisodes:
+            .connectionsClosed, .bytesReceived, .bytesSent, .acceptFailures, .backPressureEpisodes,
+            .datagramsReceived, .datagramsSent, .datagramsRefused, .datagramsTruncated,
+            .datagramsDropped, .datagramSendFailures:
             let facts: (String, String, Bool, String?) = (
                 metric.rawValue, metric.summary, metric.isGauge, metric.dimension
             )
@@ -209,6 +223,7 @@ func usesDescriptions(
         EchoServer.Configuration.FullPolicy.defer, EchoServer.RejectionReason.full,
         EchoServer.CloseReason.reset, EchoServer.Metric.bytesSent,
         EchoServer.AdmissionDecision.defer, EchoServer.Configuration.Splicing.never,
+        EchoServer.DatagramRefusal.rate,
     ]
     _ = values.map(\.description)
     let texts: [String] = [

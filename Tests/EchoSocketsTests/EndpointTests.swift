@@ -25,6 +25,12 @@ struct EndpointTests {
             ("unix:/run/echo.sock", .unix(path: "/run/echo.sock"), "unix:/run/echo.sock"),
             ("unix:echo:7", .unix(path: "echo:7"), "unix:echo:7"),
             ("unix:@name", .unix(path: "\0name"), "unix:@name"),
+            ("udp:7", .udp(host: "localhost", port: 7), "udp:localhost:7"),
+            ("udp:127.0.0.1:7", .udp(host: "127.0.0.1", port: 7), "udp:127.0.0.1:7"),
+            ("udp:example.org:0", .udp(host: "example.org", port: 0), "udp:example.org:0"),
+            ("udp:*:7", .udp(host: "*", port: 7), "udp:*:7"),
+            ("udp:[::1]:7", .udp(host: "::1", port: 7), "udp:[::1]:7"),
+            ("udp:[fe80::1%lo]:7", .udp(host: "fe80::1%lo", port: 7), "udp:[fe80::1%lo]:7"),
             ("unix:./@name", .unix(path: "./@name"), "unix:./@name"),
         ] as [(String, Endpoint, String)]
     )
@@ -50,6 +56,7 @@ struct EndpointTests {
         ("a/b:7", host), ("[]:7", brackets), ("[:7", brackets), ("]:7", brackets),
         ("[::1:7", brackets), ("::1]:7", brackets), ("[::g]:7", brackets),
         ("[fe80::1%]:7", brackets),
+        ("udp:65536", port), ("udp:a b:7", host), ("udp:[::g]:7", brackets),
         ("a:7:7", "an IPv6 address is written in brackets: [::1]:PORT"),
         ("unix:", "the path is empty"), ("unix:@", "the path is empty"),
         ("unix:a\0b", "the path contains NUL"),
@@ -60,9 +67,29 @@ struct EndpointTests {
     }
 
     @Test(arguments: [
-        ("", "it is empty: write PORT, HOST:PORT, [IPv6]:PORT or unix:PATH"),
-        ("udp:127.0.0.1:7", "UDP is not supported: write HOST:PORT for TCP"),
-        ("UDP://[::1]:7", "UDP is not supported: write HOST:PORT for TCP"),
+        ("", "it is empty: write PORT, HOST:PORT, [IPv6]:PORT, udp:HOST:PORT or unix:PATH"),
+        ("udp:", "the port is missing: write udp:HOST:PORT"),
+        ("udp:127.0.0.1", "the port is missing: write udp:127.0.0.1:PORT"),
+        ("udp:example.org:", "the port is missing: write udp:example.org:PORT"),
+        ("udp:[::1]", "the port is missing: write udp:[::1]:PORT"),
+        ("udp::7", "the host is missing: write udp:*:7 for every address, or udp:7 for localhost"),
+        ("udp:::1:7", "an IPv6 address is written in brackets: udp:[::1]:7"),
+        (
+            "udp:fe80::1",
+            "an IPv6 address is written in brackets, before the port: udp:[fe80::1%INTERFACE]:PORT"
+        ),
+        ("udp:[127.0.0.1]:7", "an IPv4 address has no brackets: write udp:127.0.0.1:7"),
+        (
+            "udp:[fe80::1]:7",
+            "a link-local address needs its network interface: write udp:[fe80::1%INTERFACE]:7"
+        ),
+        ("udp:/tmp/x", "UDP has no paths: write udp:HOST:PORT"),
+        ("udp:unix:/tmp/x", "UDP has no paths: write udp:HOST:PORT"),
+        ("udp://127.0.0.1:7", "an endpoint of UDP has no slashes: write udp:127.0.0.1:7"),
+        ("UDP://[::1]:7", "an endpoint of UDP has no slashes: write udp:[::1]:7"),
+        ("udp://127.0.0.1", "an endpoint of UDP is written udp:HOST:PORT"),
+        ("udp4:127.0.0.1:7", "an endpoint of UDP is written udp:127.0.0.1:7"),
+        ("UDP:nowhere", "an endpoint of UDP is written udp:HOST:PORT"),
         ("localhost", "the port is missing: write localhost:PORT"),
         ("localhost:", "the port is missing: write localhost:PORT"),
         ("example.org", "the port is missing: write example.org:PORT"),
@@ -112,7 +139,9 @@ struct EndpointTests {
         let error = #expect(throws: Endpoint.ParseError.self) { try Endpoint(parsing: text) }
         #expect(error?.description == reason)
         // What is to be written is understood.
-        let endpoints = reason.matches(of: /(?:unix:|\[?[*a-z0-9:])[^ ,]*:(?:PORT|\d+)|unix:[^ ,]+/)
+        let endpoints = reason.matches(
+            of: /(?:unix:|udp:|\[?[*a-z0-9:])[^ ,]*:(?:PORT|\d+)|unix:[^ ,]+/
+        )
         for written in endpoints.map({ String($0.output) }) where !text.isEmpty {
             let text = written.replacing("PORT", with: "7").replacing("INTERFACE", with: "lo")
             #expect(throws: Never.self, "\(text)") { try Endpoint(parsing: text) }

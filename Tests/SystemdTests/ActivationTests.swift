@@ -73,11 +73,15 @@ extension SystemdTests {
             let service = try await TestService()
             try await service.install(
                 [],
-                sockets: ["": ["ListenDatagram=\(service.address)", "FileDescriptorName=news"]]
+                sockets: [
+                    "": ["ListenDatagram=@\(service.name)", "FileDescriptorName=news"]
+                ]
             )
             try await service.manager.systemctl("start", "\(service.name).socket")
             _ = try await service.manager.run(["systemctl", "--user", "start", service.unit])
-            let line = "echo: cannot serve inherited descriptor 3 (news): it is a datagram socket"
+            let line =
+                "echo: cannot serve inherited descriptor 3 (news): it is a Unix datagram socket; "
+                + "set ListenStream= in its socket unit"
             #expect(try await service.journal(priority: 3, has: "cannot serve") == line)
             #expect(try await service.show("ExecMainStatus") == "69")
             try await service.manager.systemctl("stop", "\(service.name).socket")

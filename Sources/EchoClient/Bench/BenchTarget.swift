@@ -106,7 +106,8 @@ private struct Waiting {
             text += buffer.prefix(max(0, count))
             for line in String(decoding: text, as: UTF8.self).split(separator: "\n") {
                 guard line.hasPrefix("listening on "), text.last == 0x0A,
-                    let endpoint = try? Endpoint(parsing: String(line.dropFirst(13)))
+                    let endpoint = try? Endpoint(parsing: String(line.dropFirst(13))),
+                    !endpoint.isDatagram
                 else { continue }
                 return try address(of: endpoint)
             }

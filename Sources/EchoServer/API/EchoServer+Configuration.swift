@@ -148,6 +148,22 @@ extension EchoServer {
         /// Default: ``Splicing/auto``.
         public var splice: Splicing
 
+        /// Whether datagrams are left unanswered that may be part of a loop: another echo service
+        /// answers each answer, and so on for ever (CVE-2024-2169).
+        ///
+        /// These are datagrams from ports below 1024, from ports that the server listens on itself,
+        /// more than ``datagramRate`` from one source, and identical ones that keep coming from one
+        /// source less than 0.75 s apart: of these one is dropped after half a second, and then one
+        /// in 128. Without a guard, one forged datagram can keep two servers busy until one of them
+        /// is stopped. Default: `true`.
+        public var loopGuard: Bool
+
+        /// The most datagrams per second that are answered to one source, an IPv4 address or an
+        /// IPv6 /64, with ``loopGuard``; twice as many may come at once.
+        ///
+        /// Further ones are dropped. From 1 to 1,000,000; default 1,000.
+        public var datagramRate: Int
+
         /// Settings; those not given have their defaults.
         public init(
             model: IOModel = .completionPort,
@@ -169,7 +185,9 @@ extension EchoServer {
             shutdownDelay: Duration = .zero,
             drainTimeout: Duration = .seconds(5),
             busyPoll: Duration? = .zero,
-            splice: Splicing = .auto
+            splice: Splicing = .auto,
+            loopGuard: Bool = true,
+            datagramRate: Int = 1_000
         ) {
             self.model = model
             self.listen = listen
@@ -191,6 +209,8 @@ extension EchoServer {
             self.drainTimeout = drainTimeout
             self.busyPoll = busyPoll
             self.splice = splice
+            self.loopGuard = loopGuard
+            self.datagramRate = datagramRate
         }
     }
 }

@@ -26,6 +26,11 @@ extension EchoServer.RejectionReason: CustomStringConvertible {
     public var description: String { rawValue }
 }
 
+extension EchoServer.DatagramRefusal: CustomStringConvertible {
+    /// The name in logs and metrics.
+    public var description: String { rawValue }
+}
+
 extension EchoServer.CloseReason: CustomStringConvertible {
     /// The name in logs and metrics.
     public var description: String { rawValue }

@@ -1,15 +1,16 @@
 package import EchoSockets
 
 extension EchoServer {
-    /// A place to listen on, or a peer: a TCP host and port, or a Unix socket.
+    /// A place to listen on, or a peer: a TCP or UDP host and port, or a Unix socket.
     ///
-    /// Other kinds may be added, such as UDP. A `switch` over an endpoint therefore ends with
+    /// Other kinds may be added. A `switch` over an endpoint therefore ends with
     /// `@unknown default`, and then keeps compiling:
     ///
     /// ```swift
     /// for endpoint in server.endpoints {
     ///     switch endpoint {
     ///     case .tcp(let host, let port): print("TCP port", port, "of", host)
+    ///     case .udp(let host, let port): print("UDP port", port, "of", host)
     ///     case .unix(let path): print("the Unix socket", path)
     ///     @unknown default: print("something else:", endpoint)
     ///     }
@@ -24,14 +25,23 @@ extension EchoServer {
         /// machine. With port 0 the kernel chooses; ``EchoServer/start()`` returns the result.
         case tcp(_ host: String, port: UInt16)
 
+        /// A host and a UDP port; the host as for TCP.
+        ///
+        /// Datagrams of up to 65,507 bytes are sent back, each by itself (RFC 862).
+        case udp(_ host: String, port: UInt16)
+
         /// The path of a Unix stream socket: at most 107 bytes; one that starts with NUL is an
         /// abstract name, see unix(7).
         case unix(_ path: String)
 
-        init(_ address: SocketAddress) {
+        /// - Parameters:
+        ///   - address: where a socket is bound.
+        ///   - isDatagram: whether it is of UDP.
+        init(_ address: SocketAddress, isDatagram: Bool = false) {
             switch address {
             case .ipv4(_, let port), .ipv6(_, _, let port, _):
-                self = .tcp(address.host, port: port)
+                let host = address.host
+                self = isDatagram ? .udp(host, port: port) : .tcp(host, port: port)
             case .unix(let path): self = .unix(path)
             }
         }
@@ -40,6 +50,7 @@ extension EchoServer {
         package var value: EchoSockets.Endpoint {
             switch self {
             case .tcp(let host, let port): .tcp(host: host, port: port)
+            case .udp(let host, let port): .udp(host: host, port: port)
             case .unix(let path): .unix(path: path)
             }
         }
@@ -48,12 +59,13 @@ extension EchoServer {
         package init(_ endpoint: EchoSockets.Endpoint) {
             switch endpoint {
             case .tcp(let host, let port): self = .tcp(host, port: port)
+            case .udp(let host, let port): self = .udp(host, port: port)
             case .unix(let path): self = .unix(path)
             }
         }
 
         /// Parses an endpoint in the command line's form: `PORT` (of localhost), `HOST:PORT`,
-        /// `[V6]:PORT`, `*:PORT`, `unix:PATH` or `unix:@NAME`.
+        /// `[V6]:PORT`, `*:PORT`, each of these after `udp:`, `unix:PATH` or `unix:@NAME`.
         ///
         /// - Throws: ``EchoServer/Failure`` with code ``EchoServer/Failure/Code/invalidEndpoint``
         ///   that names the text and what is wrong with it.
@@ -69,19 +81,23 @@ extension EchoServer {
             }
         }
 
-        /// The TCP port; `nil` for a Unix socket.
+        /// The TCP or UDP port; `nil` for a Unix socket.
         public var port: UInt16? {
-            guard case .tcp(_, let port) = self else { return nil }
-            return port
+            switch self {
+            case .tcp(_, let port), .udp(_, let port): port
+            case .unix: nil
+            }
         }
 
         /// The host; `nil` for a Unix socket.
         public var host: String? {
-            guard case .tcp(let host, _) = self else { return nil }
-            return host
+            switch self {
+            case .tcp(let host, _), .udp(let host, _): host
+            case .unix: nil
+            }
         }
 
-        /// The path of a Unix socket; `nil` for TCP.
+        /// The path of a Unix socket; `nil` for TCP and UDP.
         public var path: String? {
             guard case .unix(let path) = self else { return nil }
             return path

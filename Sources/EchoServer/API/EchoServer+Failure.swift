@@ -24,7 +24,7 @@ extension EchoServer {
             public static let addressUnavailable = Code(description: "addressUnavailable")
             /// Listening there is not permitted (`EACCES`, `EPERM`).
             public static let permissionDenied = Code(description: "permissionDenied")
-            /// An inherited descriptor is not a listening stream socket, or another server has it.
+            /// An inherited descriptor is neither a listening stream socket nor a UDP socket, or another server has it.
             public static let unusableSocket = Code(description: "unusableSocket")
             /// The server was started before.
             public static let alreadyStarted = Code(description: "alreadyStarted")
@@ -54,15 +54,18 @@ extension EchoServer {
         ///   - address: the address.
         ///   - error: the reason.
         ///   - group: the requested group of the Unix socket's file.
+        ///   - isDatagram: whether it is an address of UDP.
         package init(
             listeningOn address: SocketAddress,
             _ error: SystemError,
-            group: String? = nil
+            group: String? = nil,
+            isDatagram: Bool = false
         ) {
+            let place = (isDatagram ? "udp:" : "") + "\(address)"
             if let explanation = address.explanation(of: error.errno) {
                 self.init(
                     .addressUnavailable,
-                    "cannot listen on \(address): \(explanation)",
+                    "cannot listen on \(place): \(explanation)",
                     errno: error.errno
                 )
                 return
@@ -79,7 +82,7 @@ extension EchoServer {
             if "\(error.call)" == "chown", let group {
                 reason = "cannot give it to the group \(group.escapedForLog): \(error.errno)"
             }
-            self.init(code, "cannot listen on \(address): \(reason)", errno: error.errno)
+            self.init(code, "cannot listen on \(place): \(reason)", errno: error.errno)
         }
     }
 }

@@ -41,6 +41,30 @@ extension EchoServer {
         ///
         /// Counter.
         case backPressureEpisodes = "echo_back_pressure_episodes_total"
+        /// Datagrams received, answered or not.
+        ///
+        /// Counter.
+        case datagramsReceived = "echo_datagrams_received_total"
+        /// Datagrams sent back.
+        ///
+        /// Counter.
+        case datagramsSent = "echo_datagrams_sent_total"
+        /// Datagrams not answered, by ``DatagramRefusal`` in the dimension `reason`.
+        ///
+        /// Counter.
+        case datagramsRefused = "echo_datagrams_refused_total"
+        /// Datagrams too long for the receive buffer, and not answered.
+        ///
+        /// Counter.
+        case datagramsTruncated = "echo_datagrams_truncated_total"
+        /// Datagrams that the kernel dropped because a socket's queue was full.
+        ///
+        /// Counter.
+        case datagramsDropped = "echo_datagrams_dropped_total"
+        /// Datagrams that could not be sent back.
+        ///
+        /// Counter.
+        case datagramSendFailures = "echo_datagram_send_failures_total"
 
         /// One line that describes the metric.
         public var summary: String {
@@ -55,6 +79,12 @@ extension EchoServer {
             case .acceptFailures: "Accept calls that failed."
             case .backPressureEpisodes:
                 "Times that reading was paused because too many bytes were pending."
+            case .datagramsReceived: "Datagrams received, answered or not."
+            case .datagramsSent: "Datagrams sent back."
+            case .datagramsRefused: "Datagrams not answered, by reason."
+            case .datagramsTruncated: "Datagrams too long for the receive buffer."
+            case .datagramsDropped: "Datagrams that the kernel dropped for want of room."
+            case .datagramSendFailures: "Datagrams that could not be sent back."
             }
         }
 
@@ -64,7 +94,7 @@ extension EchoServer {
         /// The dimension of its samples; `nil` if it is one number.
         public var dimension: String? {
             switch self {
-            case .connectionsRejected: "reason"
+            case .connectionsRejected, .datagramsRefused: "reason"
             case .connectionsClosed: "cause"
             default: nil
             }
@@ -93,6 +123,12 @@ extension EchoServer.Metric {
         case .bytesSent: Self.one(statistics.bytesSent)
         case .acceptFailures: Self.one(statistics.acceptFailures)
         case .backPressureEpisodes: Self.one(statistics.backPressureEpisodes)
+        case .datagramsReceived: Self.one(statistics.datagramsReceived)
+        case .datagramsSent: Self.one(statistics.datagramsSent)
+        case .datagramsRefused: Self.each(statistics.datagramsRefused)
+        case .datagramsTruncated: Self.one(statistics.datagramsTruncated)
+        case .datagramsDropped: Self.one(statistics.datagramsDropped)
+        case .datagramSendFailures: Self.one(statistics.datagramSendFailures)
         }
     }
 

@@ -27,6 +27,26 @@ extension EchoServer {
         /// Times that reading from a connection was paused because too many bytes were pending.
         public internal(set) var backPressureEpisodes: UInt64 = 0
 
+        /// Datagrams received, answered or not.
+        public internal(set) var datagramsReceived: UInt64 = 0
+        /// Datagrams sent back.
+        public internal(set) var datagramsSent: UInt64 = 0
+        /// Datagrams that were not answered, by reason.
+        public internal(set) var datagramsRefused: [DatagramRefusal: UInt64] = [:]
+        /// Datagrams that were too long for the receive buffer, and not answered.
+        ///
+        /// None of UDP is, unless the network joins more than a datagram may have.
+        public internal(set) var datagramsTruncated: UInt64 = 0
+        /// Datagrams that the kernel dropped because the socket's queue was full.
+        ///
+        /// The kernel says so with the next datagram.
+        public internal(set) var datagramsDropped: UInt64 = 0
+        /// Datagrams that could not be sent back, for example because the kernel's buffer was full;
+        /// they are not sent later.
+        public internal(set) var datagramSendFailures: UInt64 = 0
+
+        /// Datagrams that were not answered, for any reason.
+        public var datagramsRefusedTotal: UInt64 { datagramsRefused.values.reduce(0, +) }
         /// Connections turned away, for any reason.
         public var rejectedTotal: UInt64 { rejected.values.reduce(0, +) }
         /// Connections ended, for any reason.

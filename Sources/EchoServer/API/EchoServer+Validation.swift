@@ -46,6 +46,7 @@ extension EchoServer.Configuration {
         try check("socketReceiveBuffer", socketReceiveBuffer, 4096...(1 << 30))
         try check("pendingLimit", pendingLimit, 64...(1 << 30))
         try check("backlog", backlog, 1...Int(Int32.max))
+        try check("datagramRate", datagramRate, 1...1_000_000)
         if let keepalive, !Self.keepaliveRange.contains(keepalive) {
             throw invalid("keepalive is \(keepalive); it must be from 1 s to 9 h")
         }

@@ -9,9 +9,9 @@ struct Lifecycle: Sendable {
         case starting(StartAttempt)
         /// Starting, and shut down meanwhile.
         case startingInVain(DrainPlan)
-        case running(any ServingModel, [SocketAddress])
+        case running(any ServingModel, [EchoServer.Endpoint])
         /// Shut down, and serving as before until a moment, so that load balancers notice.
-        case leaving(any ServingModel, [SocketAddress], Leave)
+        case leaving(any ServingModel, [EchoServer.Endpoint], Leave)
         case stopping(any ServingModel, DrainPlan)
         case stopped
     }
@@ -83,12 +83,15 @@ struct Lifecycle: Sendable {
     /// Notes that it serves.
     ///
     /// - Returns: how to drain it if it was shut down meanwhile; otherwise `nil`.
-    mutating func started(_ model: any ServingModel, _ addresses: [SocketAddress]) -> DrainPlan? {
+    mutating func started(
+        _ model: any ServingModel,
+        _ endpoints: [EchoServer.Endpoint]
+    ) -> DrainPlan? {
         if case .startingInVain(let plan) = phase {
             phase = .stopping(model, plan)
             return plan
         }
-        phase = .running(model, addresses)
+        phase = .running(model, endpoints)
         return nil
     }
 
@@ -118,16 +121,16 @@ struct Lifecycle: Sendable {
         case .startingInVain(let earlier):
             if plan.drain.deadline < earlier.deadline { phase = .startingInVain(plan.drain) }
             return .wait
-        case .running(let model, let addresses) where plan.servesUntil != nil:
+        case .running(let model, let endpoints) where plan.servesUntil != nil:
             let leave = Leave(end: Gate(), drain: plan.drain)
-            phase = .leaving(model, addresses, leave)
+            phase = .leaving(model, endpoints, leave)
             return .leave(model, leave.end)
         case .running(let model, _):
             phase = .stopping(model, plan.drain)
             return .drain(model)
-        case .leaving(let model, let addresses, let leave):
+        case .leaving(let model, let endpoints, let leave):
             guard plan.drain.deadline < leave.drain.deadline else { return .wait }
-            phase = .leaving(model, addresses, Leave(end: leave.end, drain: plan.drain))
+            phase = .leaving(model, endpoints, Leave(end: leave.end, drain: plan.drain))
             return .endLeave(leave.end)
         case .stopping(let model, let earlier):
             guard plan.drain.deadline < earlier.deadline else { return .wait }
@@ -147,9 +150,9 @@ struct Lifecycle: Sendable {
     }
 
     /// Where it listens; empty before it serves and once it drains.
-    var addresses: [SocketAddress] {
+    var endpoints: [EchoServer.Endpoint] {
         switch phase {
-        case .running(_, let addresses), .leaving(_, let addresses, _): addresses
+        case .running(_, let endpoints), .leaving(_, let endpoints, _): endpoints
         case .initial, .starting, .startingInVain, .stopping, .stopped: []
         }
     }

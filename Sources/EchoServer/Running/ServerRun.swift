@@ -57,11 +57,11 @@ final class ServerRun: ServerRuntime {
     ///
     /// Nothing is locked meanwhile: all members of the server stay usable.
     ///
-    /// - Returns: the addresses on which it listens.
+    /// - Returns: where it listens.
     /// - Throws: the reason why it does not serve; nothing stays open then.
-    func start(_ attempt: StartAttempt) throws(EchoServer.Failure) -> [SocketAddress] {
+    func start(_ attempt: StartAttempt) throws(EchoServer.Failure) -> [EchoServer.Endpoint] {
         let configuration = context.configuration
-        let (model, sockets): (any ServingModel, [ListeningSocket])
+        let (model, sockets): (any ServingModel, ServedSockets)
         do throws(EchoServer.Failure) {
             try openLog()
             let addresses = try attempt.addresses(of: configuration.listen.map(\.value))
@@ -74,18 +74,18 @@ final class ServerRun: ServerRuntime {
             throw error
         }
         for socket in configuration.inherited { socket.handOver() }
-        for socket in sockets {
-            context.log.started(socket.address, socket.name, model: configuration.model)
-            context.log.unavailable(socket.unavailableOptions, on: socket.address)
+        for started in sockets.started {
+            context.log.started(started.endpoint, started.name, model: configuration.model)
+            context.log.unavailable(started.unavailableOptions, on: started.endpoint)
         }
-        let addresses = sockets.map(\.address)
-        if let plan = lifecycle.withLock({ $0.started(model, addresses) }) {
+        let endpoints = sockets.started.map(\.endpoint)
+        if let plan = lifecycle.withLock({ $0.started(model, endpoints) }) {
             // Clients may have connected meanwhile, and are served.
             drain(model, plan)
             end(model)
             throw StartAttempt.abandoned
         }
-        return addresses
+        return endpoints
     }
 
     private func openLog() throws(EchoServer.Failure) {
@@ -114,7 +114,7 @@ final class ServerRun: ServerRuntime {
 
     private func makeModel(
         _ addresses: [[SocketAddress]]
-    ) throws(EchoServer.Failure) -> (any ServingModel, [ListeningSocket]) {
+    ) throws(EchoServer.Failure) -> (any ServingModel, ServedSockets) {
         let configuration = context.configuration
         let sockets = try ListenerSet.open(configuration, addresses, context.log)
         do {
@@ -131,7 +131,7 @@ final class ServerRun: ServerRuntime {
             }
             return (model, sockets)
         } catch {
-            for socket in sockets { socket.close() }
+            sockets.close()
             throw EchoServer.Failure(
                 .system,
                 "cannot start the model \(configuration.model.rawValue): \(error)",

@@ -25,7 +25,7 @@ struct ServerLog: Sendable {
         static let changes = "changes"
     }
 
-    private let outlet: LogOutlet
+    let outlet: LogOutlet
     /// Whether the beginning and the end of each connection are logged.
     let logsConnections: Bool
     private let refusals = Occasions()
@@ -89,7 +89,7 @@ struct ServerLog: Sendable {
         return fields
     }
 
-    private static func text(_ address: SocketAddress) -> Logger.MetadataValue {
+    static func text(_ address: SocketAddress) -> Logger.MetadataValue {
         "\(address.description.escapedForLog)"
     }
 
@@ -155,15 +155,15 @@ struct ServerLog: Sendable {
         )
     }
 
-    /// The server accepts connections.
+    /// The server accepts connections, or answers datagrams.
     ///
     /// - Parameters:
-    ///   - address: the address.
+    ///   - endpoint: where.
     ///   - name: the service manager's name for the socket, if it is inherited.
     ///   - model: the I/O model.
-    func started(_ address: SocketAddress, _ name: String?, model: EchoServer.IOModel) {
+    func started(_ endpoint: EchoServer.Endpoint, _ name: String?, model: EchoServer.IOModel) {
         var metadata: Logger.Metadata = [
-            Key.endpoint: Self.text(address), "model": "\(model.rawValue)",
+            Key.endpoint: "\(endpoint.description.escapedForLog)", "model": "\(model.rawValue)",
             "version": "\(EchoServer.version)",
         ]
         if let name { metadata["socket"] = "\(name.escapedForLog)" }
@@ -171,13 +171,13 @@ struct ServerLog: Sendable {
     }
 
     /// A listening socket does not support some options.
-    func unavailable(_ options: [String], on address: SocketAddress) {
+    func unavailable(_ options: [String], on endpoint: EchoServer.Endpoint) {
         guard !options.isEmpty else { return }
         outlet.log(
             .notice,
             "a listening socket does not know some options",
             [
-                Key.endpoint: Self.text(address),
+                Key.endpoint: "\(endpoint.description.escapedForLog)",
                 "options": "\(options.joined(separator: " "))",
             ]
         )

@@ -7,6 +7,7 @@ final class ServingContext: Sendable {
     let rules: EchoRules
     let admission: Admission
     let counters = CounterGroup()
+    let datagramCounters = DatagramCounterGroup()
     let log: ServerLog
     private let addressSpace = AddressSpace()
 
@@ -72,6 +73,7 @@ final class ServingContext: Sendable {
     /// Called before any thread serves.
     func notify(_ signal: ActivitySignal) {
         counters.notify(signal)
+        datagramCounters.notify(signal)
         admission.notify(signal)
     }
 
@@ -82,7 +84,17 @@ final class ServingContext: Sendable {
         statistics.bytesReceived = totals.bytesReceived
         statistics.bytesSent = totals.bytesSent
         statistics.backPressureEpisodes = totals.pauses
+        datagramCounters.add(to: &statistics)
         return statistics
+    }
+
+    /// What ends loops with other echo services on a datagram socket.
+    ///
+    /// - Parameter ownPorts: the ports of all datagram sockets of the server.
+    /// - Returns: `nil` if nothing is to.
+    func loopGuard(ownPorts: [UInt16]) -> LoopGuard? {
+        guard configuration.loopGuard else { return nil }
+        return LoopGuard(rate: configuration.datagramRate, ownPorts: ownPorts)
     }
 }
 

@@ -4,14 +4,16 @@ import EchoSockets
 final class GroupModel<Worker: GroupWorker>: ServingModel {
     private let acceptor: AcceptorThread
     private let groups: WorkerGroups<Worker>
+    private let datagrams: [DatagramEndpoint]
 
-    init(_ context: ServingContext, _ sockets: [ListeningSocket]) throws {
-        acceptor = try AcceptorThread(context, sockets)
+    init(_ context: ServingContext, _ sockets: ServedSockets) throws {
+        acceptor = try AcceptorThread(context, sockets.listeners)
+        datagrams = sockets.datagrams
         groups = WorkerGroups(context)
     }
 
     func start() throws {
-        try groups.begin()
+        try groups.begin(datagrams)
         try acceptor.start(canServe: Worker.canServe) { [groups] accepted in
             groups.adopt(accepted)
         } ended: { [groups] in

@@ -4,12 +4,12 @@ import EchoSockets
 ///
 /// All members may be called from any thread.
 protocol ServingModel: AnyObject, Sendable {
-    /// Prepares to serve connections of these sockets.
+    /// Prepares to serve connections and datagrams of these sockets.
     ///
     /// - Throws: `SystemError`.
-    init(_ context: ServingContext, _ sockets: [ListeningSocket]) throws
+    init(_ context: ServingContext, _ sockets: ServedSockets) throws
 
-    /// Starts the threads. On return connections are accepted.
+    /// Starts the threads. On return connections are accepted, and datagrams answered.
     func start() throws
 
     /// Begins to drain, or brings the end of draining forward, and returns at once. All connections

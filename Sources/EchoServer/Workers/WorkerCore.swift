@@ -14,8 +14,15 @@ final class WorkerCore<Client: ServedConnection> {
     let connections = HandleTable<Client>()
     private let housekeeper: Housekeeper
     private var isClosed = false
-    // Not yet accounted for; how often that was postponed.
-    private var departed: [Admission.Departure] = []
+    // Handed over, and not taken by the model yet.
+    private var arrivedDatagrams: [DatagramEndpoint] = []
+    // Its datagram sockets; few, and none once it drains.
+    private var datagrams: [any DatagramMember] = []
+    // Asked for each turn, and so without a run-time check of the array.
+    private var hasDatagrams = false
+    // Not yet accounted for; how often that was postponed. Asked for each turn, and nothing is
+    // called from within a use: no run-time check.
+    @exclusivity(unchecked) private var departed: [Admission.Departure] = []
     private var postponements = 0
     private static var postponementLimit: Int { 100 }
     private static var settlingPause: Duration { .milliseconds(1) }
@@ -46,7 +53,34 @@ final class WorkerCore<Client: ServedConnection> {
         state.refreshTime()
         if let plan = contents.plan { housekeeper.drain(plan) }
         if contents.isClosed { expectNoMore() }
+        arrivedDatagrams += contents.datagrams
         return contents.arrivals
+    }
+
+    /// Takes the datagram sockets that have come with the messages, for the model to start, or ends
+    /// those that it has, if the server is shutting down.
+    ///
+    /// Called after ``takeMessages()``.
+    ///
+    /// - Parameter makeMember: serves one; what it throws is logged, and the socket closed.
+    func takeDatagrams(
+        _ makeMember: (DatagramEndpoint) throws(SystemError) -> any DatagramMember
+    ) {
+        while let endpoint = arrivedDatagrams.popLast() {
+            do throws(SystemError) {
+                datagrams.append(try makeMember(endpoint))
+                hasDatagrams = true
+            } catch {
+                endpoint.close()
+                context.log.datagramsFailed(endpoint.address, error.errno)
+                ended(1)
+            }
+        }
+        guard housekeeper.isDraining, hasDatagrams else { return }
+        for member in datagrams { member.end() }
+        ended(datagrams.count)
+        datagrams = []
+        hasDatagrams = false
     }
 
     /// Whether something has been sent since ``takeMessages()``.
@@ -82,29 +116,29 @@ final class WorkerCore<Client: ServedConnection> {
         guard let connection = connections.remove(leaving.place) else { return }
         if connections.isEmpty { self.state.closePipe() }
         let state = connection.state
-        departed.append(Admission.Departure(peer: connection.peer, cause: state.closeCause))
+        unsafe departed.append(Admission.Departure(peer: connection.peer, cause: state.closeCause))
         context.log.closed(connection.peer, since: connection.beginning, state)
     }
 
     /// Accounts for the connections that have ended.
     func settle() {
-        guard !departed.isEmpty else { return }
-        context.admission.leave(departed)
+        guard unsafe !departed.isEmpty else { return }
+        context.admission.leave(unsafe departed)
         noteSettled()
     }
 
     // When thousands of connections end at once on many threads, a worker that waited for the lock
     // each time one of its own ends would serve no client until all others had their turns.
     private func settleIfFree() {
-        guard !departed.isEmpty else { return }
+        guard unsafe !departed.isEmpty else { return }
         postponements += 1
         if postponements > Self.postponementLimit { return settle() }
-        if context.admission.leaveIfFree(departed) { noteSettled() }
+        if context.admission.leaveIfFree(unsafe departed) { noteSettled() }
     }
 
     private func noteSettled() {
-        let count = departed.count
-        departed.removeAll(keepingCapacity: count <= 64)
+        let count = unsafe departed.count
+        unsafe departed.removeAll(keepingCapacity: count <= 64)
         postponements = 0
         ended(count)
     }
@@ -124,7 +158,7 @@ final class WorkerCore<Client: ServedConnection> {
     var wait: Duration? {
         // The clock of the rules: with an exact one it would wake a tick too early, and spin.
         let rest = housekeeper.due.map { max($0 - .coarse, .zero) }
-        guard !departed.isEmpty else { return rest }
+        guard unsafe !departed.isEmpty else { return rest }
         return min(rest ?? Self.settlingPause, Self.settlingPause)
     }
 
@@ -163,7 +197,7 @@ final class WorkerCore<Client: ServedConnection> {
     }
 
     /// Whether nothing is left to do, now or later.
-    var isDone: Bool { isClosed && connections.isEmpty }
+    var isDone: Bool { isClosed && connections.isEmpty && !hasDatagrams }
 
     /// Finishes the accounting of this worker.
     func retire() {

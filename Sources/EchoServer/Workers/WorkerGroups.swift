@@ -57,12 +57,23 @@ final class WorkerGroups<Worker: GroupWorker>: Sendable {
         self.context = context
     }
 
-    /// Makes the first worker, before there is a connection.
+    /// Makes the first worker, before there is a connection, and as many as the datagram sockets
+    /// need.
     ///
-    /// - Throws: the reason why it cannot be made; the groups are then closed.
-    func begin() throws {
+    /// - Throws: the reason why one cannot be made; the groups are then closed.
+    func begin(_ datagrams: [DatagramEndpoint]) throws {
         do {
             _ = try state.withLock { try place(&$0) }
+            for endpoint in datagrams {
+                guard Worker.canServe(endpoint.number) else {
+                    throw SystemError(call: "select", errno: Errno(rawValue: EMFILE))
+                }
+                try state.withLock { state in
+                    let group = state.groups[try place(&state)]
+                    group.occupancy.count.add(1, ordering: .relaxed)
+                    group.inbox.serve(endpoint)
+                }
+            }
         } catch {
             close()
             throw error

@@ -1,7 +1,7 @@
 import EchoSockets
 import Synchronization
 
-/// Messages from other threads to a worker: connections to serve, heartbeats to answer, and when to
+/// Messages from other threads to a worker: connections and datagram sockets to serve, heartbeats to answer, and when to
 /// end.
 ///
 /// Any thread adds, the worker takes.
@@ -9,6 +9,7 @@ final class WorkerInbox: Sendable {
     /// What has been added since the worker last looked, and what holds from now on.
     struct Contents {
         var arrivals: [Arrival] = []
+        var datagrams: [DatagramEndpoint] = []
         var plan: DrainPlan?
         var isClosed = false
     }
@@ -41,6 +42,12 @@ final class WorkerInbox: Sendable {
         tell()
     }
 
+    /// Hands a datagram socket over.
+    func serve(_ datagrams: DatagramEndpoint) {
+        contents.withLock { $0.value.datagrams.append(datagrams) }
+        tell()
+    }
+
     /// Makes the worker drain.
     ///
     /// A later plan can only be an earlier end.
@@ -70,7 +77,10 @@ final class WorkerInbox: Sendable {
         news.store(false, ordering: .releasing)
         pulse.answer()
         return contents.withLock { contents in
-            defer { contents.value.arrivals = [] }
+            defer {
+                contents.value.arrivals = []
+                contents.value.datagrams = []
+            }
             return contents
         }.value
     }

@@ -4,6 +4,8 @@ import Glibc
 package enum Endpoint: Hashable, Sendable {
     /// A host name or numeric address, and a TCP port; port 0 lets the kernel choose.
     case tcp(host: String, port: UInt16)
+    /// A host name or numeric address, and a UDP port; port 0 lets the kernel choose.
+    case udp(host: String, port: UInt16)
     /// The path of a Unix socket; one that starts with NUL is an abstract name, unix(7).
     case unix(path: String)
 
@@ -16,7 +18,11 @@ package enum Endpoint: Hashable, Sendable {
         package let description: String
     }
 
-    /// Parses `PORT`, `HOST:PORT`, `[V6]:PORT`, `*:PORT`, `unix:PATH` or `unix:@NAME`.
+    /// What an endpoint of UDP begins with.
+    static let datagramScheme = "udp:"
+
+    /// Parses `PORT`, `HOST:PORT`, `[V6]:PORT`, `*:PORT`, each of these after `udp:`, `unix:PATH` or
+    /// `unix:@NAME`.
     ///
     /// A port alone means `localhost`.
     ///
@@ -34,11 +40,20 @@ package enum Endpoint: Hashable, Sendable {
         if text.hasPrefix("unix:") {
             return .unix(path: try unixPath(String(text.dropFirst(5))))
         }
+        if text.hasPrefix(datagramScheme) {
+            let (host, port) = try place(String(text.dropFirst(datagramScheme.count)))
+            return .udp(host: host, port: port)
+        }
+        let (host, port) = try place(text)
+        return .tcp(host: host, port: port)
+    }
+
+    private static func place(_ text: String) throws(ParseError) -> (host: String, port: UInt16) {
         guard let colon = text.lastIndex(of: ":") else {
-            return .tcp(host: "localhost", port: try port(text))
+            return ("localhost", try port(text))
         }
         let port = try port(String(text[text.index(after: colon)...]))
-        return .tcp(host: try host(String(text[..<colon])), port: port)
+        return (try host(String(text[..<colon])), port)
     }
 
     private static func port(_ text: String) throws(ParseError) -> UInt16 {
@@ -95,11 +110,28 @@ extension Endpoint: CustomStringConvertible {
     /// The endpoint's text form; parsing it gives the same endpoint.
     package var description: String {
         switch self {
-        case .tcp(let host, let port):
-            host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        case .tcp(let host, let port): Self.text(host, port)
+        case .udp(let host, let port): Self.datagramScheme + Self.text(host, port)
         case .unix(let path):
             SocketAddress.unix(path).description
         }
+    }
+
+    private static func text(_ host: String, _ port: UInt16) -> String {
+        host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+    }
+
+    // The host and the port of TCP or UDP.
+    private var hostAndPort: (host: String, port: UInt16)? {
+        switch self {
+        case .tcp(let host, let port), .udp(let host, let port): (host, port)
+        case .unix: nil
+        }
+    }
+
+    /// Whether it is for datagrams: UDP.
+    package var isDatagram: Bool {
+        if case .udp = self { true } else { false }
     }
 }
 
@@ -114,7 +146,7 @@ extension Endpoint {
 
     /// Whether ``resolve()`` has to ask the resolver, which may take a long time.
     package var needsLookUp: Bool {
-        guard case .tcp(let host, let port) = self else { return false }
+        guard let (host, port) = hostAndPort else { return false }
         return host != "localhost" && host != Self.anyHost
             && SocketAddress(numeric: host, port: port) == nil
     }
@@ -125,7 +157,7 @@ extension Endpoint {
     ///
     /// `localhost` is 127.0.0.1 and ::1 whatever the resolver says, and `*` is 0.0.0.0 and ::.
     package func resolve() throws(ResolutionError) -> [SocketAddress] {
-        guard case .tcp(let host, let port) = self else {
+        guard let (host, port) = hostAndPort else {
             guard case .unix(let path) = self else { return [] }
             return [.unix(path)]
         }

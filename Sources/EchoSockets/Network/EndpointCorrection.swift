@@ -7,22 +7,55 @@ extension Endpoint.ParseError {
     init?(correcting text: String) {
         guard !text.hasPrefix("unix:") else { return nil }
         let correction =
-            Self.emptiness(text) ?? Self.scheme(text) ?? Self.path(text) ?? Self.brackets(text)
-            ?? Self.missingPart(text)
+            text.hasPrefix(Endpoint.datagramScheme)
+            ? Self.datagram(text)
+            : Self.emptiness(text) ?? Self.scheme(text) ?? Self.path(text)
+                ?? Self.place(text, after: "")
         guard let correction else { return nil }
         description = correction
     }
 
     private static func emptiness(_ text: String) -> String? {
-        text.isEmpty ? "it is empty: write PORT, HOST:PORT, [IPv6]:PORT or unix:PATH" : nil
+        text.isEmpty
+            ? "it is empty: write PORT, HOST:PORT, [IPv6]:PORT, udp:HOST:PORT or unix:PATH" : nil
+    }
+
+    // What follows `udp:` is written as for TCP.
+    private static func datagram(_ text: String) -> String? {
+        let rest = String(text.dropFirst(Endpoint.datagramScheme.count))
+        if rest.isEmpty { return "the port is missing: write udp:HOST:PORT" }
+        if rest.hasPrefix("//") { return datagramScheme(of: rest.drop { $0 == "/" }) }
+        if rest.contains("/") || rest.hasPrefix("@") || rest.hasPrefix("unix:") {
+            return "UDP has no paths: write udp:HOST:PORT"
+        }
+        return place(rest, after: Endpoint.datagramScheme)
+    }
+
+    // `udp://host:7`, `UDP:host:7`, `udp4:host:7`.
+    private static func datagramScheme(of rest: Substring) -> String {
+        let rest = rest.prefix { $0 != "/" }
+        if (try? Endpoint.parse("udp:" + rest)) != nil {
+            return "an endpoint of UDP has no slashes: write udp:\(rest)"
+        }
+        return "an endpoint of UDP is written udp:HOST:PORT"
+    }
+
+    private static func place(_ text: String, after scheme: String) -> String? {
+        brackets(text, scheme) ?? missingPart(text, scheme)
     }
 
     // `http://host:80/path`, `tcp:host:7`.
     private static func scheme(_ text: String) -> String? {
-        if text.lowercased().hasPrefix("udp:") {
-            return "UDP is not supported: write HOST:PORT for TCP"
-        }
         var rest: Substring
+        if let colon = text.firstIndex(of: ":"),
+            ["udp", "udp4", "udp6", "dgram"].contains(text[..<colon].lowercased())
+        {
+            rest = text[text.index(after: colon)...]
+            if rest.hasPrefix("//") { return datagramScheme(of: rest.drop { $0 == "/" }) }
+            return (try? Endpoint.parse("udp:" + rest)) == nil
+                ? "an endpoint of UDP is written udp:HOST:PORT"
+                : "an endpoint of UDP is written udp:\(rest)"
+        }
         if let range = text.firstRange(of: "://") {
             rest = text[range.upperBound...]
         } else if let colon = text.firstIndex(of: ":"),
@@ -62,26 +95,27 @@ extension Endpoint.ParseError {
     }
 
     // IPv6 addresses without brackets, and other mistakes in them.
-    private static func brackets(_ text: String) -> String? {
+    private static func brackets(_ text: String, _ scheme: String) -> String? {
         guard text.hasPrefix("[") || text.contains("::") || text.count(where: { $0 == ":" }) > 6
         else { return nil }
         if let address = SocketAddress(numeric: text, port: 0), case .ipv6 = address {
             if let (host, port) = split(text), case .ipv6? = SocketAddress(numeric: host, port: 0) {
-                return "an IPv6 address is written in brackets: [\(host)]:\(port)"
+                return "an IPv6 address is written in brackets: \(scheme)[\(host)]:\(port)"
             }
             let zone = address.lacksInterface ? "%INTERFACE" : ""
-            return "an IPv6 address is written in brackets, before the port: [\(text)\(zone)]:PORT"
+            return "an IPv6 address is written in brackets, before the port: "
+                + "\(scheme)[\(text)\(zone)]:PORT"
         }
         guard text.hasPrefix("["), let end = text.lastIndex(of: "]") else { return nil }
         let inner = String(text[..<end].dropFirst())
         let port = text[end...].dropFirst()
         switch SocketAddress(numeric: inner, port: 0) {
-        case .ipv4?: return "an IPv4 address has no brackets: write \(inner)\(port)"
+        case .ipv4?: return "an IPv4 address has no brackets: write \(scheme)\(inner)\(port)"
         case .ipv6? where port.isEmpty || port == ":":
-            return "the port is missing: write [\(inner)]:PORT"
+            return "the port is missing: write \(scheme)[\(inner)]:PORT"
         case let address? where address.lacksInterface:
             return "a link-local address needs its network interface: "
-                + "write [\(inner)%INTERFACE]\(port)"
+                + "write \(scheme)[\(inner)%INTERFACE]\(port)"
         case nil: return missingInterface(of: inner)
         default: return nil
         }
@@ -98,14 +132,14 @@ extension Endpoint.ParseError {
     }
 
     // A host without a port, or a port without a host.
-    private static func missingPart(_ text: String) -> String? {
+    private static func missingPart(_ text: String, _ scheme: String) -> String? {
         if let (host, port) = split(text) {
             if port.isEmpty, Endpoint.isHostName(host) || host == Endpoint.anyHost {
-                return "the port is missing: write \(host):PORT"
+                return "the port is missing: write \(scheme)\(host):PORT"
             }
             if host.isEmpty, (try? Endpoint.parse(port)) != nil {
-                return "the host is missing: write *:\(port) for every address, "
-                    + "or \(port) for localhost"
+                return "the host is missing: write \(scheme)*:\(port) for every address, "
+                    + "or \(scheme)\(port) for localhost"
             }
             return nil
         }
@@ -113,7 +147,7 @@ extension Endpoint.ParseError {
             Endpoint.isHostName(text)
             && (text.first?.isLetter == true || SocketAddress(numeric: text, port: 0) != nil)
         return isHost || text == Endpoint.anyHost
-            ? "the port is missing: write \(text):PORT" : nil
+            ? "the port is missing: write \(scheme)\(text):PORT" : nil
     }
 
     private static func split(_ text: String) -> (host: String, port: String)? {

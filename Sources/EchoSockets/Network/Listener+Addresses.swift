@@ -54,15 +54,52 @@ extension Listener {
         access: SocketFileAccess = SocketFileAccess(),
         adopting adopt: (consuming Listener) -> Element
     ) throws(BindError) -> OpenedListeners<Element> {
+        try addresses.open { (address) throws(SystemError) in
+            let listener = try Listener(
+                address,
+                backlog: backlog,
+                options: options,
+                access: access
+            )
+            let port = listener.address.port
+            return (adopt(listener), port)
+        }
+    }
+}
+
+extension DatagramSocket {
+    /// Binds to every address that one endpoint stands for; to none if that fails.
+    ///
+    /// As ``Listener/open(_:backlog:options:access:adopting:)``.
+    ///
+    /// - Parameters:
+    ///   - addresses: where.
+    ///   - adopt: takes over a socket.
+    /// - Returns: what `adopt` made of the sockets.
+    /// - Throws: ``BindError`` for the first address that fails.
+    package static func open<Element>(
+        _ addresses: [SocketAddress],
+        adopting adopt: (consuming DatagramSocket) -> Element
+    ) throws(BindError) -> OpenedListeners<Element> {
+        try addresses.open { (address) throws(SystemError) in
+            let socket = try DatagramSocket(address)
+            let port = socket.address.port
+            return (adopt(socket), port)
+        }
+    }
+}
+
+extension [SocketAddress] {
+    fileprivate func open<Opened>(
+        _ openOne: (SocketAddress) throws(SystemError) -> (Opened, port: UInt16?)
+    ) throws(BindError) -> OpenedListeners<Opened> {
         var attempt = 0
         while true {
             do throws(BindError) {
-                return try openOnce(addresses, adopt) { (address) throws(SystemError) in
-                    try Listener(address, backlog: backlog, options: options, access: access)
-                }
+                return try openOnce(openOne)
             } catch {
                 attempt += 1
-                let choosesPort = addresses.count > 1 && addresses.contains { $0.port == 0 }
+                let choosesPort = count > 1 && contains { $0.port == 0 }
                 guard choosesPort, error.error.errno.rawValue == EADDRINUSE, attempt < 16 else {
                     throw error
                 }
@@ -70,20 +107,18 @@ extension Listener {
         }
     }
 
-    private static func openOnce<Element>(
-        _ addresses: [SocketAddress],
-        _ adopt: (consuming Listener) -> Element,
-        _ open: (SocketAddress) throws(SystemError) -> Listener
-    ) throws(BindError) -> OpenedListeners<Element> {
-        var opened: [Element] = []
+    private func openOnce<Opened>(
+        _ openOne: (SocketAddress) throws(SystemError) -> (Opened, port: UInt16?)
+    ) throws(BindError) -> OpenedListeners<Opened> {
+        var opened: [Opened] = []
         var missing: [BindError] = []
         var chosen: UInt16?
-        for address in addresses {
+        for address in self {
             let wanted = address.port == 0 ? address.with(port: chosen ?? 0) : address
             do throws(SystemError) {
-                let listener = try open(wanted)
-                chosen = chosen ?? listener.address.port
-                opened.append(adopt(listener))
+                let (socket, port) = try openOne(wanted)
+                chosen = chosen ?? port
+                opened.append(socket)
             } catch {
                 let failure = BindError(address: wanted, error: error)
                 guard failure.isOfMissingAddress else { throw failure }

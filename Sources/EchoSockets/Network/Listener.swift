@@ -81,24 +81,10 @@ package struct Listener: ~Copyable, Sendable {
         // Without it a restart may have to wait for the connections of the last process.
         try? socket.setOption(level: SOL_SOCKET, SO_REUSEADDR, 1)
         if sharesPort { try socket.setOption(level: SOL_SOCKET, SO_REUSEPORT, 1) }
-        if case .ipv6 = address { try restrictToIPv6(socket, address) }
+        if case .ipv6 = address { try socket.restrictToIPv6(for: address) }
         try socket.bind(to: address)
         try socket.listen(backlog)
         return nil
-    }
-
-    // Essential for [::], which would otherwise accept IPv4, or take the place of 0.0.0.0; other
-    // IPv6 addresses accept no IPv4 connections anyway.
-    private static func restrictToIPv6(
-        _ socket: borrowing Socket,
-        _ address: SocketAddress
-    ) throws(SystemError) {
-        do {
-            try socket.setOption(level: CInt(IPPROTO_IPV6), IPV6_V6ONLY, 1)
-        } catch {
-            let isRestricted = try? socket.option(level: CInt(IPPROTO_IPV6), IPV6_V6ONLY)
-            if address.isWildcard, isRestricted != 1 { throw error }
-        }
     }
 
     /// Adopts a bound and listening socket, such as service managers pass.

@@ -1,12 +1,12 @@
 import Glibc
 
-/// A descriptor opened elsewhere that should be a listening socket.
+/// A descriptor opened elsewhere that should be a listening socket, or a UDP socket.
 ///
 /// Inspects it without taking ownership.
 package struct ListeningDescriptor: Sendable {
     /// Why it cannot be served, phrased to follow its name.
     package struct Objection: Error, Hashable, Sendable, CustomStringConvertible {
-        /// For example `is a datagram socket`.
+        /// For example `does not listen`.
         package let description: String
     }
 
@@ -14,8 +14,11 @@ package struct ListeningDescriptor: Sendable {
     package let number: CInt
     /// The bound address.
     package let address: SocketAddress
+    /// Whether it is a UDP socket.
+    package let isDatagram: Bool
 
-    /// Checks that it is open, a stream socket of TCP or a Unix socket, and listening.
+    /// Checks that it is open, a stream socket of TCP or a Unix socket, and listening, or a UDP
+    /// socket without a peer.
     ///
     /// The corresponding C function is `getsockopt` with `SO_TYPE`, `SO_DOMAIN`, `SO_PROTOCOL` and
     /// `SO_ACCEPTCONN`, socket(7).
@@ -25,7 +28,10 @@ package struct ListeningDescriptor: Sendable {
         let domain = try Self.option(number, SO_DOMAIN)
         let type = try Self.option(number, SO_TYPE)
         if type == CInt(SOCK_DGRAM.rawValue) {
-            throw Objection(description: "is a datagram socket")
+            address = try Self.datagramAddress(number, domain)
+            self.number = number
+            isDatagram = true
+            return
         }
         let protocols = [CInt(IPPROTO_TCP), Self.multipathTCP]
         let isTCP =
@@ -48,6 +54,32 @@ package struct ListeningDescriptor: Sendable {
         else { throw Objection(description: "has no address") }
         self.number = number
         self.address = address
+        isDatagram = false
+    }
+
+    private static func datagramAddress(
+        _ number: CInt,
+        _ domain: CInt
+    ) throws(Objection) -> SocketAddress {
+        if domain == AF_UNIX {
+            throw Objection(
+                description: "is a Unix datagram socket; set ListenStream= in its socket unit"
+            )
+        }
+        let isUDP = try option(number, SO_PROTOCOL) == CInt(IPPROTO_UDP)
+        guard [AF_INET, AF_INET6].contains(domain), isUDP else {
+            throw Objection(description: "is a datagram socket, and not of UDP")
+        }
+        if isConnected(number) {
+            throw Objection(description: "is a UDP socket for one peer only")
+        }
+        let address = unsafe SocketAddress.read { pointer, length in
+            unsafe getsockname(number, pointer, length)
+        }
+        guard let address, let port = address.port, port > 0 else {
+            throw Objection(description: "is a UDP socket without a port")
+        }
+        return address
     }
 
     private static func isConnected(_ number: CInt) -> Bool {

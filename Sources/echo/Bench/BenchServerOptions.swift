@@ -89,7 +89,7 @@ struct BenchServerOptions: ParsableArguments {
         }
         for (index, endpoint) in target.enumerated() {
             let pid = index < pid.count ? pid_t(pid[index]) : nil
-            let place = EchoEndpoint(endpoint)
+            guard let place = EchoEndpoint(endpoint) else { continue }
             servers.append(.running("\(endpoint)", at: place, processIdentifier: pid))
         }
         for command in command { servers.append(.command(command, command)) }

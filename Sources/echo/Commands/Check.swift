@@ -160,12 +160,12 @@ struct Check: ParsableCommand {
 
     func run() throws {
         let screen = Screen.current
-        guard let endpoint, !list else {
+        guard let endpoint = endpoint.flatMap({ EchoEndpoint($0) }), !list else {
             return try Output.print(CheckTable.list(checks, screen))
         }
         // First, so that it is known before the checks whether there is a place for the report.
         let file: ReportFile? = if let junit { try ReportFile(junit) } else { nil }
-        var record = CheckRecord(check(of: EchoEndpoint(endpoint)))
+        var record = CheckRecord(check(of: endpoint))
         // What cannot be printed is reported at the end: the rest may still be.
         var unprinted: CommandError?
         record.run { line in

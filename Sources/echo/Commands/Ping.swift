@@ -62,7 +62,8 @@ struct Ping: ParsableCommand, HandlesSignals {
     }
 
     func run() throws {
-        let ping = plan.ping(endpoints.map { EchoEndpoint($0) }, standardCount: form.standardCount)
+        let targets = endpoints.compactMap { EchoEndpoint($0) }
+        let ping = plan.ping(targets, standardCount: form.standardCount)
         let control = PingControl()
         let writer = PingWriter(ping, form)
         let printer: PingPrinter

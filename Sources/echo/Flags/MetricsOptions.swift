@@ -10,7 +10,7 @@ struct MetricsOptions: ParsableArguments {
             valueName: "endpoint"
         ),
         completion: .list(["none"]),
-        transform: Parse.either("none", or: Parse.endpoint)
+        transform: Parse.either("none", or: Parse.streamEndpoint)
     )
     var metrics: Switchable<EchoServer.Endpoint>?
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import EchoClient
 import EchoServer
 import EchoSockets
 
@@ -11,9 +12,19 @@ enum Parse {
         EchoServer.Endpoint(try parsed(text))
     }
 
+    /// Where to listen for connections.
+    static func streamEndpoint(_ text: String) throws -> EchoServer.Endpoint {
+        let endpoint = try parsed(text)
+        guard !endpoint.isDatagram else {
+            throw ValidationError("HTTP is not served over UDP: write HOST:PORT or unix:PATH")
+        }
+        return EchoServer.Endpoint(endpoint)
+    }
+
     /// A server to connect to.
     static func clientEndpoint(_ text: String) throws -> Endpoint {
         let endpoint = try parsed(text)
+        if endpoint.isDatagram { throw ValidationError(EchoEndpoint.noDatagrams) }
         if case .tcp(let host, let port) = endpoint {
             if port == 0 { throw ValidationError("no server listens on port 0") }
             if host == Endpoint.anyHost {

@@ -136,6 +136,8 @@ struct ServeOptions: ParsableArguments {
 
     @OptionGroup var sockets: SocketOptions
 
+    @OptionGroup var datagrams: DatagramOptions
+
     @Option(
         name: .long,
         help: ArgumentHelp(
@@ -186,6 +188,7 @@ struct ServeOptions: ParsableArguments {
         configuration.backlog = backlog ?? configuration.backlog
         sockets.apply(to: &configuration)
         configuration.splice = splice ?? configuration.splice
+        datagrams.apply(to: &configuration)
         if let busyPoll { configuration.busyPoll = busyPoll.value }
         return configuration
     }

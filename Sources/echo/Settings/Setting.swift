@@ -99,6 +99,8 @@ struct Setting: Sendable {
             String(mode, radix: 8)
         },
         Setting("socket-group", \.options.sockets.socketGroup, off: "none") { $0 },
+        Setting("loop-guard", \.options.datagrams.loopGuard, "on", name),
+        Setting("datagram-rate", \.options.datagrams.datagramRate, "1000", number),
         Setting("busy-poll", \.options.busyPoll, off: "auto", on: "0s", Quantity.text),
         Setting("splice", \.options.splice, "auto", name),
         Setting("log-level", \.logging.logLevel, "info", name),

@@ -30,13 +30,19 @@ extension EchoServer.Configuration {
             let most = Quantity.text(receiveBufferSize)
             found.append(("pending-limit", "thread-per-client has at most \(most) pending"))
         }
-        if inherited.isEmpty, listen.allSatisfy({ $0.path != nil }) {
-            let reason = "all sockets are Unix sockets"
+        if inherited.isEmpty, !listen.contains(where: \.isTCP) {
+            let reason = "no TCP socket is opened"
             if keepalive != nil { found.append(("keepalive", reason)) }
             if socketReceiveBuffer != nil { found.append(("receive-buffer", reason)) }
         }
         if listen.isEmpty, !inherited.isEmpty {
             found.append(("backlog", "all sockets are inherited"))
+        }
+        if !(listen + inherited.map(\.endpoint)).contains(where: \.isUDP) {
+            let reason = "no UDP socket is opened"
+            found += [("loop-guard", reason), ("datagram-rate", reason)]
+        } else if !loopGuard {
+            found.append(("datagram-rate", "loop-guard is off"))
         }
         if !(listen + [metrics].compactMap(\.self)).contains(where: \.hasFile) {
             let reason = "no Unix socket with a path is opened"
@@ -48,6 +54,14 @@ extension EchoServer.Configuration {
 }
 
 extension EchoServer.Endpoint {
+    fileprivate var isTCP: Bool {
+        if case .tcp = self { true } else { false }
+    }
+
+    fileprivate var isUDP: Bool {
+        if case .udp = self { true } else { false }
+    }
+
     fileprivate var hasFile: Bool {
         guard case .unix(let path) = self else { return false }
         return path.utf8.first != 0

@@ -23,6 +23,7 @@ final class PollWorker: GroupWorker {
 
     private let wakeup: Wakeup
     private let core: WorkerCore<PollConnection>
+    private var datagrams: [DatagramService] = []
 
     var inbox: WorkerInbox { core.inbox }
 
@@ -44,10 +45,15 @@ final class PollWorker: GroupWorker {
             set.append(pollfd(fd: client.number, events: client.events, revents: 0))
             members.append(client.place)
         }
+        for (index, service) in datagrams.enumerated() {
+            set.append(pollfd(fd: service.number, events: Int16(POLLIN), revents: 0))
+            members.append(SocketHandle(datagrams: index))
+        }
         _ = unsafe poll(&set, nfds_t(set.count), core.wait?.millisecondsRoundedUp ?? -1)
         core.state.refreshTime()
         for (entry, member) in zip(set, members).dropFirst() where entry.revents != 0 {
             core.connections.with(member) { $0.ready(CInt(entry.revents), core.state) }
+            if let index = member.datagramIndex { datagrams[index].readable() }
         }
         if set[0].revents != 0 { takeMessages() }
         core.housekeep()
@@ -57,6 +63,11 @@ final class PollWorker: GroupWorker {
         wakeup.clear()
         for arrival in core.takeMessages() {
             if let socket = arrival.take() { core.add(PollConnection(arrival.peer, socket, core)) }
+        }
+        core.takeDatagrams { (endpoint) throws(SystemError) in
+            let service = try DatagramService(endpoint, core.context)
+            datagrams.append(service)
+            return service
         }
     }
 }

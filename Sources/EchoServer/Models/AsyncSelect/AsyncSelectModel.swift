@@ -25,7 +25,7 @@ final class AsyncSelectModel: ServingModel {
     private let inbox: WorkerInbox
     private let thread = Locked<Thread?>(nil)
 
-    init(_ context: ServingContext, _ sockets: [ListeningSocket]) throws {
+    init(_ context: ServingContext, _ sockets: ServedSockets) throws {
         window = HandedOver(try AsyncSelectWindow(context, sockets))
         inbox = window.value.core.inbox
     }
@@ -54,12 +54,13 @@ private final class AsyncSelectWindow: NetworkWorker {
     private let pump: MessagePump
     // Indexed by the slot of the listener's handle.
     private var acceptors: [MessageAcceptor] = []
+    private var datagrams: [NetworkDatagrams] = []
     private var timer: LoopTimer?
     private var isDraining = false
     // Of one thread, and not used from within a use: no run-time check.
     @exclusivity(unchecked) private var long = LongTurns()
 
-    init(_ context: ServingContext, _ sockets: [ListeningSocket]) throws {
+    init(_ context: ServingContext, _ sockets: ServedSockets) throws {
         let loop = try EventLoop(polling: context.polling)
         let waker = loop.waker
         pump = MessagePump(loop)
@@ -69,7 +70,7 @@ private final class AsyncSelectWindow: NetworkWorker {
         )
         timer = try LoopTimer(on: loop) { [unowned self] in keepHouse() }
         loop.onWake = { [unowned self] in takeOrders() }
-        for socket in sockets {
+        for socket in sockets.listeners {
             let handle = SocketHandle(slot: UInt32(acceptors.count), generation: 0)
             acceptors.append(
                 try MessageAcceptor(socket, handle, context, pump) { [unowned self] in
@@ -79,6 +80,12 @@ private final class AsyncSelectWindow: NetworkWorker {
                     keepHouse()
                 }
             )
+        }
+        for endpoint in sockets.datagrams {
+            let handle = SocketHandle(datagrams: datagrams.count)
+            let member = try NetworkDatagrams(endpoint, loop, as: handle, context)
+            try member.socket.select(.read, postingTo: pump.queue)
+            datagrams.append(member)
         }
     }
 
@@ -134,10 +141,11 @@ private final class AsyncSelectWindow: NetworkWorker {
         in clients: HandleTable<NetworkConnection>,
         _ handle: (NetworkConnection) -> Void
     ) {
-        clients.with(client) { client in
+        let known: Void? = clients.with(client) { client in
             handle(client)
             if client.isClosed { leave(client) }
         }
+        if known == nil, let index = client.datagramIndex { datagrams[index].readable() }
     }
 
     private func begin(_ accepted: consuming AcceptedSocket) {
@@ -159,6 +167,7 @@ private final class AsyncSelectWindow: NetworkWorker {
         if core.isDraining, !isDraining {
             isDraining = true
             for acceptor in acceptors { acceptor.drain() }
+            for member in datagrams { member.end() }
         }
         for acceptor in acceptors { acceptor.resume() }
         keepHouse()

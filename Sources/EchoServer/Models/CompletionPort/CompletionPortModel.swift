@@ -27,7 +27,7 @@ final class CompletionPortModel: ServingModel {
     private let workers: Int
     private let pool = Locked<WorkerPool?>(nil)
 
-    init(_ context: ServingContext, _ sockets: [ListeningSocket]) throws {
+    init(_ context: ServingContext, _ sockets: ServedSockets) throws {
         workers = context.configuration.workers ?? Processors.available
         service = try PortService(context, sockets, concurrency: workers)
     }

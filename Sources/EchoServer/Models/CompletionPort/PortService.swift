@@ -16,6 +16,7 @@ final class PortService: Sendable {
     // Used by one thread at a time.
     private struct Reception {
         var acceptors: [PortAcceptor]
+        let datagrams: [PortDatagrams]
         let monitor: AddressMonitor?
         var addresses = SocketHandle.none
         let housekeeper: Housekeeper
@@ -35,7 +36,7 @@ final class PortService: Sendable {
 
     init(
         _ context: ServingContext,
-        _ sockets: [ListeningSocket],
+        _ sockets: ServedSockets,
         concurrency: Int
     ) throws(SystemError) {
         self.context = context
@@ -46,9 +47,9 @@ final class PortService: Sendable {
         )
         self.port = port
         roll = PortRoll(workers: concurrency)
-        let monitor = AddressMonitor(sockets, context.log)
+        let monitor = AddressMonitor(sockets.listeners, context.log)
         var acceptors: [PortAcceptor] = []
-        for socket in sockets {
+        for socket in sockets.listeners {
             acceptors.append(
                 try PortAcceptor(socket, port, context) {
                     port.post(key: Key.freePlace)
@@ -57,6 +58,9 @@ final class PortService: Sendable {
         }
         var reception = Reception(
             acceptors: acceptors,
+            datagrams: try sockets.datagrams.map { (endpoint) throws(SystemError) in
+                try PortDatagrams(endpoint, port, context)
+            },
             monitor: monitor,
             housekeeper: Housekeeper(context.rules)
         )
@@ -106,6 +110,12 @@ final class PortService: Sendable {
     func handle(_ packet: Packet, _ worker: WorkerState) {
         // Not where another worker may be hanging.
         if packet.key == Key.roll { return roll.answerForWaiting() }
+        let isLast = packet.withOwner(PortDatagrams.self) { $0.completed(packet, port) }
+        if let isLast {
+            // It may have been the last that a shutdown waits for.
+            if isLast { advance(due: .coarse) }
+            return
+        }
         reception.withLock { box in
             switch packet.kind {
             case .accept:
@@ -131,11 +141,13 @@ final class PortService: Sendable {
         if let plan = plan.withLock({ $0 }) {
             reception.housekeeper.drain(plan)
             for acceptor in reception.acceptors { acceptor.drain { begin($0, worker) } }
+            for socket in reception.datagrams { _ = socket.drain(port) }
         }
         guard !reception.hasBegun else { return }
         reception.hasBegun = true
         if reception.monitor != nil { port.waitReadable(on: reception.addresses) }
         for acceptor in reception.acceptors { acceptor.begin() }
+        for socket in reception.datagrams { socket.begin(port) }
     }
 
     private func begin(_ accepted: consuming AcceptedSocket, _ worker: WorkerState) {
@@ -216,7 +228,9 @@ final class PortService: Sendable {
             housekeeper.consider(deadline: first)
         }
         if housekeeper.isDue(worker.now) { sweep(everyone, housekeeper, worker) }
-        let isOver = housekeeper.isDraining && !reception.acceptors.contains(where: \.isOpen)
+        let isOver =
+            housekeeper.isDraining && !reception.acceptors.contains(where: \.isOpen)
+            && !reception.datagrams.contains(where: \.isOpen)
         if isOver, hasNoConnection { port.close() }
     }
 

@@ -33,6 +33,7 @@ final class EventSelectWorker: NetworkWorker, GroupWorker {
     private var clients = [SocketHandle](repeating: .none, count: capacity)
     // Where to look for the next of those whose turns are long.
     private var nextLong = 0
+    private var datagrams = [NetworkDatagrams?](repeating: nil, count: capacity)
 
     var inbox: WorkerInbox { core.inbox }
 
@@ -46,6 +47,7 @@ final class EventSelectWorker: NetworkWorker, GroupWorker {
     func run() {
         loop.onWake = { [unowned self] in
             for arrival in core.takeMessages() { begin(arrival) }
+            core.takeDatagrams { (endpoint) throws(SystemError) in try begin(endpoint) }
         }
         while !core.isDone {
             switch loop.wait(for: events, timeout: core.wait, alertable: true) {
@@ -71,6 +73,16 @@ final class EventSelectWorker: NetworkWorker, GroupWorker {
         if !isServed { event.close() }
     }
 
+    private func begin(_ endpoint: DatagramEndpoint) throws(SystemError) -> NetworkDatagrams {
+        guard let event = events.makeEvent() else {
+            throw SystemError(call: "WSACreateEvent", errno: Errno(rawValue: EMFILE))
+        }
+        let member = try NetworkDatagrams(endpoint, loop, core.context)
+        try member.socket.select(.read, signalling: event)
+        datagrams[event.index] = member
+        return member
+    }
+
     // The wait reports only the lowest one.
     private func sweep(from first: Int) {
         let (connections, state) = (core.connections, core.state)
@@ -80,7 +92,7 @@ final class EventSelectWorker: NetworkWorker, GroupWorker {
             let known: Void? = connections.with(clients[index]) { client in
                 if client.isBulk { hasLong = true } else { serve(client, index, state) }
             }
-            if known == nil { events.reset(index) }
+            if known == nil { serveDatagrams(index) }
             next = events.firstSignalled(from: index + 1)
         }
         if hasLong { serveLong(connections, state) }
@@ -105,6 +117,15 @@ final class EventSelectWorker: NetworkWorker, GroupWorker {
         if happened.contains(.write) { client.writable(state) }
         if happened.contains(.close) { client.ended(state) }
         if client.isClosed { leave(client) }
+    }
+
+    // Apart, so that only datagrams pay for the access check.
+    @inline(never)
+    private func serveDatagrams(_ index: Int) {
+        guard let member = datagrams[index] else { return events.reset(index) }
+        let record = try? member.socket.enumerateNetworkEvents(resetting: events[index])
+        guard let happened = record?.events else { return events.reset(index) }
+        if happened.contains(.read) { member.readable() }
     }
 
     override func leave(_ client: NetworkConnection) {

@@ -33,6 +33,8 @@ final class OverlappedWorker: GroupWorker {
     private let events = EventSet()
     /// By the index of their event.
     private var connections = [OverlappedConnection?](repeating: nil, count: EventSet.capacity)
+    private var datagrams = [OverlappedDatagrams?](repeating: nil, count: EventSet.capacity)
+    private var hasDatagrams = false
 
     var inbox: WorkerInbox { core.inbox }
 
@@ -70,6 +72,17 @@ final class OverlappedWorker: GroupWorker {
 
     private func takeMessages() {
         for arrival in core.takeMessages() { begin(arrival) }
+        core.takeDatagrams { (endpoint) throws(SystemError) in try begin(endpoint) }
+    }
+
+    private func begin(_ endpoint: DatagramEndpoint) throws(SystemError) -> OverlappedDatagrams {
+        guard let event = events.makeEvent() else {
+            throw SystemError(call: "WSACreateEvent", errno: Errno(rawValue: EMFILE))
+        }
+        let member = try OverlappedDatagrams(endpoint, loop, core.context, .event(event))
+        datagrams[event.index] = member
+        hasDatagrams = true
+        return member
     }
 
     private func begin(_ arrival: Arrival) {
@@ -99,8 +112,15 @@ final class OverlappedWorker: GroupWorker {
             events.reset(index)
             connections[index]?.completed(state)
             if connections[index]?.isOver == true { remove(index) }
+            if hasDatagrams { datagramsCompleted(index) }
             signalled = events.firstSignalled(from: index + 1)
         }
+    }
+
+    // Apart, so that only datagrams pay for the access check.
+    @inline(never)
+    private func datagramsCompleted(_ index: Int) {
+        datagrams[index]?.completed()
     }
 
     private func remove(_ index: Int) {

@@ -58,6 +58,9 @@ final class OverlappedRoutineWorker: GroupWorker {
 
     private func takeMessages() {
         for arrival in core.takeMessages() { begin(arrival) }
+        core.takeDatagrams { [loop, core] (endpoint) throws(SystemError) in
+            try OverlappedDatagrams(endpoint, loop, core.context, .routine(datagramRoutine))
+        }
     }
 
     private func begin(_ arrival: Arrival) {
@@ -79,4 +82,9 @@ final class OverlappedRoutineWorker: GroupWorker {
 /// The operation says whose it is, and its result how it ended.
 private func routine(_: Errno?, _: Int, _ operation: EchoProactor.Operation) {
     _ = operation.withOwner(OverlappedConnection.self) { $0.routineRan(operation) }
+}
+
+/// The completion routine of the receive of a datagram socket.
+private func datagramRoutine(_: Errno?, _: Int, _ operation: EchoProactor.Operation) {
+    _ = operation.withOwner(OverlappedDatagrams.self) { $0.completed() }
 }

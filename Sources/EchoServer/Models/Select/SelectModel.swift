@@ -35,6 +35,7 @@ final class SelectWorker: GroupWorker {
     private let loop: EventLoop
     // Of one thread, and not used from within a use: no run-time check.
     @exclusivity(unchecked) private var long = LongTurns()
+    private var datagrams: [DatagramService] = []
 
     var inbox: WorkerInbox { core.inbox }
 
@@ -50,13 +51,15 @@ final class SelectWorker: GroupWorker {
     func run() {
         loop.onWake = { [unowned self] in
             for arrival in core.takeMessages() { begin(arrival) }
+            core.takeDatagrams { (endpoint) throws(SystemError) in try begin(endpoint) }
         }
         while !core.isDone {
             // Fails only if a member was closed (SEL-3), and each leaves the set before that.
             _ = try? loop.select(set, timeout: unsafe long.isEmpty ? core.wait : .zero)
             core.state.refreshTime()
             while let ready = set.nextReady() {
-                core.connections.with(ready.handle) { serve($0, ready) }
+                let known: Void? = core.connections.with(ready.handle) { serve($0, ready) }
+                if known == nil { serveDatagrams(ready.handle) }
             }
             if unsafe !long.isEmpty { serveLong() }
             core.housekeep()
@@ -69,6 +72,24 @@ final class SelectWorker: GroupWorker {
         let connection = SelectConnection(arrival.peer, socket, self)
         core.add(connection)
         connection.joinSet()
+    }
+
+    private func begin(_ endpoint: DatagramEndpoint) throws(SystemError) -> DatagramService {
+        let service = try DatagramService(endpoint, core.context) { [set] number in
+            set.remove(datagramsFrom: number)
+        }
+        try set.insert(
+            datagramsFrom: service.number,
+            as: SocketHandle(datagrams: datagrams.count)
+        )
+        datagrams.append(service)
+        return service
+    }
+
+    // Apart, so that only datagrams pay for the access check.
+    @inline(never)
+    private func serveDatagrams(_ handle: SocketHandle) {
+        if let index = handle.datagramIndex { datagrams[index].readable() }
     }
 
     private func serve(_ connection: SelectConnection, _ ready: SelectSet.Ready) {

@@ -7,6 +7,11 @@
 //         while ((count = recv(client, buffer)) > 0)
 //             send(client, buffer, count);
 //         close(client);
+//
+// and for datagrams, in a thread for each socket:
+//
+//     while ((count = recvfrom(socket, buffer, &client)) >= 0)
+//         sendto(socket, buffer, count, client);
 
 import EchoSockets
 
@@ -20,17 +25,39 @@ final class ThreadPerClientModel: ServingModel {
     private let context: ServingContext
     private let acceptor: AcceptorThread
     private let clients = ClientThreads()
+    private let datagrams: [DatagramEndpoint]
 
-    init(_ context: ServingContext, _ sockets: [ListeningSocket]) throws {
+    init(_ context: ServingContext, _ sockets: ServedSockets) throws {
         self.context = context
-        acceptor = try AcceptorThread(context, sockets)
+        acceptor = try AcceptorThread(context, sockets.listeners)
+        datagrams = sockets.datagrams
     }
 
     func start() throws {
+        do {
+            for endpoint in datagrams {
+                try clients.start { [context] control in Self.serve(endpoint, context, control) }
+            }
+        } catch {
+            clients.close()
+            throw error
+        }
         try acceptor.start(blocking: true) { [context, clients] accepted in
             Self.serve(accepted, context, clients)
         } ended: { [clients] in
             clients.close()
+        }
+    }
+
+    private static func serve(
+        _ endpoint: DatagramEndpoint,
+        _ context: ServingContext,
+        _ control: ClientThreads.Control
+    ) {
+        do throws(SystemError) {
+            try BlockingDatagrams(endpoint, context, control).run()
+        } catch {
+            context.log.datagramsFailed(endpoint.address, error.errno)
         }
     }
 

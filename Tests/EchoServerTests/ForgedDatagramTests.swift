@@ -1,0 +1,89 @@
+import EchoSockets
+import EchoTestSupport
+import Glibc
+import Testing
+
+@testable import EchoServer
+
+/// One datagram with a forged source, which only root can send (raw(7)), and two echo services
+/// (CVE-2024-2169).
+@Suite(.timeLimit(.minutes(5)), .enabled(if: geteuid() == 0))
+struct ForgedDatagramTests {
+    private func start(
+        _ model: EchoServer.IOModel,
+        isGuarded: Bool
+    ) throws -> (server: EchoServer, address: SocketAddress) {
+        var configuration = EchoServer.Configuration(
+            model: model,
+            listen: [.udp("127.0.0.1", port: 0)]
+        )
+        configuration.loopGuard = isGuarded
+        let server = try EchoServer(configuration: configuration)
+        return (server, try #require(try server.start().first?.address))
+    }
+
+    @Test(arguments: EchoServer.IOModel.allCases, [true, false])
+    func `a loop with another server ends within a second`(
+        _ model: EchoServer.IOModel,
+        _ isOtherGuarded: Bool
+    ) async throws {
+        let (server, address) = try start(model, isGuarded: true)
+        let (other, otherAddress) = try start(.select, isGuarded: isOtherGuarded)
+        try forge([1, 2, 3], from: otherAddress, to: address)
+        let ended = await eventually(within: .seconds(isSanitized ? 5 : 1)) {
+            server.statistics.datagramsRefusedTotal + other.statistics.datagramsRefusedTotal == 1
+        }
+        #expect(ended, "\(server.statistics)")
+        // Each answer has come: there is none under way any more.
+        await expectEventually(server, \.datagramsReceived, is: server.statistics.datagramsReceived)
+        let sent = server.statistics.datagramsSent
+        #expect(sent > 1)
+        await expectEventually(other, \.datagramsReceived, is: sent)
+        await server.shutdown(drainingFor: .zero)
+        await other.shutdown(drainingFor: .zero)
+        #expect(server.statistics.datagramsSent == sent)
+    }
+
+    /// What the guard is for.
+    @Test func `without a guard it goes on`() async throws {
+        let (server, address) = try start(.completionPort, isGuarded: false)
+        let (other, otherAddress) = try start(.select, isGuarded: false)
+        try forge([1], from: otherAddress, to: address)
+        #expect(await eventually { server.statistics.datagramsSent > 10_000 })
+        await other.shutdown(drainingFor: .zero)
+        await server.shutdown(drainingFor: .zero)
+    }
+
+    @Test(arguments: EchoServer.IOModel.allCases)
+    func `a server does not answer itself`(_ model: EchoServer.IOModel) async throws {
+        let (server, address) = try start(model, isGuarded: true)
+        try forge([1], from: address, to: address)
+        await expectEventually(server, { $0.datagramsRefused[.ownPort] ?? 0 }, is: 1)
+        #expect(server.statistics.datagramsSent == 0)
+        await server.shutdown(drainingFor: .zero)
+    }
+}
+
+/// Sends a datagram of IPv4 that seems to come from another socket.
+private func forge(
+    _ bytes: [UInt8],
+    from source: SocketAddress,
+    to destination: SocketAddress
+) throws {
+    let type = CInt(SOCK_RAW.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
+    let raw = Descriptor(
+        adopting: try systemCall("socket") { socket(AF_INET, type, CInt(IPPROTO_UDP)) }
+    )
+    let number = raw.rawValue
+    try systemCall("bind") { unsafe source.withSockaddr { unsafe bind(number, $0, $1) } }
+    // The header of RFC 768, without a checksum.
+    let header = [source.port ?? 0, destination.port ?? 0, UInt16(8 + bytes.count), 0]
+    let packet = header.flatMap { [UInt8($0 >> 8), UInt8($0 & 0xFF)] } + bytes
+    try systemCall("sendto") {
+        unsafe destination.withSockaddr { name, length in
+            unsafe packet.withUnsafeBytes {
+                unsafe sendto(number, $0.baseAddress, $0.count, 0, name, length)
+            }
+        }
+    }
+}
