@@ -176,7 +176,8 @@ var settings: [SwiftSetting] = [
 // fail to build over a warning, of a later compiler for example; and Swift Build passes these to
 // dependencies together with `-suppress-warnings`, which the compiler rejects. The name does not
 // begin with ECHO_, as the command's settings do.
-if Context.environment["ECHOSERVER_DEVELOPMENT"] == "1" {
+let isDevelopment = Context.environment["ECHOSERVER_DEVELOPMENT"] == "1"
+if isDevelopment {
     settings += [
         .treatAllWarnings(as: .error),  // SE-0480
         .treatWarning("ExplicitSendable", as: .error),
@@ -185,4 +186,9 @@ if Context.environment["ECHOSERVER_DEVELOPMENT"] == "1" {
 
 for target in package.targets where target.type != .system {
     target.swiftSettings = settings
+    // What is tested is optimised; to optimise the tests as well takes minutes, for nothing.
+    if isDevelopment, target.type == .test {
+        let unoptimised = SwiftSetting.unsafeFlags(["-Onone"], .when(configuration: .release))
+        target.swiftSettings?.append(unoptimised)
+    }
 }

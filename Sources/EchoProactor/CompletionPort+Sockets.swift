@@ -99,7 +99,8 @@ extension CompletionPort {
             throw SystemError(call: "epoll_ctl", errno: Errno(rawValue: ENFILE))
         }
         do throws(SystemError) {
-            try epoll.add(state.number, word: handle.word)
+            let isSource = unsafe state.source != nil
+            try epoll.add(state.number, word: handle.word, isSource ? .input : .everything)
         } catch {
             table.end(handle) { state in
                 // Not retained yet: see `adopt`.

@@ -17,13 +17,15 @@ struct Readiness: OptionSet {
     static var receivable: Readiness { [.input, .urgent, .error, .hangUp, .peerClosed] }
     /// A send can make progress, be it only to fail.
     static var sendable: Readiness { [.output, .error, .hangUp] }
+    /// All that can be asked for.
+    static var everything: Readiness { [.input, .output, .urgent, .peerClosed] }
     /// More lies behind what a short receive returns (PR-3, PF-5).
     static var concealing: Readiness { [.urgent, .error, .hangUp, .peerClosed] }
 }
 
 /// An epoll(7) descriptor and the means to wake whoever waits on it.
 ///
-/// Each descriptor is added once, for everything, edge-triggered (PR-1), under a word of the
+/// Each descriptor is added once, for all that it may owe, edge-triggered (PR-1), under a word of the
 /// caller's that is never a descriptor number (PF-9). Any number of threads may wait at once: the
 /// kernel gives each edge to one of them, the one that came last (PR-6, PF-25, E-l).
 struct Epoll: ~Copyable, Sendable {
@@ -67,11 +69,21 @@ struct Epoll: ~Copyable, Sendable {
         try systemCall("epoll_ctl") { unsafe epoll_ctl(epoll, command, number, &event) }
     }
 
-    /// Starts watching a descriptor for everything.
+    /// Starts watching a descriptor.
     ///
     /// What holds already arrives as the first edge.
-    func add(_ number: CInt, word: UInt64) throws(SystemError) {
-        let events: Readiness = [.input, .output, .urgent, .peerClosed]
+    ///
+    /// - Parameters:
+    ///   - number: the descriptor.
+    ///   - word: what its edges arrive under.
+    ///   - events: which of them; of errors and hang-ups in any case. A datagram socket has an edge
+    ///     of output for each datagram that its receiver takes: only for who needs it.
+    /// - Throws: what `epoll_ctl` gave.
+    func add(
+        _ number: CInt,
+        word: UInt64,
+        _ events: Readiness = .everything
+    ) throws(SystemError) {
         try Self.control(
             descriptor.rawValue,
             EPOLL_CTL_ADD,

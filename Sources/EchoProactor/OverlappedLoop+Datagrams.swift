@@ -13,7 +13,7 @@ extension OverlappedLoop {
             var handle = SocketHandle.none
             try sockets.insert { made throws(SystemError) in
                 handle = made
-                try epoll.add(number, word: made.word)
+                try epoll.add(number, word: made.word, .input)
                 return AdoptedSocket.make(SocketState(number))
             }
             return handle

@@ -14,8 +14,11 @@ extension SocketState {
     mutating func receive(into batch: DatagramBatch) -> Int {
         let count = batch.receive(from: number)
         spend(0)
-        // A batch that is not full was the last: the next datagram gives an edge (PR-3).
-        if count >= 0, count < DatagramBatch.capacity { flags.remove(.receiveReady) }
+        // A batch that is not full was the last: the next datagram gives an edge (PR-3). Unless it
+        // is likely to have come by the next time.
+        if count >= 0, count < DatagramBatch.capacity, !batch.expectsMore {
+            flags.remove(.receiveReady)
+        }
         if count == -TransferError.wouldBlock { noteReceiveWouldBlock() }
         return count
     }

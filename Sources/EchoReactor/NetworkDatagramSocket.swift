@@ -43,16 +43,16 @@ package final class NetworkDatagramSocket: SelectableSocket {
         releaseResources()
     }
 
-    /// Receives what is queued, at most a batch, and re-enables `read` (AS-4).
+    /// Receives one datagram or a batch of what is queued, and re-enables `read` (AS-4).
     ///
     /// The corresponding function is `recvfrom`, for each datagram. Datagrams that remain are
     /// reported again (AS-5).
     ///
-    /// - Returns: as ``DatagramBatch/receive(from:)``; `-ENOTSOCK` once closed (CO-1), or why the
+    /// - Returns: as ``DatagramBatch/receiveSome(from:)``; `-ENOTSOCK` once closed (CO-1), or why the
     ///   event will not be reported again.
     package func receive(into batch: DatagramBatch) -> Int {
         guard number >= 0 else { return -Int(ENOTSOCK) }
-        let count = batch.receive(from: number)
+        let count = batch.receiveSome(from: number)
         silenced.remove(.read)
         guard !isWatching else { return count }
         do throws(SystemError) {

@@ -31,6 +31,26 @@ struct ResourceTests {
     }
 
     @Test(arguments: EchoServer.IOModel.allCases)
+    func `a socket without datagrams does not use the processor`(
+        _ model: EchoServer.IOModel
+    ) async throws {
+        let server = try await RunningServer(model, ["--listen", "udp:127.0.0.1:0"])
+        let address = server.address
+        // Before the first datagram, and after the last.
+        for round in UInt8(0)..<2 {
+            try await letPass(.milliseconds(100))
+            let before = server.figures.cpuTime
+            try await letPass(.milliseconds(1500))
+            let used = server.figures.cpuTime - before
+            #expect(used < .milliseconds(20), "\(used)")
+            try await onThread {
+                #expect(try DatagramClient().exchange([round], with: address)?.bytes == [round])
+            }
+        }
+        try await server.expectExit()
+    }
+
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `20 clients that never read cost little memory and no processor time`(
         _ model: EchoServer.IOModel
     ) async throws {

@@ -20,7 +20,7 @@ struct DatagramRulesTests {
 
     @Test(arguments: [true, false])
     func `what was sent to a group, or has no source, is never answered`(_ isGuarded: Bool) {
-        let rules = isGuarded ? guarded() : DatagramRules(nil)
+        var rules = isGuarded ? guarded() : DatagramRules(nil)
         let multicast = InternetAddress(ipv4: 0xE000_0001, port: 40_000)
         let multicast6 = InternetAddress(high: 0xFF02 << 48, low: 1, port: 40_000)
         #expect(rules.refusal(from: Self.client, isToGroup: true) == .group)
@@ -35,7 +35,7 @@ struct DatagramRulesTests {
     }
 
     @Test func `services' ports and our own are not answered, unless there is no guard`() {
-        let (rules, unguarded) = (guarded(), DatagramRules(nil))
+        var (rules, unguarded) = (guarded(), DatagramRules(nil))
         let expected: [(UInt16, EchoServer.DatagramRefusal?)] = [
             (1, .reservedPort), (7, .reservedPort), (1023, .reservedPort), (1024, nil),
             (5149, nil), (5150, .ownPort), (6000, .ownPort), (65_535, nil),

@@ -99,6 +99,28 @@ struct DatagramServerTests {
     }
 
     @Test(arguments: EchoServer.IOModel.allCases)
+    func `each of 64 clients gets back what it has sent, and nothing else`(
+        _ model: EchoServer.IOModel
+    ) async throws {
+        try await withDatagramServer(model) { server, address in
+            try await onThread {
+                let clients = try (0..<64).map { _ in try DatagramClient() }
+                for round in UInt8(0)..<20 {
+                    for (number, client) in clients.enumerated() {
+                        try client.send([UInt8(number), round], to: address)
+                    }
+                }
+                for (number, client) in clients.enumerated() {
+                    let answers = try (0..<20).compactMap { _ in try client.receive()?.bytes }
+                    let own = (UInt8(0)..<20).map { [UInt8(number), $0] }
+                    #expect(Set(answers) == Set(own), "client \(number)")
+                }
+            }
+            await expectEventually(server, \.datagramsSent, is: 64 * 20)
+        }
+    }
+
+    @Test(arguments: EchoServer.IOModel.allCases)
     func `peers that are gone disturb nobody`(_ model: EchoServer.IOModel) async throws {
         try await withDatagramServer(model) { server, address in
             try await onThread {

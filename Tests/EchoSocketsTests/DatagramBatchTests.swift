@@ -112,6 +112,37 @@ struct DatagramBatchTests {
         #expect(batch.takeOutcome() == outcome(sent: count, bytes: count))
     }
 
+    /// Where they come one at a time, nothing looks for a second; where many wait, batches begin.
+    @Test func `after a lone one they are received singly for a while, and then in batches`() throws
+    {
+        let socket = try DatagramSocket(.loopback(port: 0))
+        let batch = DatagramBatch(for: socket, bufferSize: 8)
+        let client = try DatagramClient()
+        try client.send([0], to: socket.address)
+        try #require(isReadable(socket.number))
+        #expect(batch.receiveSome(from: socket.number) == 1)
+        #expect(batch.expectsMore)
+        #expect(batch.receiveSome(from: socket.number) == -Int(EAGAIN))
+        #expect(!batch.expectsMore)
+        let count = 40
+        for index in 1...count { try client.send([UInt8(index)], to: socket.address) }
+        try client.send(pattern(9), to: socket.address)
+        var counts: [Int] = []
+        var numbers: [UInt8] = []
+        while case let found = batch.receiveSome(from: socket.number), found > 0 {
+            counts.append(found)
+            for index in 0..<found {
+                batch.withMessage(index) { message in
+                    #expect(message.source == InternetAddress(client.address))
+                    #expect(message.isTruncated == (numbers.count == count))
+                    numbers.append(unsafe message.bytes[0])
+                }
+            }
+        }
+        #expect(counts == Array(repeating: 1, count: 16) + [16, 9])
+        #expect(numbers == (1...UInt8(count)).map { $0 } + pattern(1))
+    }
+
     @Test func `what the kernel drops for want of room is counted once`() throws {
         let socket = try DatagramSocket(.loopback(port: 0))
         var size: CInt = 0

@@ -54,6 +54,36 @@ extension SystemdTests {
             try await service.stop()
         }
 
+        /// As the installed units have them: both on one port.
+        @Test func `the first datagram starts it, and is answered; later ones wait for the next`()
+            async throws
+        {
+            let service = try await TestService()
+            let address = service.address
+            try await service.install(
+                [],
+                sockets: ["": ["ListenStream=\(address)", "ListenDatagram=\(address)"]]
+            )
+            let socket = "\(service.name).socket"
+            try await service.manager.systemctl("start", socket)
+            #expect(try await service.show("ActiveState") == "inactive")
+            let client = try DatagramClient()
+            try await onThread {
+                let answer = try client.exchange([1, 2, 3], with: address)
+                #expect(answer == DatagramClient.Received(bytes: [1, 2, 3], source: address))
+            }
+            try await service.expectEcho()
+            // The queue is the manager's, which starts it again for what has come.
+            try await service.stop()
+            try await onThread {
+                for number in UInt8(0)..<20 { try client.send([number], to: address) }
+                let answers = try (0..<20).compactMap { _ in try client.receive()?.bytes }
+                #expect(Set(answers) == Set((UInt8(0)..<20).map { [$0] }))
+            }
+            try await service.manager.systemctl("stop", socket)
+            try await service.stop()
+        }
+
         @Test func `what is given on the command line is opened as well`() async throws {
             let service = try await TestService()
             let path = temporarySocketPath()

@@ -6,22 +6,27 @@ import EchoSockets
 /// however many sources there are, and taken with the first datagram.
 struct DatagramRules: Sendable {
     private var loopGuard: LoopGuard?
+    /// Whether each datagram of a message is judged by itself; if not, all go the way of the first.
+    let judgesEach: Bool
 
     /// - Parameter loopGuard: ends loops with other echo services; `nil` for no such protection.
     init(_ loopGuard: LoopGuard?) {
         self.loopGuard = loopGuard
+        judgesEach = loopGuard != nil
     }
 
-    /// Whether each datagram of a message is judged by itself; if not, all go the way of the first.
-    var judgesEach: Bool { loopGuard != nil }
-
     /// Judges a message by where it comes from and where it went.
+    ///
+    /// Changes nothing; mutating, so that the rules are not copied to ask them.
     ///
     /// - Parameters:
     ///   - source: where it comes from.
     ///   - isToGroup: whether it was sent to a broadcast or multicast address.
     /// - Returns: why none of its datagrams is answered; `nil` if they may be.
-    func refusal(from source: InternetAddress, isToGroup: Bool) -> EchoServer.DatagramRefusal? {
+    mutating func refusal(
+        from source: InternetAddress,
+        isToGroup: Bool
+    ) -> EchoServer.DatagramRefusal? {
         // One datagram would be answered by every server of the network at once.
         if isToGroup { return .group }
         // The kernel sends what is for `::` to this host.

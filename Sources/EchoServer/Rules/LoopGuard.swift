@@ -37,7 +37,9 @@ struct LoopGuard: Sendable {
     }
 
     /// Judges a source by its port.
-    func refusal(from source: InternetAddress) -> EchoServer.DatagramRefusal? {
+    ///
+    /// Changes nothing; mutating, so that the guard is not copied to ask it.
+    mutating func refusal(from source: InternetAddress) -> EchoServer.DatagramRefusal? {
         if source.port < Self.firstClientPort { return .reservedPort }
         return ownPorts.contains(source.port) ? .ownPort : nil
     }

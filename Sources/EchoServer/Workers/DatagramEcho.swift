@@ -50,6 +50,22 @@ final class DatagramEcho {
         completed(batch.receive(from: number), on: number)
     }
 
+    /// Receives without waiting, and answers; again and again while it looks as if more had come
+    /// meanwhile, but no more than a batch or two.
+    ///
+    /// - Parameters:
+    ///   - number: the socket's descriptor.
+    ///   - receive: receives into the batch.
+    func takeTurn(on number: CInt, _ receive: (DatagramBatch) -> Int) {
+        var taken = 0
+        repeat {
+            let count = receive(batch)
+            completed(count, on: number)
+            guard count > 0 else { return }
+            taken += count
+        } while batch.expectsMore && taken < DatagramBatch.capacity
+    }
+
     /// Takes what a receive into the batch has led to, and answers.
     ///
     /// - Parameters:

@@ -39,7 +39,7 @@ final class DatagramService: DatagramMember {
 
     /// There is something to receive: receives a batch and answers it.
     func readable() {
-        if number >= 0 { echo.receive(from: number) }
+        if number >= 0 { echo.takeTurn(on: number) { $0.receiveSome(from: number) } }
     }
 
     func end() {

@@ -130,7 +130,6 @@ final class WorkerCore<Client: ServedConnection> {
     // When thousands of connections end at once on many threads, a worker that waited for the lock
     // each time one of its own ends would serve no client until all others had their turns.
     private func settleIfFree() {
-        guard unsafe !departed.isEmpty else { return }
         postponements += 1
         if postponements > Self.postponementLimit { return settle() }
         if context.admission.leaveIfFree(unsafe departed) { noteSettled() }
@@ -164,14 +163,14 @@ final class WorkerCore<Client: ServedConnection> {
 
     /// Accounts for what has ended, and does what is due by the clock.
     ///
-    /// Called each turn, after waiting.
+    /// Called each turn, after waiting: most have nothing to do, and pay for the questions only.
     func housekeep() {
-        doWhatIsDue()
-        settleIfFree()
+        if housekeeper.due != nil { doWhatIsDue() }
+        if unsafe !departed.isEmpty { settleIfFree() }
     }
 
+    @inline(never)
     private func doWhatIsDue() {
-        guard housekeeper.due != nil else { return }
         state.refreshTime()
         guard housekeeper.isDue(state.now) else { return }
         let event = housekeeper.event(state.now)

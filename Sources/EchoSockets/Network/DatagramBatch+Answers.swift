@@ -66,7 +66,11 @@ extension DatagramBatch {
         while next < count {
             let rest = CUnsignedInt(count - next)
             let sent = transferCall {
-                unsafe clinux_sendmmsg(number, buffers.answers + next, rest, sendFlags)
+                rest > 1
+                    ? unsafe Int(
+                        clinux_sendmmsg(number, buffers.answers + next, rest, sendFlags)
+                    )
+                    : unsafe sendmsg(number, &buffers.answers[next].header, sendFlags) < 0 ? -1 : 1
             }
             if sent > 0 {
                 for place in next..<(next + sent) { noteSent(place, buffers) }

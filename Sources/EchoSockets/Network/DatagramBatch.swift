@@ -16,6 +16,9 @@ package final class DatagramBatch {
     /// The most datagrams in one message that every kernel with `UDP_SEGMENT` takes.
     static let segmentLimit = 64
 
+    // So many receives of a single message come between two that look for more.
+    private static let singleStretch = 15
+
     /// What has become of answers.
     package struct Outcome: Hashable, Sendable {
         /// Datagrams that the kernel has taken.
@@ -36,6 +39,10 @@ package final class DatagramBatch {
     @exclusivity(unchecked) private var received = 0
     @exclusivity(unchecked) var answerCount = 0
     @exclusivity(unchecked) var outcome = Outcome()
+    /// Whether it looks as if more had come by the time that what it has is answered.
+    @exclusivity(unchecked) package private(set) var expectsMore = false
+    // How many receives of a single message are left before more are looked for again.
+    @exclusivity(unchecked) private var singles = 0
     @exclusivity(unchecked) private var knownDrops: UInt32 = 0
     @exclusivity(unchecked) private var newDrops = 0
     /// Whether several datagrams are sent as one message, until the kernel refuses one.
@@ -73,19 +80,53 @@ package final class DatagramBatch {
     ///   there were no more.
     package func receive(from number: CInt) -> Int {
         let buffers = prepare()
-        return take(
+        let count = take(
             transferCall {
                 unsafe clinux_recvmmsg(number, buffers.headers, CUnsignedInt(capacity), 0)
             }
         )
+        learn(from: count)
+        return count
     }
 
-    /// Receives on a blocking socket: waits for the first message, and for no further.
+    /// Receives what is there: a single message, or as ``receive(from:)`` if it ``expectsMore``.
     ///
-    /// The corresponding C function is `recvmmsg` with `MSG_WAITFORONE`.
+    /// The corresponding C functions are `recvmsg` and `recvmmsg`.
     ///
-    /// - Returns: as ``receive(from:)``; `-EINTR` when a signal arrives first.
+    /// - Returns: the number of messages, or a negated error; there may be more, unless there are
+    ///   none.
+    package func receiveSome(from number: CInt) -> Int {
+        guard unsafe !expectsMore else { return receive(from: number) }
+        let count = receiveOne(from: number)
+        learn(from: count)
+        return count
+    }
+
+    // To look for more costs more than a little, and is in vain where each sender waits for its
+    // answer: so only where it was not in vain the last time, and once in a while.
+    private func learn(from count: Int) {
+        if count < 0 {
+            unsafe expectsMore = false
+            unsafe singles = Self.singleStretch
+        } else if count > 1 {
+            unsafe expectsMore = true
+        } else if unsafe !expectsMore {
+            unsafe expectsMore = singles == 0
+            unsafe singles = max(0, singles - 1)
+        }
+    }
+
+    /// Receives on a blocking socket: waits for the first message, and takes others only where
+    /// there have lately been several.
+    ///
+    /// The corresponding C functions are `recvmsg`, and `recvmmsg` with `MSG_WAITFORONE`.
+    ///
+    /// - Returns: as ``receiveSome(from:)``; `-EINTR` when a signal arrives first.
     package func receiveInterruptible(from number: CInt) -> Int {
+        if unsafe singles > 0 {
+            unsafe singles -= 1
+            return receiveOne(from: number)
+        }
         let buffers = prepare()
         let waitForOne: CInt = 0x10000
         let count = unsafe clinux_recvmmsg(
@@ -94,7 +135,16 @@ package final class DatagramBatch {
             CUnsignedInt(capacity),
             waitForOne
         )
+        if count == 1 { unsafe singles = Self.singleStretch }
         return take(count < 0 ? -Int(errno) : count)
+    }
+
+    private func receiveOne(from number: CInt) -> Int {
+        let buffers = prepare()
+        let size = unsafe recvmsg(number, &buffers.headers.pointee.header, 0)
+        guard size >= 0 else { return -Int(errno) }
+        unsafe buffers.headers.pointee.count = CUnsignedInt(size)
+        return take(1)
     }
 
     private func prepare() -> DatagramBuffers {

@@ -94,7 +94,9 @@ package struct DatagramSocket: ~Copyable, Sendable {
         isInherited: Bool
     ) throws(SystemError) {
         let isIPv6 = address.family == AF_INET6
-        try socket.askForDestination(isIPv6: isIPv6)
+        statesSource = address.isWildcard || socket.isBoundToGroup(address)
+        // Else it is where the socket is bound, and nothing is to be told.
+        if statesSource { try socket.askForDestination(isIPv6: isIPv6) }
         socket.dropErrors(isIPv6: isIPv6)
         var unavailable: [String] = []
         let wanted: [(String, CInt, CInt, CInt)] = [
@@ -109,7 +111,6 @@ package struct DatagramSocket: ~Copyable, Sendable {
         }
         segments = !unavailable.contains("UDP_SEGMENT")
         unavailableOptions = unavailable
-        statesSource = address.isWildcard || socket.isBoundToGroup(address)
         self.address = address
         self.isInherited = isInherited
         descriptor = Descriptor(adopting: socket.release())

@@ -32,7 +32,7 @@ final class NetworkDatagrams: DatagramMember {
     /// Receiving re-enables the event (AS-4), for those that are left.
     func readable() {
         guard !socket.isClosed else { return }
-        echo.completed(socket.receive(into: echo.batch), on: socket.number)
+        echo.takeTurn(on: socket.number) { [socket] in socket.receive(into: $0) }
     }
 
     func end() {

@@ -58,8 +58,11 @@ final class SelectWorker: GroupWorker {
             _ = try? loop.select(set, timeout: unsafe long.isEmpty ? core.wait : .zero)
             core.state.refreshTime()
             while let ready = set.nextReady() {
-                let known: Void? = core.connections.with(ready.handle) { serve($0, ready) }
-                if known == nil { serveDatagrams(ready.handle) }
+                if let index = ready.handle.datagramIndex {
+                    serveDatagrams(index)
+                } else {
+                    core.connections.with(ready.handle) { serve($0, ready) }
+                }
             }
             if unsafe !long.isEmpty { serveLong() }
             core.housekeep()
@@ -88,8 +91,8 @@ final class SelectWorker: GroupWorker {
 
     // Apart, so that only datagrams pay for the access check.
     @inline(never)
-    private func serveDatagrams(_ handle: SocketHandle) {
-        if let index = handle.datagramIndex { datagrams[index].readable() }
+    private func serveDatagrams(_ index: Int) {
+        datagrams[index].readable()
     }
 
     private func serve(_ connection: SelectConnection, _ ready: SelectSet.Ready) {

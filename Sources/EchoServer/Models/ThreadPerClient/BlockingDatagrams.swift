@@ -1,7 +1,7 @@
 import EchoSockets
 import Glibc
 
-/// The thread of a datagram socket: receives and sends back, and blocks in `recvmmsg` meanwhile,
+/// The thread of a datagram socket: receives and sends back, and blocks in `recvmsg` meanwhile,
 /// until a shutdown.
 struct BlockingDatagrams: ~Copyable {
     private let socket: DatagramSocket
