@@ -8,11 +8,13 @@ func usesEndpoints() throws(EchoEndpoint.ParseError) -> [EchoEndpoint] {
         let endpoint = try EchoEndpoint(parsing: "localhost:7")
         switch endpoint {
         case .tcp(let host, let port): _ = (host, port)
+        case .udp(let host, let port): _ = (host, port)
         case .unix(let path): _ = path
         @unknown default: break
         }
         _ = endpoint.description
-        return [endpoint, .tcp("localhost", port: 7), .unix("/run/echo.sock")]
+        let others: [EchoEndpoint] = [.udp("localhost", port: 7), .unix("/run/echo.sock")]
+        return [endpoint, .tcp("localhost", port: 7)] + others
     } catch {
         _ = error.description
         throw error
@@ -92,7 +94,7 @@ func usesPing(_ endpoints: [EchoEndpoint]) async throws(EchoPing.Failure) {
     _ = EchoPing(endpoints[0])
     _ = EchoPing.intervals.contains(ping.interval)
     ping.count = 10
-    ping.size = EchoPing.sizes.lowerBound
+    ping.size = max(EchoPing.sizes.lowerBound, EchoPing.datagramSizes.lowerBound)
     ping.timeout = .seconds(1)
     ping.connections = .kept
     ping.connections = EchoPing.Connections.new
@@ -114,6 +116,7 @@ private func usesPing(_ report: EchoPing.Report) {
     for part: EchoPing.EndpointReport in report.endpoints {
         _ = (part.endpoint, part.address, part.sent, part.received, part.lost, part.late)
         _ = (part.wrong, part.surplus, part.missed, part.connections, part.failedConnections)
+        _ = part.duplicates
         _ = (part.lastFailure, part.resolve, part.connect, part.roundTrip, part.jitter)
         _ = (part.outstanding, part.loss)
         guard let times: EchoPing.Times = part.roundTrip else { continue }
@@ -125,7 +128,7 @@ private func usesPing(_ report: EchoPing.Report) {
 @Sendable private func usesPing(_ probe: EchoPing.Probe) {
     _ = (probe.endpoint, probe.sequence, probe.due, probe.lateness, probe.sent, probe.connect)
     switch probe.outcome as EchoPing.Outcome {
-    case .received(let roundTrip), .late(let roundTrip): _ = roundTrip
+    case .received(let roundTrip), .late(let roundTrip), .duplicate(let roundTrip): _ = roundTrip
     case .lost(let reason): _ = reason
     case .wrong(let evidence), .surplus(let evidence): _ = evidence
     case .missed(let count): _ = count
