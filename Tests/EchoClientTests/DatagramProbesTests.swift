@@ -8,10 +8,10 @@ import Testing
 @Suite(.timeLimit(.minutes(1)))
 struct DatagramProbesTests {
     private let payload = { (size: Int) in
-        ProbePayload(PatternBytes(seed: 7, connection: 3), size: size)
+        DatagramPayload(PatternBytes(seed: 7, connection: 3), size: size)
     }
 
-    private func bytes(_ payload: ProbePayload, _ number: Int) -> [UInt8] {
+    private func bytes(_ payload: DatagramPayload, _ number: Int) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: payload.size)
         unsafe bytes.withUnsafeMutableBytes { unsafe payload.fill($0, number: number) }
         return bytes

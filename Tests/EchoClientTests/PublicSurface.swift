@@ -141,6 +141,7 @@ func usesBench(_ endpoint: EchoEndpoint) async throws(EchoBench.Failure) {
         .running("ours", at: endpoint),
         .running("theirs", at: endpoint, processIdentifier: 1),
         .command("cat", "socat TCP-LISTEN:PORT,fork EXEC:cat"),
+        .command("cat", "socat UDP-LISTEN:PORT,fork EXEC:cat", overUDP: true),
     ])
     let servers: [EchoBench.Server] = bench.servers
     _ = (servers[0].name, servers[0].kind == .target)
@@ -200,6 +201,7 @@ private func usesPlan(_ plan: EchoBench.Plan) {
 private func usesRound(_ round: EchoBench.Round) {
     _ = (round.position, round.seconds, round.echoes, round.bytes, round.wrongBytes)
     _ = (round.failedConnections, round.missedSends, round.p50, round.p99, round.p999)
+    _ = round.lostDatagrams
     _ = (round.responseP50, round.responseP99, round.responseP999, round.clientProcessorSeconds)
     guard let cost: EchoBench.ServerCost = round.server else { return }
     _ = (cost.userSeconds, cost.systemSeconds, cost.systemCalls, cost.voluntarySwitches)

@@ -39,7 +39,7 @@ final class PingDatagrams: PingLink, DatagramChannelUser {
     private let plan: PingConnection.Plan
     private let number: Int
     private weak var user: (any PingDatagramsUser)?
-    private let payload: ProbePayload
+    private let payload: DatagramPayload
     private var probes: DatagramProbes
     private var place: Int
     private var channel: DatagramChannel<PingDatagrams>?
@@ -68,7 +68,7 @@ final class PingDatagrams: PingLink, DatagramChannelUser {
         self.number = number
         self.user = user
         place = first
-        payload = ProbePayload(pattern, size: plan.size)
+        payload = DatagramPayload(pattern, size: plan.size)
         probes = DatagramProbes(limit: plan.size == 1 ? Self.limitOfOneByte : Self.limit)
         expiry.routine = { [weak self] error, _, _ in
             if error == nil { self?.expire() }
