@@ -13,8 +13,10 @@ func usesEndpoints() throws(EchoEndpoint.ParseError) -> [EchoEndpoint] {
         @unknown default: break
         }
         _ = endpoint.description
-        let others: [EchoEndpoint] = [.udp("localhost", port: 7), .unix("/run/echo.sock")]
-        return [endpoint, .tcp("localhost", port: 7)] + others
+        return [
+            endpoint, .tcp("localhost", port: 7), .udp("localhost", port: 7),
+            .unix("/run/echo.sock"),
+        ]
     } catch {
         _ = error.description
         throw error

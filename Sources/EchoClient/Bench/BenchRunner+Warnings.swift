@@ -69,7 +69,7 @@ extension BenchRunner {
         let text =
             "\(lost) of \(all) datagrams did not come back within \(limit), which kept their "
             + "clients waiting."
-        guard share > 0.5, servers[result.subject].kind != .model else { return text }
+        guard share > 0.01, servers[result.subject].kind != .model else { return text }
         return text + " The rate limit of a loop guard may be why: this program's servers answer "
             + "1,000 a second from one source unless they run with --no-loop-guard."
     }
