@@ -9,9 +9,13 @@ struct DatagramBenchCommandTests {
     private static let short = ["--rounds", "1", "--time", "100ms", "--warm-up", "10ms"]
 
     private func rows(_ arguments: [String]) async throws -> [[String: String]] {
-        let result = try await runEcho(["bench", "--csv"] + arguments)
+        let process = try RunningProcess(
+            BuiltProduct.path(named: "echo"),
+            ["bench", "--csv"] + arguments
+        )
+        let result = try await process.result(within: .seconds(120))
         #expect(result.exit == .code(0), "\(result)")
-        let lines = result.output.split(separator: "\r\n").map {
+        let lines = String(decoding: result.output, as: UTF8.self).split(separator: "\r\n").map {
             $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
         }
         let titles = try #require(lines.first)
