@@ -24,7 +24,17 @@ package struct EchoStream: Sendable {
     ///   - connection: which one of the run it is.
     ///   - seed: the run's.
     package init(_ connection: Int, seed: UInt64) {
-        pattern = PatternBytes(seed: seed, connection: connection % Self.connectionLimit)
+        pattern = Self.pattern(connection, seed: seed)
+    }
+
+    /// A stream with a pattern of ``pattern(_:seed:)``, of which nothing has been sent.
+    init(_ pattern: PatternBytes) {
+        self.pattern = pattern
+    }
+
+    /// The bytes of one connection of a run.
+    static func pattern(_ connection: Int, seed: UInt64) -> PatternBytes {
+        PatternBytes(seed: seed, connection: connection % connectionLimit)
     }
 
     /// Bytes sent that have not come back.

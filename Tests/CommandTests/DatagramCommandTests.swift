@@ -49,7 +49,6 @@ struct DatagramCommandTests {
         (["--metrics", "udp:127.0.0.1:9"], "HTTP is not served over UDP"),
         (["client", "udp:127.0.0.1:9"], "clients speak TCP only"),
         (["check", "udp:127.0.0.1:9"], "clients speak TCP only"),
-        (["ping", "udp:127.0.0.1:9"], "clients speak TCP only"),
     ])
     func `what cannot be done with datagrams is said, 64`(
         _ arguments: [String],

@@ -8,11 +8,15 @@ func usesEndpoints() throws(EchoEndpoint.ParseError) -> [EchoEndpoint] {
         let endpoint = try EchoEndpoint(parsing: "localhost:7")
         switch endpoint {
         case .tcp(let host, let port): _ = (host, port)
+        case .udp(let host, let port): _ = (host, port)
         case .unix(let path): _ = path
         @unknown default: break
         }
         _ = endpoint.description
-        return [endpoint, .tcp("localhost", port: 7), .unix("/run/echo.sock")]
+        return [
+            endpoint, .tcp("localhost", port: 7), .udp("localhost", port: 7),
+            .unix("/run/echo.sock"),
+        ]
     } catch {
         _ = error.description
         throw error
@@ -92,7 +96,7 @@ func usesPing(_ endpoints: [EchoEndpoint]) async throws(EchoPing.Failure) {
     _ = EchoPing(endpoints[0])
     _ = EchoPing.intervals.contains(ping.interval)
     ping.count = 10
-    ping.size = EchoPing.sizes.lowerBound
+    ping.size = max(EchoPing.sizes.lowerBound, EchoPing.datagramSizes.lowerBound)
     ping.timeout = .seconds(1)
     ping.connections = .kept
     ping.connections = EchoPing.Connections.new
@@ -114,6 +118,7 @@ private func usesPing(_ report: EchoPing.Report) {
     for part: EchoPing.EndpointReport in report.endpoints {
         _ = (part.endpoint, part.address, part.sent, part.received, part.lost, part.late)
         _ = (part.wrong, part.surplus, part.missed, part.connections, part.failedConnections)
+        _ = part.duplicates
         _ = (part.lastFailure, part.resolve, part.connect, part.roundTrip, part.jitter)
         _ = (part.outstanding, part.loss)
         guard let times: EchoPing.Times = part.roundTrip else { continue }
@@ -125,7 +130,7 @@ private func usesPing(_ report: EchoPing.Report) {
 @Sendable private func usesPing(_ probe: EchoPing.Probe) {
     _ = (probe.endpoint, probe.sequence, probe.due, probe.lateness, probe.sent, probe.connect)
     switch probe.outcome as EchoPing.Outcome {
-    case .received(let roundTrip), .late(let roundTrip): _ = roundTrip
+    case .received(let roundTrip), .late(let roundTrip), .duplicate(let roundTrip): _ = roundTrip
     case .lost(let reason): _ = reason
     case .wrong(let evidence), .surplus(let evidence): _ = evidence
     case .missed(let count): _ = count
@@ -138,6 +143,7 @@ func usesBench(_ endpoint: EchoEndpoint) async throws(EchoBench.Failure) {
         .running("ours", at: endpoint),
         .running("theirs", at: endpoint, processIdentifier: 1),
         .command("cat", "socat TCP-LISTEN:PORT,fork EXEC:cat"),
+        .command("cat", "socat UDP-LISTEN:PORT,fork EXEC:cat", overUDP: true),
     ])
     let servers: [EchoBench.Server] = bench.servers
     _ = (servers[0].name, servers[0].kind == .target)
@@ -197,6 +203,7 @@ private func usesPlan(_ plan: EchoBench.Plan) {
 private func usesRound(_ round: EchoBench.Round) {
     _ = (round.position, round.seconds, round.echoes, round.bytes, round.wrongBytes)
     _ = (round.failedConnections, round.missedSends, round.p50, round.p99, round.p999)
+    _ = round.lostDatagrams
     _ = (round.responseP50, round.responseP99, round.responseP999, round.clientProcessorSeconds)
     guard let cost: EchoBench.ServerCost = round.server else { return }
     _ = (cost.userSeconds, cost.systemSeconds, cost.systemCalls, cost.voluntarySwitches)

@@ -55,7 +55,23 @@ extension BenchRunner {
         }
         let failed = result.rounds.reduce(0) { $0 + $1.failedConnections }
         if failed > 0 { warnings.append("\(place): \(failed) connections failed.") }
+        if let lost = loss(result) { warnings.append("\(place): \(lost)") }
         return warnings
+    }
+
+    // A loop guard answers so many datagrams of a source only, whatever the server could do.
+    private func loss(_ result: EchoBench.Result) -> String? {
+        let lost = result.rounds.reduce(0) { $0 + ($1.lostDatagrams ?? 0) }
+        guard lost > 0 else { return nil }
+        let all = lost + result.rounds.reduce(0) { $0 + $1.echoes }
+        let share = Double(lost) / Double(all)
+        let limit = LoadDatagrams.timeLimit.shortText
+        let text =
+            "\(lost) of \(all) datagrams did not come back within \(limit), which kept their "
+            + "clients waiting."
+        guard share > 0.01, servers[result.subject].kind != .model else { return text }
+        return text + " The rate limit of a loop guard may be why: this program's servers answer "
+            + "1,000 a second from one source unless they run with --no-loop-guard."
     }
 }
 

@@ -127,8 +127,14 @@ package struct BenchRunner: Sendable {
         let target = try BenchTarget(server, processors: processors, loop, stop)
         defer { target.end() }
         let load = loads[step.load]
-        let meter = ServerMeter(target.pid, load)
-        let client = LoadClient(loop, target.address, load, seed: seed &+ UInt64(position))
+        let meter = ServerMeter(target.pid, load, isDatagram: target.isDatagram)
+        let client = LoadClient(
+            loop,
+            target.address,
+            isDatagram: target.isDatagram,
+            load,
+            seed: seed &+ UInt64(position)
+        )
         let tally = client.run(
             warmUp: warmUp,
             duration: roundTime,
@@ -138,7 +144,16 @@ package struct BenchRunner: Sendable {
         if tally.echoes == 0, let failure = tally.firstFailure {
             throw BenchError("no echo came back: \(failure)")
         }
-        return Measured(tally: tally, cost: meter.cost, position: position, load: load)
+        if tally.echoes == 0, target.isDatagram, tally.lost > 0 {
+            throw BenchError("no echo came back: all \(tally.lost) datagrams were lost")
+        }
+        return Measured(
+            tally: tally,
+            cost: meter.cost,
+            position: position,
+            load: load,
+            isDatagram: target.isDatagram
+        )
     }
 }
 
@@ -148,6 +163,7 @@ private struct Measured {
     let cost: EchoBench.ServerCost?
     let position: Int
     let load: EchoBench.Load
+    let isDatagram: Bool
 
     var round: EchoBench.Round {
         var round = EchoBench.Round(
@@ -158,6 +174,7 @@ private struct Measured {
             wrongBytes: tally.wrongBytes,
             failedConnections: tally.failedConnections,
             missedSends: load.rate == nil ? nil : tally.missedSends,
+            lostDatagrams: isDatagram ? tally.lost : nil,
             p50: tally.service.percentile(50),
             p99: tally.service.percentile(99),
             p999: tally.service.percentile(99.9),

@@ -4,6 +4,8 @@ import Glibc
 /// A server that runs.
 struct BenchTarget {
     let address: SocketAddress
+    /// Whether it is asked over UDP.
+    let isDatagram: Bool
     let pid: pid_t?
     private let child: ChildProcess?
 
@@ -25,19 +27,21 @@ struct BenchTarget {
         switch server.source {
         case .running(let endpoint, let pid):
             address = try waiting.address(of: endpoint.value)
+            isDatagram = endpoint.isDatagram
             self.pid = pid
             child = nil
         case .announcing(let command):
             let child = try Self.start(command, processors)
-            address = try waiting.announced(by: child, server.name)
+            (address, isDatagram) = try waiting.announced(by: child, server.name)
             pid = child.pid
             self.child = child
-        case .shell(let command):
-            let address = try Self.freeAddress()
+        case .shell(let command, let isDatagram):
+            let address = try Self.freeAddress(isDatagram: isDatagram)
             let text = command.replacing("PORT", with: String(address.port ?? 0))
             let child = try Self.start(["/bin/sh", "-c", "exec \(text)"], processors)
-            try waiting.await(address, child, server.name)
+            try waiting.await(address, isDatagram: isDatagram, child, server.name)
             self.address = address
+            self.isDatagram = isDatagram
             pid = child.pid
             self.child = child
         }
@@ -60,10 +64,11 @@ struct BenchTarget {
     }
 
     // Of a port that is free now.
-    private static func freeAddress() throws(BenchError) -> SocketAddress {
-        guard let any = SocketAddress(numeric: "127.0.0.1", port: 0),
-            let address = try? Listener(any, backlog: 1).address
-        else { throw BenchError("no port of 127.0.0.1 is free") }
+    private static func freeAddress(isDatagram: Bool) throws(BenchError) -> SocketAddress {
+        let any = SocketAddress.loopback(port: 0)
+        let address =
+            isDatagram ? try? DatagramSocket(any).address : try? Listener(any, backlog: 1).address
+        guard let address else { throw BenchError("no port of 127.0.0.1 is free") }
         return address
     }
 }
@@ -81,6 +86,9 @@ private struct Waiting {
         do throws(ConnectError) {
             let search = AddressSearch(loop, stop, endpoint)
             if let address = try search.run(within: Self.patience) { return address }
+            if endpoint.isDatagram, !stop.isStopped {
+                throw ConnectError(endpoint, .timedOut)
+            }
         } catch {
             throw BenchError("\(error)")
         }
@@ -93,7 +101,7 @@ private struct Waiting {
     func announced(
         by child: ChildProcess,
         _ name: String
-    ) throws(BenchError) -> SocketAddress {
+    ) throws(BenchError) -> (SocketAddress, isDatagram: Bool) {
         var text: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 4096)
         let end = MonotonicTime.now + Self.patience
@@ -106,10 +114,9 @@ private struct Waiting {
             text += buffer.prefix(max(0, count))
             for line in String(decoding: text, as: UTF8.self).split(separator: "\n") {
                 guard line.hasPrefix("listening on "), text.last == 0x0A,
-                    let endpoint = try? Endpoint(parsing: String(line.dropFirst(13))),
-                    !endpoint.isDatagram
+                    let endpoint = try? Endpoint(parsing: String(line.dropFirst(13)))
                 else { continue }
-                return try address(of: endpoint)
+                return (try address(of: endpoint), endpoint.isDatagram)
             }
         }
         throw BenchError("\(name) did not say where it listens")
@@ -118,9 +125,11 @@ private struct Waiting {
     /// Waits until a server accepts there.
     func await(
         _ address: SocketAddress,
+        isDatagram: Bool,
         _ child: ChildProcess,
         _ name: String
     ) throws(BenchError) {
+        if isDatagram { return try awaitAnswer(address, child, name) }
         let endpoint = Endpoint.tcp(host: address.host, port: address.port ?? 0)
         let end = MonotonicTime.now + Self.patience
         while .now < end, child.isRunning, !stop.isStopped {
@@ -129,6 +138,19 @@ private struct Waiting {
             loop.run(until: .now + .milliseconds(5)) { false }
         }
         let reason = child.isRunning ? "does not accept connections" : "has ended"
+        throw BenchError("\(name) \(reason): \(address)")
+    }
+
+    private func awaitAnswer(
+        _ address: SocketAddress,
+        _ child: ChildProcess,
+        _ name: String
+    ) throws(BenchError) {
+        let search = DatagramSearch(loop)
+        let end = MonotonicTime.now + Self.patience
+        let found = try? search.run([address], until: end) { child.isRunning }
+        if found != nil { return }
+        let reason = child.isRunning ? "does not answer datagrams" : "has ended"
         throw BenchError("\(name) \(reason): \(address)")
     }
 }
@@ -150,8 +172,17 @@ extension EchoBench.Server {
             switch source {
             case .running(let endpoint, _): "\(endpoint)"
             case .announcing(let command): command.joined(separator: " ")
-            case .shell(let command): command
+            case .shell(let command, _): command
             }
         return EchoBench.Subject(name: name, kind: kind, detail: detail)
+    }
+
+    /// Whether it is asked over UDP, as far as is known before it is started.
+    package var isDatagram: Bool {
+        switch source {
+        case .running(let endpoint, _): endpoint.isDatagram
+        case .announcing(let command): command.contains { $0.hasPrefix("udp:") }
+        case .shell(_, let isDatagram): isDatagram
+        }
     }
 }

@@ -29,6 +29,8 @@ extension EchoBench {
         case failed
         /// Messages that could not be sent on schedule.
         case missed
+        /// Datagrams that did not come back in time.
+        case lost
 
         /// Whether higher values are better; `nil` if neither is.
         package var isHigherBetter: Bool? {
@@ -42,7 +44,7 @@ extension EchoBench {
         /// Whether it is the sum over all rounds instead of their median.
         package var isTotal: Bool {
             switch self {
-            case .wrong, .failed, .missed: true
+            case .wrong, .failed, .missed, .lost: true
             default: false
             }
         }
@@ -91,6 +93,7 @@ extension EchoBench.Round {
         case .wrong: Double(wrongBytes)
         case .failed: Double(failedConnections)
         case .missed: missedSends.map { Double($0) }
+        case .lost: lostDatagrams.map { Double($0) }
         }
     }
 

@@ -112,6 +112,8 @@ extension EchoBench {
         /// Messages that could not be sent on schedule, because an earlier one of the connection
         /// had not been answered; open loop only.
         public var missedSends: Int?
+        /// Datagrams that did not come back in time; `nil` over connections.
+        public var lostDatagrams: Int?
         /// The 50th percentile of the time from sending to the whole echo; `nil` without an echo.
         public var p50: Int?
         /// The 99th percentile; `nil` if there were too few samples for it.

@@ -32,6 +32,10 @@ extension EchoBench {
                 "there must be a round, of more than no time"
             } else if let load = loads.first(where: { !$0.isPossible }) {
                 "the load is not possible: \(load.label)"
+            } else if servers.contains(where: \.isDatagram),
+                let load = loads.first(where: { !$0.suitsDatagrams })
+            {
+                "the load is not possible over UDP: \(load.label)"
             } else {
                 nil
             }
@@ -40,6 +44,13 @@ extension EchoBench {
 }
 
 extension EchoBench.Load {
+    /// Whether it can be sent over UDP: its messages fit a datagram, which can hold as many numbers
+    /// as may be under way; and it asks for nothing that only connections have.
+    package var suitsDatagrams: Bool {
+        EchoPing.datagramSizes.contains(size) && !isChurn && idleConnections == 0
+            && (size > 1 || inFlight <= 256)
+    }
+
     fileprivate var isPossible: Bool {
         connections >= 1 && size >= 1 && inFlight >= 1 && idleConnections >= 0
             && (rate.map { $0 > 0 && !isChurn } ?? true)

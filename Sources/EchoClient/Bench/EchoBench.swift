@@ -2,6 +2,7 @@
 ///
 /// Each server meets the same loads, in rounds whose order is random, so that what disturbs the
 /// machine disturbs all of them alike. Every byte that comes back is compared with what was sent.
+/// Servers may be asked over TCP, Unix sockets or UDP.
 ///
 /// ```swift
 /// var bench = EchoBench([
@@ -13,6 +14,9 @@
 /// ```
 public struct EchoBench: Sendable {
     /// What the clients do in one round.
+    ///
+    /// Over UDP a connection is a socket, and a message a datagram, which is lost if its echo does
+    /// not come within 250 ms; nothing else can be idle, or have a connection of its own.
     public struct Load: Codable, Hashable, Sendable {
         /// Connections that send at the same time.
         public var connections = 1
@@ -50,8 +54,8 @@ public struct EchoBench: Sendable {
             case running(EchoEndpoint, process: Int32?)
             /// A program that prints a line with `listening on ENDPOINT` once it accepts.
             case announcing([String])
-            /// A command for the shell, with `PORT` in it.
-            case shell(String)
+            /// A command for the shell, with `PORT` in it, and whether that is one of UDP.
+            case shell(String, isDatagram: Bool)
         }
 
         /// Its name in reports.
@@ -90,9 +94,14 @@ public struct EchoBench: Sendable {
         ///   - name: its name in the report.
         ///   - command: for the shell; `PORT` in it stands for the port of 127.0.0.1 that the
         ///     server is to listen on.
+        ///   - overUDP: whether that is a port of UDP.
         /// - Returns: the server.
-        public static func command(_ name: String, _ command: String) -> Server {
-            Server(name, .command, .shell(command))
+        public static func command(
+            _ name: String,
+            _ command: String,
+            overUDP: Bool = false
+        ) -> Server {
+            Server(name, .command, .shell(command, isDatagram: overUDP))
         }
     }
 

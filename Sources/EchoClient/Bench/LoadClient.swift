@@ -10,31 +10,35 @@ package final class LoadClient {
 
     private let loop: ClientLoop
     private let round: LoadRound
-    private var connections: [LoadConnection] = []
-    private var waiting: [LoadConnection] = []
+    private var connections: [any LoadLink] = []
+    private var waiting: [any LoadLink] = []
     private var idle: [IdleConnection] = []
     private var idleWaiting: [IdleConnection] = []
     private var opening = 0
     private var openCount = 0
     private var isOpeningMore = false
     private var ticker: Ticker?
+    // Finds the datagrams that are lost.
+    private var sweeper: Ticker?
     /// The connections that take turns in an open loop, and how many turns there have been.
-    private var lanes: [LoadConnection] = []
+    private var lanes: [any LoadLink] = []
     private var turns = 0
 
     /// - Parameters:
     ///   - loop: whose thread it is for.
     ///   - address: the server.
+    ///   - isDatagram: whether it is asked over UDP.
     ///   - load: what the clients do.
     ///   - seed: what makes the bytes differ from another run's.
     package init(
         _ loop: ClientLoop,
         _ address: SocketAddress,
+        isDatagram: Bool = false,
         _ load: EchoBench.Load,
         seed: UInt64
     ) {
         self.loop = loop
-        round = LoadRound(loop, address, load, seed: seed)
+        round = LoadRound(loop, address, isDatagram: isDatagram, load, seed: seed)
         round.events = self
     }
 
@@ -82,7 +86,7 @@ package final class LoadClient {
 
     private func openAll() {
         idleWaiting = (0..<round.load.idleConnections).map { _ in IdleConnection(round) }
-        waiting = (0..<round.load.connections).reversed().map { LoadConnection(round, index: $0) }
+        waiting = (0..<round.load.connections).reversed().map(link)
         openMore()
         loop.run(until: .now + Self.openingLimit) {
             opening == 0 && waiting.isEmpty && idleWaiting.isEmpty
@@ -95,6 +99,10 @@ package final class LoadClient {
         waiting = []
         idleWaiting = []
         round.hasOpened = true
+    }
+
+    private func link(_ index: Int) -> any LoadLink {
+        round.isDatagram ? LoadDatagrams(round, index: index) : LoadConnection(round, index: index)
     }
 
     private func openMore() {
@@ -138,6 +146,7 @@ package final class LoadClient {
     private func closeAll() {
         round.isSending = false
         ticker?.cancel()
+        sweeper?.cancel()
         for connection in connections { connection.close() }
         for connection in idle { connection.close() }
         connections = []
@@ -164,6 +173,7 @@ package final class LoadClient {
 
     private func start() {
         round.isSending = true
+        if round.isDatagram { sweep() }
         guard let rate = round.load.rate else {
             for connection in connections { connection.fillUp() }
             return
@@ -175,6 +185,17 @@ package final class LoadClient {
         ticker = Ticker(loop, interval: 1e9 / rate, from: round.firstMoment) { [unowned self] in
             lanes[turns % lanes.count].makeDue()
             turns += 1
+        }
+    }
+}
+
+extension LoadClient {
+    private func sweep() {
+        let interval = Double(LoadDatagrams.timeLimit.nanoseconds) / 5
+        let start = MonotonicTime.now.nanoseconds
+        sweeper = Ticker(loop, interval: interval, from: start) { [unowned self] in
+            let now = MonotonicTime.now
+            for connection in connections { connection.expire(at: now) }
         }
     }
 }

@@ -1,7 +1,7 @@
 import EchoSockets
 
 /// One connection of a load: its messages, when each was sent, and what came back.
-final class LoadConnection: ChannelUser {
+final class LoadConnection: LoadLink, ChannelUser {
     private let round: LoadRound
     private let index: Int
     private var channel: Channel<LoadConnection>?
@@ -13,9 +13,7 @@ final class LoadConnection: ChannelUser {
     private var scheduled: [Int64]
     private var messagesSent = 0
     private var messagesDone = 0
-    /// Messages whose moment has come, and that have not been sent; open loop only.
     private(set) var due = 0
-    /// Its place in the schedule.
     var lane = 0
 
     init(_ round: LoadRound, index: Int) {
@@ -28,9 +26,6 @@ final class LoadConnection: ChannelUser {
         scheduled = round.isOpenLoop ? Array(repeating: 0, count: inFlight) : []
     }
 
-    /// Connects.
-    ///
-    /// - Returns: `false` if the server's queue is full, to be tried again.
     func open() -> Bool {
         let channel = Channel(round.loop.loop, user: self)
         self.channel = channel
@@ -44,7 +39,6 @@ final class LoadConnection: ChannelUser {
         }
     }
 
-    /// Resets the connection, so that nothing is left behind.
     func close() {
         channel?.close(byReset: true)
         channel = nil
@@ -56,13 +50,11 @@ final class LoadConnection: ChannelUser {
         if round.hasOpened { fillUp() }
     }
 
-    /// Sends as many messages as may be under way.
     func fillUp() {
         guard !round.isOpenLoop else { return sendDue() }
         send(inFlight - (messagesSent - messagesDone))
     }
 
-    /// Takes note that a message's moment has come.
     func makeDue() {
         due += 1
         sendDue()
@@ -72,6 +64,9 @@ final class LoadConnection: ChannelUser {
         let free = inFlight - (messagesSent - messagesDone)
         send(min(free, due))
     }
+
+    // What a connection has taken comes back.
+    func expire(at now: MonotonicTime) {}
 
     // Sends several messages by one call, as a client does that has several.
     private func send(_ count: Int) {

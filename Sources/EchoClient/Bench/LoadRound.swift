@@ -15,6 +15,8 @@ protocol LoadEvents: AnyObject {
 final class LoadRound {
     let loop: ClientLoop
     let address: SocketAddress
+    /// Whether the server is asked over UDP.
+    let isDatagram: Bool
     let load: EchoBench.Load
     let seed: UInt64
     var tally = LoadTally()
@@ -34,11 +36,13 @@ final class LoadRound {
     init(
         _ loop: ClientLoop,
         _ address: SocketAddress,
+        isDatagram: Bool,
         _ load: EchoBench.Load,
         seed: UInt64
     ) {
         self.loop = loop
         self.address = address
+        self.isDatagram = isDatagram
         self.load = load
         self.seed = seed
     }
@@ -59,6 +63,10 @@ final class LoadRound {
 
     func noteLateness(_ nanoseconds: Int64) {
         if isMeasuring { tally.lateness.record(UInt64(max(0, nanoseconds))) }
+    }
+
+    func noteLost() {
+        if isMeasuring { tally.lost += 1 }
     }
 
     func noteEcho(_ service: Int64, _ response: Int64?) {

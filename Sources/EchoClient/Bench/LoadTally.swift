@@ -9,6 +9,8 @@ package struct LoadTally: Sendable {
     package var end = MonotonicTime(nanoseconds: 0)
     /// Messages that came back whole.
     package var echoes = 0
+    /// Datagrams that did not come back in time.
+    package var lost = 0
     /// Bytes that were not those expected.
     package var wrongBytes = 0
     /// Connections that were refused, or ended by the server.

@@ -16,10 +16,12 @@ final class ServerMeter {
     /// - Parameters:
     ///   - pid: the server's process; `nil` if it is not known.
     ///   - load: what its clients are going to do.
-    init(_ pid: pid_t?, _ load: EchoBench.Load) {
+    ///   - isDatagram: whether they do so over UDP, where a server holds nothing for each.
+    init(_ pid: pid_t?, _ load: EchoBench.Load, isDatagram: Bool = false) {
         self.pid = pid
         self.load = load
-        let isWorthIt = load.connections + load.idleConnections >= Self.leastConnections
+        let count = load.connections + load.idleConnections
+        let isWorthIt = !isDatagram && count >= Self.leastConnections
         memoryBefore =
             isWorthIt
             ? pid.flatMap { ProcessUsage(of: $0, readsMemory: true)?.memory ?? nil } : nil

@@ -1,7 +1,8 @@
 import EchoSockets
 import Glibc
 
-/// Looks for the first address of an endpoint where a server accepts a connection.
+/// Looks for the first address of an endpoint where a server accepts a connection, or answers
+/// datagrams.
 ///
 /// Belongs to the loop's thread.
 final class AddressSearch: ChannelUser {
@@ -25,7 +26,7 @@ final class AddressSearch: ChannelUser {
     ///
     /// - Parameter limit: the time limit for all addresses together; each gets an equal share of
     ///   the rest.
-    /// - Returns: the address; `nil` if the loop was told to end.
+    /// - Returns: the address; `nil` if the loop was told to end, or nobody answers datagrams.
     /// - Throws: of the failures of all addresses, the one that says most about the server.
     func run(within limit: Duration) throws(ConnectError) -> SocketAddress? {
         let addresses = try resolve()
@@ -33,6 +34,13 @@ final class AddressSearch: ChannelUser {
         guard !addresses.isEmpty else {
             let nowhere = SystemError(call: "getaddrinfo", errno: Errno(rawValue: EADDRNOTAVAIL))
             throw ConnectError(endpoint, nowhere)
+        }
+        if endpoint.isDatagram {
+            do throws(SystemError) {
+                return try DatagramSearch(loop).run(addresses, until: .now + limit)
+            } catch {
+                throw ConnectError(endpoint, error)
+            }
         }
         var failure: ConnectError?
         let connector = Connector(loop, endpoint, addresses, timeout: limit, user: self) {

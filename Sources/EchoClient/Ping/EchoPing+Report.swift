@@ -26,9 +26,12 @@ extension EchoPing {
         case lost(reason: String)
         /// All of its bytes came back after it had been counted as lost, which it remains.
         case late(roundTrip: Duration)
+        /// Its datagram came back again, after it was answered; over UDP only.
+        case duplicate(roundTrip: Duration)
         /// Other bytes came back; the text says which.
         case wrong(evidence: String)
-        /// Bytes came back that belong to no probe, after this one; the text says which.
+        /// Bytes came back that belong to no probe, after this one, or other datagrams for one that
+        /// was answered; the text says which.
         case surplus(evidence: String)
         /// It was not sent, nor those after it, because this process itself was late by more than
         /// an interval.
@@ -50,8 +53,8 @@ extension EchoPing {
     public struct EndpointReport: Sendable {
         /// The endpoint.
         public internal(set) var endpoint: EchoEndpoint
-        /// The numeric address of the last connection, such as `127.0.0.1:7`; `nil` before the
-        /// first.
+        /// The numeric address of the last connection, such as `127.0.0.1:7`, or where the last
+        /// datagram was sent; `nil` before the first.
         public internal(set) var address: String?
         /// Probes whose moment came, and that were sent if there was a connection.
         public internal(set) var sent = 0
@@ -61,13 +64,15 @@ extension EchoPing {
         public internal(set) var lost = 0
         /// Of the lost ones, those that were answered later.
         public internal(set) var late = 0
+        /// Datagrams that came back again after their probe was answered; over UDP only.
+        public internal(set) var duplicates = 0
         /// Probes that other bytes came back for.
         public internal(set) var wrong = 0
-        /// Connections on which bytes came back that belong to no probe.
+        /// Connections on which bytes came back that belong to no probe; over UDP, such datagrams.
         public internal(set) var surplus = 0
         /// Probes that were not sent because this process was late by more than an interval.
         public internal(set) var missed = 0
-        /// Connections that were established.
+        /// Connections that were established; none over UDP.
         public internal(set) var connections = 0
         /// Attempts to connect that failed.
         public internal(set) var failedConnections = 0
@@ -75,14 +80,14 @@ extension EchoPing {
         public internal(set) var lastFailure: String?
         /// How long looking up the name took; `nil` for a numeric address.
         public internal(set) var resolve: Duration?
-        /// How long connecting took.
+        /// How long connecting took; `nil` over UDP.
         public internal(set) var connect: Times?
         /// From the send to the last byte of the echo, of the probes received.
         public internal(set) var roundTrip: Times?
         /// The mean absolute difference between successive round trips: the mean of the absolute
         /// delay variation of RFC 3393, not the smoothed estimate of RFC 3550.
         public internal(set) var jitter: Duration?
-        /// Why there is no connection, for the exit code.
+        /// Why there is no connection, or nothing that could answer datagrams, for the exit code.
         package internal(set) var connectError: ConnectError?
 
         /// Probes that were still on their way when the run ended.

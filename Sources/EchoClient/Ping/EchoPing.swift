@@ -1,6 +1,7 @@
 /// Probes echo servers on a fixed schedule, and verifies every byte that comes back.
 ///
-/// Works with any RFC 862 server over TCP, and over Unix sockets. One thread serves all endpoints.
+/// Works with any RFC 862 server over TCP or UDP, and over Unix sockets. One thread serves all
+/// endpoints.
 ///
 /// ```swift
 /// var ping = EchoPing(try EchoEndpoint(parsing: "localhost:7"))
@@ -11,20 +12,27 @@
 ///
 /// Probe k of an endpoint is due at the common start plus k intervals; endpoints are spread evenly
 /// over the interval. A probe that has no answer yet does not delay the next one: on a kept
-/// connection, answers are told apart by their place in the stream. Round trips are measured from
-/// the send to the last byte of the echo, and never halved; looking up a name and connecting do not
-/// count.
+/// connection, answers are told apart by their place in the stream; over UDP by a number that each
+/// probe holds, in whatever order they come. Round trips are measured from the send to the last
+/// byte of the echo, and never halved; looking up a name and connecting do not count.
+///
+/// Over UDP a probe that is refused (an ICMP error) is lost, and the next one is sent all the same:
+/// to the next address if the name has several. The numbers of probes of 1 byte repeat: at most 256
+/// of them wait for their echo at a time. A server may limit the datagrams that it answers, as
+/// those of this package do: to 1,000 a second from one source, unless told otherwise.
 public struct EchoPing: Hashable, Sendable {
     /// What the probes of an endpoint are sent on.
     public enum Connections: String, Hashable, Sendable {
-        /// One connection, which is reopened when it is broken.
+        /// One connection, which is reopened when it is broken; over UDP one socket.
         case kept
-        /// A new connection for each probe.
+        /// A new connection for each probe; over UDP a new socket, and so a new port.
         case new
     }
 
-    /// The bytes that a probe may have.
+    /// The bytes that a probe may have over a connection.
     public static let sizes = 1...65_536
+    /// The bytes that a probe may have over UDP: what an IPv4 packet has room for (RFC 768).
+    public static let datagramSizes = 1...65_507
     /// How far apart probes may be.
     public static let intervals = Duration.microseconds(100)...Duration.seconds(86_400)
 
@@ -34,7 +42,7 @@ public struct EchoPing: Hashable, Sendable {
     public var interval = Duration.seconds(1)
     /// Probes for each endpoint; `nil` for no end.
     public var count: Int?
-    /// Bytes of a probe; one of ``sizes``.
+    /// Bytes of a probe; one of ``sizes``, and of ``datagramSizes`` if an endpoint is of UDP.
     public var size = 64
     /// How long after it was due a probe is lost, its connection included.
     public var timeout = Duration.seconds(2)
@@ -76,6 +84,10 @@ public struct EchoPing: Hashable, Sendable {
                 "the interval is not from 100us to 24h"
             } else if !Self.sizes.contains(size) {
                 "the size is not from 1 to 65536 bytes"
+            } else if let endpoint = endpoints.first(where: \.isDatagram),
+                !Self.datagramSizes.contains(size)
+            {
+                "\(size) bytes do not fit a datagram for \(endpoint): 65507 do"
             } else if timeout <= .zero || timeout > .seconds(86_400) {
                 "the timeout is not more than zero, and at most 24h"
             } else if let count, count < 1 {

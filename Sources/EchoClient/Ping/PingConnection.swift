@@ -35,13 +35,16 @@ protocol PingConnectionUser: AnyObject {
 /// back.
 ///
 /// Belongs to the loop's thread.
-final class PingConnection: ChannelUser {
+final class PingConnection: PingLink, ChannelUser {
     /// What all connections of an endpoint have in common.
     struct Plan {
         let endpoint: Endpoint
         let addresses: [SocketAddress]
         let size: Int
         let timeout: Duration
+
+        /// Why a probe is lost whose echo has not come in time.
+        var lateReason: String { "no echo within \(timeout.shortText)" }
     }
 
     private enum Phase { case new, connecting, open, closed }
@@ -91,7 +94,7 @@ final class PingConnection: ChannelUser {
 
     // MARK: Probes
 
-    /// Sends a probe as soon as there is a connection and room in it.
+    // As soon as there is a connection and room in it.
     func add(_ probe: PendingProbe) {
         var probe = probe
         // It waits for the server to read.
@@ -130,7 +133,7 @@ final class PingConnection: ChannelUser {
     private func expire() {
         guard phase == .open else { return }
         let now = MonotonicTime.now
-        let reason = EchoPing.Outcome.lost(reason: "no echo within \(plan.timeout.shortText)")
+        let reason = EchoPing.Outcome.lost(reason: plan.lateReason)
         while phase == .open, let probe = queue.popLost(by: now) {
             user?.settled(probe, reason, wasLost: false, on: number)
         }
@@ -153,10 +156,7 @@ final class PingConnection: ChannelUser {
         connector.start()
     }
 
-    /// Closes the connection; its user is told nothing more.
-    ///
-    /// - Parameter byReset: whether the server sees a reset instead of an end.
-    func close(byReset: Bool = false) {
+    func close(byReset: Bool) {
         guard phase != .closed else { return }
         phase = .closed
         connector?.cancel()
@@ -222,8 +222,8 @@ final class PingConnection: ChannelUser {
         let isLate = wasLost || probe.deadline < now
         if isLate, !wasLost {
             // Its timer is due as well, but the answer was looked at first.
-            let reason = "no echo within \(plan.timeout.shortText)"
-            user?.settled(probe, .lost(reason: reason), wasLost: false, on: number)
+            let reason = EchoPing.Outcome.lost(reason: plan.lateReason)
+            user?.settled(probe, reason, wasLost: false, on: number)
         }
         let outcome: EchoPing.Outcome =
             isLate ? .late(roundTrip: time) : .received(roundTrip: time)

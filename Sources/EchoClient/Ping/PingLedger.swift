@@ -23,9 +23,9 @@ final class PingLedger {
     }
 
     /// The bytes of the next connection, different from those of all others.
-    func nextStream() -> (number: Int, stream: EchoStream) {
+    func nextPattern() -> (number: Int, pattern: PatternBytes) {
         streams += 1
-        return (streams, EchoStream(streams, seed: seed))
+        return (streams, EchoStream.pattern(streams, seed: seed))
     }
 
     /// Tells what has become of a probe.

@@ -46,10 +46,20 @@ struct PingTally {
         connects.record(duration)
     }
 
+    /// Notes the address that datagrams are sent to.
+    mutating func note(address: String) {
+        report.address = address
+    }
+
+    /// Notes that nothing is there that could answer datagrams.
+    mutating func note(refusal: ConnectError) {
+        report.connectError = refusal
+    }
+
     /// Notes the end of a connection, or that there was none.
     mutating func noteEnd(_ failure: ConnectError?, surplus: String?) {
         if let failure {
-            report.failedConnections += 1
+            if !report.endpoint.isDatagram { report.failedConnections += 1 }
             report.connectError = failure
         }
         if let surplus {
@@ -67,6 +77,7 @@ struct PingTally {
         switch outcome {
         case .received(let roundTrip):
             report.received += 1
+            report.connectError = nil
             roundTrips.record(roundTrip)
             if let last = lastRoundTrip {
                 differences += Double((roundTrip - last).nanoseconds.magnitude)
@@ -76,11 +87,14 @@ struct PingTally {
             report.lost += 1
             report.lastFailure = reason
         case .late: report.late += 1
+        case .duplicate: report.duplicates += 1
         case .wrong(let evidence):
             if wasLost { report.lost -= 1 }
             report.wrong += 1
             report.lastFailure = evidence
-        case .surplus: break
+        case .surplus(let evidence):
+            report.surplus += 1
+            report.lastFailure = evidence
         case .missed(let count): report.missed += count
         }
     }

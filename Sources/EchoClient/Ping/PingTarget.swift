@@ -4,7 +4,7 @@ import EchoSockets
 /// One endpoint of a run: its schedule, its connections, and what comes together of its probes.
 ///
 /// Belongs to the loop's thread.
-final class PingTarget: PingConnectionUser {
+final class PingTarget: PingDatagramsUser {
     private let loop: ClientLoop
     private let ledger: PingLedger
     private let ping: EchoPing
@@ -18,9 +18,9 @@ final class PingTarget: PingConnectionUser {
     private var isOver = false
     // The last address that worked, which is tried first.
     private var preferred = 0
-    private var connections: [Int: PingConnection] = [:]
+    private var connections: [Int: any PingLink] = [:]
     // That of the next probe, if it is kept.
-    private var kept: PingConnection?
+    private var kept: (any PingLink)?
     private var last: PendingProbe?
 
     /// An endpoint that is not probed yet.
@@ -113,26 +113,42 @@ final class PingTarget: PingConnectionUser {
         )
     }
 
-    private func connection() -> PingConnection {
+    private func connection() -> any PingLink {
         if let kept { return kept }
-        let (number, stream) = ledger.nextStream()
         let none = PingConnection.Plan(
             endpoint: ping.endpoints[index].value,
             addresses: [],
             size: ping.size,
             timeout: ping.timeout
         )
-        let connection = PingConnection(
-            loop,
-            plan ?? none,
-            number: number,
-            first: preferred,
-            stream: stream,
-            user: self
-        )
+        let (number, connection) = open(plan ?? none)
         connections[number] = connection
         if ping.connections == .kept { kept = connection }
         return connection
+    }
+
+    private func open(_ plan: PingConnection.Plan) -> (number: Int, link: any PingLink) {
+        let (number, pattern) = ledger.nextPattern()
+        guard plan.endpoint.isDatagram else {
+            let connection = PingConnection(
+                loop,
+                plan,
+                number: number,
+                first: preferred,
+                stream: EchoStream(pattern),
+                user: self
+            )
+            return (number, connection)
+        }
+        let datagrams = PingDatagrams(
+            loop,
+            plan,
+            number: number,
+            first: preferred,
+            pattern: pattern,
+            user: self
+        )
+        return (number, datagrams)
     }
 
     private func forget(_ number: Int) {
@@ -146,7 +162,7 @@ final class PingTarget: PingConnectionUser {
         ledger.live -= 1
     }
 
-    // MARK: PingConnectionUser
+    // MARK: PingDatagramsUser
 
     func connectionOpened(to address: Int, after duration: Duration) {
         preferred = address
@@ -174,5 +190,22 @@ final class PingTarget: PingConnectionUser {
         guard !wasLost else { return }
         unsettled -= 1
         endIfOver()
+    }
+
+    func socketOpened(for address: Int) {
+        preferred = address
+        if let plan { tally.note(address: "\(plan.addresses[address])") }
+    }
+
+    func refused(_ failure: ConnectError, at address: Int) -> Bool {
+        tally.note(refusal: failure)
+        guard let count = plan?.addresses.count, count > 1 else { return false }
+        preferred = (address + 1) % count
+        return true
+    }
+
+    func received(_ outcome: EchoPing.Outcome, of probe: PendingProbe?) {
+        tally.note(outcome, wasLost: false)
+        if let probe = probe ?? last { ledger.tell(index, probe, outcome) }
     }
 }

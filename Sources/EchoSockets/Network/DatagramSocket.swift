@@ -43,7 +43,7 @@ package struct DatagramSocket: ~Copyable, Sendable {
     /// The kernel's receive and send buffers, before it clamps them to `net.core.rmem_max` and
     /// `wmem_max` and doubles them for its own overhead: enough for a burst of several hundred
     /// small datagrams, each of which takes up some 768 bytes.
-    private static let bufferSize: CInt = 1 << 20
+    static let bufferSize: CInt = 1 << 20
 
     /// Binds, close-on-exec and non-blocking.
     ///

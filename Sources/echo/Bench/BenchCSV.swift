@@ -65,7 +65,7 @@ enum BenchCSV {
     /// The names of the columns.
     static var header: [String] { columns.map(\.name) }
 
-    private static let columns = loadColumns + roundColumns + serverColumns
+    private static let columns = loadColumns + roundColumns + serverColumns + datagramColumns
 
     private static let loadColumns = [
         Column("subject") { $0.subject.name },
@@ -109,5 +109,9 @@ enum BenchCSV {
         Column("context_switches_per_echo") { $0.figure(.switches) },
         Column("threads", round: { $0.server?.threads }),
         Column("memory_bytes_per_connection", round: { $0.server?.memoryPerConnection }),
+    ]
+
+    private static let datagramColumns = [
+        Column("lost_datagrams", round: { $0.lostDatagrams })
     ]
 }

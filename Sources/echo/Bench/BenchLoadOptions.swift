@@ -71,6 +71,25 @@ struct BenchLoadOptions: ParsableArguments {
         }
     }
 
+    /// Refuses what UDP has no place for.
+    func checkForDatagrams() throws {
+        if churn { throw ValidationError("--churn needs connections: UDP has none") }
+        if idle > 0 { throw ValidationError("--idle needs connections: UDP has none") }
+        let sizes = EchoPing.datagramSizes
+        if let size = size.values.first(where: { !sizes.contains($0) }) {
+            throw ValidationError(
+                "--size \(Quantity.text(size)) does not fit a datagram: UDP takes "
+                    + "\(sizes.upperBound) bytes at most"
+            )
+        }
+        if let load = loads.first(where: { !$0.suitsDatagrams }) {
+            throw ValidationError(
+                "--in-flight \(load.inFlight) is more than the 256 that datagrams of 1 byte can be "
+                    + "told apart by"
+            )
+        }
+    }
+
     /// Every combination, connections varying last.
     var loads: [EchoBench.Load] {
         var loads: [EchoBench.Load] = []

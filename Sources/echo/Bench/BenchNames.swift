@@ -22,6 +22,7 @@ enum BenchNames {
         case .wrong: "wrong bytes"
         case .failed: "failed conn."
         case .missed: "missed sends"
+        case .lost: "lost"
         }
     }
 
@@ -42,6 +43,7 @@ enum BenchNames {
         case .wrong: "wrong bytes"
         case .failed: "failed connections"
         case .missed: "missed sends"
+        case .lost: "lost datagrams"
         }
     }
 
@@ -81,7 +83,7 @@ enum BenchNames {
         let results = report.results.filter { loads?.contains($0.load) ?? true }
         let order: [EchoBench.Metric] = [
             .rate, .p50, .p90, .p99, .p999, .cpu, .syscalls, .switches, .memory, .throughput,
-            .client, .wrong, .failed, .missed,
+            .client, .wrong, .failed, .missed, .lost,
         ]
         return order.filter { metric in
             results.contains { result in

@@ -25,7 +25,7 @@ enum BenchNumber {
         case .cpu, .syscalls, .switches: significant(value)
         case .memory: size(value, style)
         case .client: "\(fixed(value * 100, 0))\(style == .page ? " %" : "%")"
-        case .wrong, .failed, .missed: fixed(value, 0)
+        case .wrong, .failed, .missed, .lost: fixed(value, 0)
         }
     }
 

@@ -21,10 +21,11 @@ struct BenchServerOptions: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "A server that runs already, as an endpoint; may be repeated.",
+            "A server that runs already, as an endpoint, such as 127.0.0.1:7 or udp:127.0.0.1:7; "
+                + "may be repeated.",
             valueName: "endpoint"
         ),
-        transform: Parse.clientEndpoint
+        transform: Parse.anyClientEndpoint
     )
     var target: [Endpoint] = []
 
@@ -47,6 +48,9 @@ struct BenchServerOptions: ParsableArguments {
         transform: Self.command
     )
     var command: [String] = []
+
+    @Flag(name: .long, help: "Ask models and commands over UDP; models without a loop guard.")
+    var udp = false
 
     @Option(
         name: .long,
@@ -76,28 +80,34 @@ struct BenchServerOptions: ParsableArguments {
         }
     }
 
+    /// Whether any server is asked over UDP.
+    var hasDatagrams: Bool { udp || target.contains(where: \.isDatagram) }
+
     /// The servers, in the order in which ratios and tables take them.
     func servers() throws -> [EchoBench.Server] {
         var models = model.flatMap(\.values)
         if models.isEmpty, target.isEmpty, command.isEmpty { models = EchoServer.IOModel.allCases }
         let program = try Self.program()
         var servers: [EchoBench.Server] = []
-        for model in models where !servers.contains(where: { $0.name == model.rawValue }) {
+        for (index, model) in models.enumerated() where !models[..<index].contains(model) {
+            let name = (udp ? "udp:" : "") + model.rawValue
             servers.append(
-                EchoBench.Server(model.rawValue, .model, .announcing(arguments(program, model)))
+                EchoBench.Server(name, .model, .announcing(arguments(program, model)))
             )
         }
         for (index, endpoint) in target.enumerated() {
             let pid = index < pid.count ? pid_t(pid[index]) : nil
-            guard let place = EchoEndpoint(endpoint) else { continue }
+            let place = EchoEndpoint(endpoint: endpoint)
             servers.append(.running("\(endpoint)", at: place, processIdentifier: pid))
         }
-        for command in command { servers.append(.command(command, command)) }
+        for command in command { servers.append(.command(command, command, overUDP: udp)) }
         return servers
     }
 
     private func arguments(_ program: String, _ model: EchoServer.IOModel) -> [String] {
-        var arguments = [program, "serve", "--model", model.rawValue, "--listen", "127.0.0.1:0"]
+        let endpoint = udp ? "udp:127.0.0.1:0" : "127.0.0.1:0"
+        var arguments = [program, "serve", "--model", model.rawValue, "--listen", endpoint]
+        if udp { arguments.append("--no-loop-guard") }
         if model == .completionPort { arguments += ["--workers", "\(workers)"] }
         return arguments + ["--log-level", "error"]
     }

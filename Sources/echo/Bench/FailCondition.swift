@@ -74,6 +74,8 @@ struct FailCondition: Hashable, Sendable {
         guard let estimate = report.estimate(metric, of: result) else {
             // Nothing is sent on schedule in a closed loop, so nothing is missed.
             if metric == .missed, report.load(of: result)?.isOpenLoop == false { return nil }
+            // A connection loses nothing.
+            if metric == .lost, !result.rounds.isEmpty { return nil }
             return "there is no \(name)\(result.failure.map { ": \($0)" } ?? "")"
         }
         let value = FailUnit.text(estimate.median, metric)

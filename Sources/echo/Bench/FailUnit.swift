@@ -12,7 +12,7 @@ enum FailUnit {
         case .cpu: ["us": 1, "ms": 1000, "ns": 0.001]
         case .memory: ["KiB": 1024, "MiB": 1_048_576, "B": 1]
         case .client: ["%": 0.01]
-        case .syscalls, .switches, .wrong, .failed, .missed: [:]
+        case .syscalls, .switches, .wrong, .failed, .missed, .lost: [:]
         }
     }
 

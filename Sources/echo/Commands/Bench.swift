@@ -11,6 +11,7 @@ struct Bench: ParsableCommand, HandlesSignals {
           \(ProgramName.current) bench --model select,completion-port --connections 1,50
           \(ProgramName.current) bench --model all --rate 10000 --time 5s --html report.html
           \(ProgramName.current) bench --target 127.0.0.1:7 --pid 4711 --model all
+          \(ProgramName.current) bench --udp --model all --connections 1,50
           \(ProgramName.current) bench --command 'socat TCP-LISTEN:PORT,fork EXEC:cat'
         """
     )
@@ -27,6 +28,11 @@ struct Bench: ParsableCommand, HandlesSignals {
             Without --rate the loop is closed: a connection sends its next message when an earlier \
             one has come back. With --rate it is open: messages are due at fixed moments, and the \
             response time counts from those, even if the connection was still busy.
+
+            Over UDP a connection is a socket, and a message a datagram. One that does not come back \
+            within 250ms is lost, which is counted apart; then its client goes on. Servers with a \
+            loop guard answer so many datagrams a second and source only: run a target of this \
+            program with --no-loop-guard.
 
             Several values of --connections, --size, --in-flight and --rate make a load for each \
             combination. --plan prints what would run, and how long it takes.
@@ -48,6 +54,7 @@ struct Bench: ParsableCommand, HandlesSignals {
     func validate() throws {
         try servers.check()
         try loads.check()
+        if servers.hasDatagrams { try loads.checkForDatagrams() }
         try output.check()
     }
 

@@ -8,6 +8,7 @@ struct Ping: ParsableCommand, HandlesSignals {
         """
           \(ProgramName.current) ping 127.0.0.1:7
           \(ProgramName.current) ping --count 100 --interval 10ms a:7 b:7 unix:/run/echo.sock
+          \(ProgramName.current) ping --count 100 --interval 10ms udp:a:7
           \(ProgramName.current) ping --nagios --warn 10ms,20% --critical 50ms,60% a:7
           \(ProgramName.current) ping --jsonl --new-connection a:7 > probes.jsonl
         """
@@ -18,7 +19,7 @@ struct Ping: ParsableCommand, HandlesSignals {
         abstract: "Measure the round trips of echo servers, and verify what comes back.",
         usage: "\(ProgramName.current) ping <endpoint> ... [<options>]",
         discussion: """
-            Works with any RFC 862 server, over TCP or a Unix socket. Each endpoint is sent a probe \
+            Works with any RFC 862 server, over TCP, UDP or a Unix socket. Each endpoint is sent a probe \
             every interval, on a fixed schedule: a probe that has no answer yet does not delay the \
             next one. Endpoints are spread evenly over the interval.
 
@@ -28,6 +29,12 @@ struct Ping: ParsableCommand, HandlesSignals {
             comes later is reported as late, and the probe remains lost. Wrong bytes close the \
             connection. The next probe opens a new one.
 
+            Over UDP a probe holds a number, by which its echo is recognised in whatever order. A \
+            datagram that comes back again is a duplicate, which is counted and no failure. A probe \
+            that is refused is lost, and the next is sent all the same. Servers with a loop guard \
+            answer so many datagrams a second and source only, those of this program 1000: \
+            intervals below 1ms lose the others.
+
             SIGNALS: SIGINT (^C) and SIGTERM end it with the summary; a second one ends it at once. \
             SIGQUIT (^\\) prints a summary of what has been measured so far.
 
@@ -35,8 +42,8 @@ struct Ping: ParsableCommand, HandlesSignals {
             \(examples)
 
             EXIT CODES: 0 all probes were answered; 1 some were lost or wrong, or a threshold was \
-            reached; 64 wrong usage; 68 unknown host; 69 no connection to any endpoint; 71 an \
-            operating system error, or the output is closed or full; 75 connecting timed out; 77 \
+            reached; 64 wrong usage; 68 unknown host; 69 no connection to any endpoint, or refused; \
+            71 an operating system error, or the output is closed or full; 75 connecting timed out; 77 \
             permission denied.
 
             PLUGIN CODES, with --nagios: 0 ok; 1 warning; 2 critical; 3 unknown.
@@ -45,10 +52,10 @@ struct Ping: ParsableCommand, HandlesSignals {
 
     @Argument(
         help: ArgumentHelp(
-            "The servers: PORT, HOST:PORT, [IPv6]:PORT, unix:PATH or unix:@NAME.",
+            "The servers: PORT, HOST:PORT, [IPv6]:PORT, udp:HOST:PORT, unix:PATH or unix:@NAME.",
             valueName: "endpoint"
         ),
-        transform: Parse.clientEndpoint
+        transform: Parse.anyClientEndpoint
     )
     var endpoints: [Endpoint]
 
@@ -58,11 +65,12 @@ struct Ping: ParsableCommand, HandlesSignals {
 
     func validate() throws {
         if endpoints.isEmpty { throw ValidationError("Missing expected argument '<endpoint>'") }
+        try plan.check(for: endpoints)
         try form.check()
     }
 
     func run() throws {
-        let targets = endpoints.compactMap { EchoEndpoint($0) }
+        let targets = endpoints.map { EchoEndpoint(endpoint: $0) }
         let ping = plan.ping(targets, standardCount: form.standardCount)
         let control = PingControl()
         let writer = PingWriter(ping, form)

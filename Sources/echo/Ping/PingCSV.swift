@@ -9,7 +9,7 @@ enum PingCSV {
         "endpoint", "address", "sent", "received", "lost", "late", "wrong", "surplus", "missed",
         "outstanding", "loss_percent", "connections", "failed_connections", "last_failure",
         "resolve_ns", "connect_mean_ns", "connect_max_ns", "min_ns", "p50_ns", "p90_ns", "p99_ns",
-        "max_ns", "mean_ns", "stddev_ns", "jitter_ns",
+        "max_ns", "mean_ns", "stddev_ns", "jitter_ns", "duplicates",
     ]
 
     /// The rows, below their titles.
@@ -34,7 +34,7 @@ enum PingCSV {
             + [
                 report.loss.map(TimeText.percent) ?? "", "\(report.connections)",
                 "\(report.failedConnections)", report.lastFailure ?? "",
-            ] + durations.map { $0.map { "\($0.nanoseconds)" } ?? "" }
+            ] + durations.map { $0.map { "\($0.nanoseconds)" } ?? "" } + ["\(report.duplicates)"]
     }
 
     private static func quoted(_ field: String) -> String {

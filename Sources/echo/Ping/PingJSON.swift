@@ -29,6 +29,7 @@ struct PingJSON {
         case .received(let time): ("received", ",\"round_trip_ns\":\(number(time))")
         case .lost(let reason): ("lost", ",\"reason\":\(JSON.string(reason))")
         case .late(let time): ("late", ",\"round_trip_ns\":\(number(time))")
+        case .duplicate(let time): ("duplicate", ",\"round_trip_ns\":\(number(time))")
         case .wrong(let evidence): ("wrong", ",\"evidence\":\(JSON.string(evidence))")
         case .surplus(let evidence): ("surplus", ",\"evidence\":\(JSON.string(evidence))")
         case .missed(let count): ("missed", ",\"count\":\(count)")
@@ -61,7 +62,8 @@ struct PingJSON {
         let text = { (text: String?) in text.map(JSON.string) ?? "null" }
         return "{\"endpoint\":\(text("\(report.endpoint)")),\"address\":\(text(report.address)),"
             + "\"sent\":\(report.sent),\"received\":\(report.received),\"lost\":\(report.lost),"
-            + "\"late\":\(report.late),\"wrong\":\(report.wrong),\"surplus\":\(report.surplus),"
+            + "\"late\":\(report.late),\"duplicates\":\(report.duplicates),"
+            + "\"wrong\":\(report.wrong),\"surplus\":\(report.surplus),"
             + "\"missed\":\(report.missed),\"outstanding\":\(report.outstanding),"
             + "\"loss_percent\":\(report.loss.map(TimeText.percent) ?? "null"),"
             + "\"connections\":\(report.connections),"

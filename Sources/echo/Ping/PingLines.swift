@@ -10,7 +10,9 @@ struct PingLines {
     var head: String {
         let name =
             ping.endpoints.count == 1 ? "\(ping.endpoints[0])" : "\(ping.endpoints.count) endpoints"
-        let use = ping.connections == .new ? ", each on a new connection" : ""
+        let isDatagram = ping.endpoints.allSatisfy(\.isDatagram)
+        let place = isDatagram ? "from a new port" : "on a new connection"
+        let use = ping.connections == .new ? ", each \(place)" : ""
         return "pinging \(name) with \(Quantity.text(ping.size)) bytes every "
             + "\(Quantity.text(ping.interval))\(use)\n"
     }
@@ -26,6 +28,7 @@ struct PingLines {
             if let connect = probe.connect { line += "  (connected in \(TimeText.text(connect)))" }
         case .lost(let reason): line += screen.text("lost", .red) + ": \(reason)"
         case .late(let roundTrip): line += "late  \(TimeText.text(roundTrip))"
+        case .duplicate(let roundTrip): line += "duplicate  \(TimeText.text(roundTrip))"
         case .wrong(let evidence): line += screen.text("WRONG", .red) + ": \(evidence)"
         case .surplus(let evidence): line += screen.text("SURPLUS", .red) + ": \(evidence)"
         case .missed(let count): line += "not sent, nor \(count - 1) more: this machine was late"
@@ -81,6 +84,7 @@ struct PingLines {
             alarming("\(report.wrong) wrong", report.wrong),
         ]
         if report.late > 0 { parts.append("\(report.late) of the lost late") }
+        if report.duplicates > 0 { parts.append(alarming("\(report.duplicates) duplicate", 1)) }
         if report.surplus > 0 { parts.append(alarming("\(report.surplus) surplus", 1)) }
         if report.outstanding > 0 { parts.append("\(report.outstanding) on their way") }
         return parts.joined(separator: ", ")

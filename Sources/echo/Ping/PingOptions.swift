@@ -1,5 +1,6 @@
 import ArgumentParser
 import EchoClient
+import EchoSockets
 
 /// The flags for what is probed.
 struct PingPlan: ParsableArguments {
@@ -25,7 +26,10 @@ struct PingPlan: ParsableArguments {
 
     @Option(
         name: .long,
-        help: ArgumentHelp("Bytes of a probe, 1 to 64KiB. (default: 64)", valueName: "size"),
+        help: ArgumentHelp(
+            "Bytes of a probe, 1 to 64KiB; over UDP, at most 65507. (default: 64)",
+            valueName: "size"
+        ),
         transform: Parse.size(EchoPing.sizes)
     )
     var size = 64
@@ -42,6 +46,17 @@ struct PingPlan: ParsableArguments {
 
     @Flag(name: .long, help: "Open a new connection for each probe.")
     var newConnection = false
+
+    /// Refuses what the endpoints cannot take.
+    func check(for endpoints: [Endpoint]) throws {
+        guard let endpoint = endpoints.first(where: \.isDatagram),
+            !EchoPing.datagramSizes.contains(size)
+        else { return }
+        throw ValidationError(
+            "--size \(Quantity.text(size)) does not fit a datagram for \(endpoint): "
+                + "UDP takes \(EchoPing.datagramSizes.upperBound) bytes at most"
+        )
+    }
 
     @Sendable private static func interval(_ text: String) throws -> Duration {
         let interval = try Parse.duration(text)
