@@ -1,6 +1,6 @@
 package import EchoSockets
 
-/// A server to connect to: a TCP host and port, or a Unix socket.
+/// A server to talk to: a host and a port of TCP or UDP, or a Unix socket.
 ///
 /// Other kinds may be added. A `switch` over an endpoint therefore ends with `@unknown default`.
 @nonexhaustive
@@ -10,6 +10,11 @@ public enum EchoEndpoint: Hashable, Sendable {
     /// The host is a name or a numeric IPv4 or IPv6 address; a name is looked up when it is used.
     /// `localhost` stands for 127.0.0.1 and ::1.
     case tcp(_ host: String, port: UInt16)
+
+    /// A host and a UDP port.
+    ///
+    /// The host is as with TCP.
+    case udp(_ host: String, port: UInt16)
 
     /// The path of a Unix stream socket: at most 107 bytes; one that starts with NUL is an abstract
     /// name, see unix(7).
@@ -22,41 +27,46 @@ public enum EchoEndpoint: Hashable, Sendable {
     }
 
     /// Parses an endpoint in the command line's form: `PORT` (of localhost), `HOST:PORT`,
-    /// `[V6]:PORT`, `unix:PATH` or `unix:@NAME`.
+    /// `[V6]:PORT`, each of these after `udp:`, `unix:PATH` or `unix:@NAME`.
     ///
     /// - Throws: ``ParseError``, which says what is wrong with the text.
     public init(parsing text: String) throws(ParseError) {
-        let reason: String
         do throws(Endpoint.ParseError) {
-            if let endpoint = EchoEndpoint(try Endpoint(parsing: text)) {
-                self = endpoint
-                return
-            }
-            reason = Self.noDatagrams
+            self.init(endpoint: try Endpoint(parsing: text))
         } catch {
-            reason = error.description
+            let reason = error.description.escapedForLog
+            throw ParseError(
+                description: "invalid endpoint \"\(text.escapedForLog)\": \(reason)"
+            )
         }
-        throw ParseError(
-            description: "invalid endpoint \"\(text.escapedForLog)\": \(reason.escapedForLog)"
-        )
     }
 
-    /// Why an endpoint of UDP is none of a client's.
+    /// Why an endpoint of UDP is refused where connections are meant.
     package static let noDatagrams = "clients speak TCP only: write HOST:PORT or unix:PATH"
 
     /// An endpoint that has been parsed already; `nil` if it is of UDP.
     package init?(_ endpoint: Endpoint) {
+        if endpoint.isDatagram { return nil }
+        self.init(endpoint: endpoint)
+    }
+
+    /// An endpoint that has been parsed already.
+    package init(endpoint: Endpoint) {
         switch endpoint {
         case .tcp(let host, let port): self = .tcp(host, port: port)
+        case .udp(let host, let port): self = .udp(host, port: port)
         case .unix(let path): self = .unix(path)
-        case .udp: return nil
         }
     }
+
+    /// Whether it is for datagrams: UDP.
+    package var isDatagram: Bool { value.isDatagram }
 
     /// The same in the words of the sockets.
     package var value: Endpoint {
         switch self {
         case .tcp(let host, let port): .tcp(host: host, port: port)
+        case .udp(let host, let port): .udp(host: host, port: port)
         case .unix(let path): .unix(path: path)
         }
     }

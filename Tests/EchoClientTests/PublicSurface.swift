@@ -8,11 +8,15 @@ func usesEndpoints() throws(EchoEndpoint.ParseError) -> [EchoEndpoint] {
         let endpoint = try EchoEndpoint(parsing: "localhost:7")
         switch endpoint {
         case .tcp(let host, let port): _ = (host, port)
+        case .udp(let host, let port): _ = (host, port)
         case .unix(let path): _ = path
         @unknown default: break
         }
         _ = endpoint.description
-        return [endpoint, .tcp("localhost", port: 7), .unix("/run/echo.sock")]
+        return [
+            endpoint, .tcp("localhost", port: 7), .udp("localhost", port: 7),
+            .unix("/run/echo.sock"),
+        ]
     } catch {
         _ = error.description
         throw error
@@ -49,6 +53,7 @@ func usesCheck(_ endpoint: EchoEndpoint) async throws(EchoCheck.Failure) {
     var check = EchoCheck(endpoint)
     check = EchoCheck.gentle(check.endpoint)
     check.checks = EchoCheck.Check.allCases
+    check.checks = EchoCheck.checks(for: endpoint)
     check.deadline = .seconds(10)
     check.size = EchoCheck.sizes.lowerBound
     check.connections = EchoCheck.connectionCounts.upperBound
@@ -74,7 +79,8 @@ func usesCheck(_ endpoint: EchoEndpoint) async throws(EchoCheck.Failure) {
     _ = (result.evidence, result.duration, EchoCheck.Check(rawValue: "sizes"))
     switch result.check as EchoCheck.Check {
     case .empty, .oneByte, .allBytes, .sizes, .halfClose, .slowReader, .sendFirst, .interleaved,
-        .resets, .urgent, .churn:
+        .resets, .urgent, .churn, .udpByte, .udpEmpty, .udpBytes, .udpSizes, .udpLarge, .udpOnce,
+        .udpSource, .udpClients, .udpBurst:
         _ = result.check.meaning
     @unknown default: break
     }

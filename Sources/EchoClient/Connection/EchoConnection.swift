@@ -1,9 +1,10 @@
 import EchoSockets
+import Glibc
 import Synchronization
 
 /// A connection to an echo server.
 ///
-/// For any RFC 862 server over TCP, and over Unix sockets.
+/// For any RFC 862 server over TCP, and over Unix sockets; over UDP there are no connections.
 ///
 /// ```swift
 /// let connection = try await EchoConnection.open(EchoEndpoint(parsing: "localhost:7"))
@@ -60,6 +61,10 @@ public final class EchoConnection: Sendable {
         _ endpoint: EchoEndpoint,
         timeout: Duration = .seconds(10)
     ) async throws(Failure) -> EchoConnection {
+        if endpoint.isDatagram {
+            let error = SystemError(call: "connect", errno: Errno(rawValue: EPROTONOSUPPORT))
+            throw Failure(endpoint, .system(error))
+        }
         let (value, deadline) = (endpoint.value, MonotonicTime.now + timeout)
         let number = opened.wrappingAdd(1, ordering: .relaxed).newValue
         let call = PendingCall<SocketAddress>()

@@ -23,13 +23,21 @@ enum Parse {
 
     /// A server to connect to.
     static func clientEndpoint(_ text: String) throws -> Endpoint {
-        let endpoint = try parsed(text)
+        let endpoint = try anyClientEndpoint(text)
         if endpoint.isDatagram { throw ValidationError(EchoEndpoint.noDatagrams) }
-        if case .tcp(let host, let port) = endpoint {
+        return endpoint
+    }
+
+    /// A server to connect to, or to send datagrams to.
+    static func anyClientEndpoint(_ text: String) throws -> Endpoint {
+        let endpoint = try parsed(text)
+        switch endpoint {
+        case .tcp(let host, let port), .udp(let host, let port):
             if port == 0 { throw ValidationError("no server listens on port 0") }
             if host == Endpoint.anyHost {
                 throw ValidationError("\(host) stands for all addresses: name one of them")
             }
+        case .unix: break
         }
         return endpoint
     }
