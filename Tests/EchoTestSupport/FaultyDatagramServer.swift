@@ -1,4 +1,4 @@
-import EchoSockets
+package import EchoSockets
 import Glibc
 import Synchronization
 
@@ -35,7 +35,7 @@ package final class FaultyDatagramServer: Sendable {
     package let address: SocketAddress
     private let state: State
 
-    private final class State: Sendable {
+    fileprivate final class State: Sendable {
         let fault: Fault
         let socket: DatagramClient
         let other: DatagramClient

@@ -6,7 +6,8 @@ import Glibc
 ///
 /// Answers may come in any order: what they answer is told by their bytes. A datagram whose answer
 /// does not come within a second is sent again: any may be lost. A second apart, it is no loop to a
-/// server that guards against loops.
+/// server that guards against loops. Once one is lost, there is a pause before each that is sent: a
+/// server may be too slow, or discard what it finds waiting, as xinetd does.
 ///
 /// Belongs to the loop's thread.
 final class DatagramExchange {
@@ -37,6 +38,7 @@ final class DatagramExchange {
 
     private static let resendInterval = Duration.seconds(1)
     private static let sendLimit = 5
+    private static let pause = Duration.milliseconds(10)
 
     private let loop: ClientLoop
     private let server: SocketAddress
@@ -49,6 +51,8 @@ final class DatagramExchange {
     private var queue: [Int] = []
     private var underWay = (count: 0, bytes: 0)
     private var unanswered = 0
+    // The pause is over; `nil` while none is made.
+    private var nextSend: MonotonicTime?
     private var end: MonotonicTime?
     private let tick = EchoProactor.Operation()
     private var report = Report()
@@ -120,7 +124,7 @@ final class DatagramExchange {
 
     private func wakeUpLater() {
         guard !tick.isPending else { return }
-        loop.loop.wait(tick, until: .now + .milliseconds(20))
+        loop.loop.wait(tick, until: .now + Self.pause)
         findLost()
     }
 
@@ -129,6 +133,7 @@ final class DatagramExchange {
         for index in items.indices where items[index].isUnderWay && items[index].resendTime <= now {
             remove(index)
             if items[index].sends < Self.sendLimit { queue.append(index) }
+            nextSend = nextSend ?? now
         }
     }
 
@@ -155,6 +160,7 @@ final class DatagramExchange {
     }
 
     private func hasRoom(for item: Item) -> Bool {
+        if let nextSend, nextSend > .now { return false }
         if underWay.count == 0 || (step.isBurst && item.sends == 0) { return true }
         return underWay.count < step.window
             && underWay.bytes + item.bytes.count <= step.windowBytes
@@ -172,6 +178,7 @@ final class DatagramExchange {
         }
         items[index].sends += 1
         items[index].resendTime = .now + Self.resendInterval
+        if nextSend != nil { nextSend = .now + Self.pause }
         items[index].isUnderWay = true
         underWay.count += 1
         underWay.bytes += items[index].bytes.count
