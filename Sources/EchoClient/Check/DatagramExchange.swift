@@ -109,7 +109,7 @@ final class DatagramExchange {
         }
         if let failure { throw failure }
         if !loop.isStopped, report.failure == nil, unanswered > 0 {
-            report.failure = (.late, missing(after: .now - start))
+            report.failure = (.late, missing(after: min(.now, deadline) - start))
         }
         return report
     }
