@@ -38,7 +38,7 @@ final class DatagramExchange {
 
     private static let resendInterval = Duration.seconds(1)
     private static let sendLimit = 5
-    private static let pause = Duration.milliseconds(10)
+    private static let pause = Duration.milliseconds(5)
 
     private let loop: ClientLoop
     private let server: SocketAddress

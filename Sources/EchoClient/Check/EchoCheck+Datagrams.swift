@@ -36,7 +36,7 @@ extension EchoCheck {
         case .udpSource: DatagramStep([DatagramPlan(name(check), lengths: [64, 65, 66])])
         case .udpClients:
             DatagramStep(
-                (0..<connections).map { DatagramPlan(name(check, $0), lengths: [64, 65, 66]) }
+                (0..<connections).map { DatagramPlan(name(check, $0), lengths: [64, 65]) }
             )
         case .udpBurst: burst
         default: DatagramStep([])
