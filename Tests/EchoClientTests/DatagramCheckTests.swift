@@ -44,7 +44,7 @@ struct DatagramCheckTests {
         Case(
             fault: .dropsEmpty,
             failing: [.udpEmpty],
-            evidence: "^late: the datagram of 0 bytes did not come back within 2 s, sent 2 times$",
+            evidence: "^late: the datagram of 0 bytes did not come back within 2 s, sent [23] times$",
             kind: .late
         ),
         Case(
@@ -79,7 +79,7 @@ struct DatagramCheckTests {
         Case(
             fault: .neverAnswers,
             failing: EchoCheck.datagramChecks,
-            evidence: "^late: 10 of 10 datagrams did not come back within 2 s, sent 2 times; "
+            evidence: "^late: 10 of 10 datagrams did not come back within 2 s, sent [23] times; "
                 + "the smallest of them has 64 bytes$",
             kind: .late
         ),
