@@ -44,7 +44,8 @@ struct DatagramCheckTests {
         Case(
             fault: .dropsEmpty,
             failing: [.udpEmpty],
-            evidence: "^late: the datagram of 0 bytes did not come back within 2 s, sent [23] times$",
+            evidence:
+                "^late: the datagram of 0 bytes did not come back within 2 s, sent [23] times$",
             kind: .late
         ),
         Case(
