@@ -32,7 +32,7 @@ public enum EchoEndpoint: Hashable, Sendable {
     /// - Throws: ``ParseError``, which says what is wrong with the text.
     public init(parsing text: String) throws(ParseError) {
         do throws(Endpoint.ParseError) {
-            self.init(endpoint: try Endpoint(parsing: text))
+            self.init(try Endpoint(parsing: text))
         } catch {
             let reason = error.description.escapedForLog
             throw ParseError(
@@ -41,17 +41,8 @@ public enum EchoEndpoint: Hashable, Sendable {
         }
     }
 
-    /// Why an endpoint of UDP is refused where connections are meant.
-    package static let noDatagrams = "clients speak TCP only: write HOST:PORT or unix:PATH"
-
-    /// An endpoint that has been parsed already; `nil` if it is of UDP.
-    package init?(_ endpoint: Endpoint) {
-        if endpoint.isDatagram { return nil }
-        self.init(endpoint: endpoint)
-    }
-
     /// An endpoint that has been parsed already.
-    package init(endpoint: Endpoint) {
+    package init(_ endpoint: Endpoint) {
         switch endpoint {
         case .tcp(let host, let port): self = .tcp(host, port: port)
         case .udp(let host, let port): self = .udp(host, port: port)

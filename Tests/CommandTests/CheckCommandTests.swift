@@ -18,7 +18,7 @@ struct CheckCommandTests {
         let lines = result.output.outputLines
         #expect(lines.first?.hasPrefix("checking \(server.address), run ") == true)
         #expect(lines.last == "11 passed, 0 failed")
-        for (line, check) in zip(lines.dropFirst(), EchoCheck.Check.allCases) {
+        for (line, check) in zip(lines.dropFirst(), EchoCheck.streamChecks) {
             #expect(line.hasPrefix("passed  \(check.rawValue) "), "\(result.output)")
         }
         #expect(result.output.contains("and the urgent byte in its place"), "\(result.output)")
@@ -103,7 +103,7 @@ struct CheckCommandTests {
         #expect(report.size == 65_536)
         #expect(report.connections == 4)
         #expect(report.deadlineSeconds == 60)
-        let checks = EchoCheck.Check.allCases.filter { $0 != .halfClose }
+        let checks = EchoCheck.streamChecks.filter { $0 != .halfClose }
         #expect(report.checks.map(\.name) == checks.map(\.rawValue))
         #expect(report.checks.map(\.meaning) == checks.map(\.meaning))
         #expect(report.checks.allSatisfy { !$0.evidence.isEmpty && $0.seconds >= 0 })

@@ -248,7 +248,7 @@ struct CheckReportTests {
         let result = try await runCheck(flags + ["\(server.address)"])
         #expect(result.exit == .code(0), "\(result)")
         let report = try Report(result.output)
-        let checks = EchoCheck.Check.allCases.filter {
+        let checks = EchoCheck.streamChecks.filter {
             ![.resets, .urgent, .churn].contains($0)
         }
         #expect(report.checks.map(\.name) == checks.map(\.rawValue))

@@ -47,8 +47,11 @@ struct DatagramCommandTests {
     @Test(arguments: [
         (["--no-loop-guard", "--loop-guard", "on"], "contradicts"),
         (["--metrics", "udp:127.0.0.1:9"], "HTTP is not served over UDP"),
-        (["client", "udp:127.0.0.1:9"], "clients speak TCP only"),
-        (["check", "udp:127.0.0.1:9"], "clients speak TCP only"),
+        (["client", "udp:*:9"], "* stands for all addresses"),
+        (["client", "--connect-timeout", "1s", "udp:127.0.0.1:9"], "does not apply to UDP"),
+        (["check", "udp:127.0.0.1:0"], "no server listens on port 0"),
+        (["check", "--only", "churn", "udp:127.0.0.1:9"], "churn does not apply to UDP"),
+        (["check", "--only", "udp-once", "127.0.0.1:9"], "does not apply to connections"),
     ])
     func `what cannot be done with datagrams is said, 64`(
         _ arguments: [String],

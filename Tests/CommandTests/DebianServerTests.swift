@@ -21,6 +21,37 @@ struct DebianServerTests {
         #expect(result.output.contains("the urgent byte did not"), "\(result.output)")
     }
 
+    /// It receives no more than 2,048 bytes of a datagram, and discards what waits behind one.
+    @Test(.enabled(if: geteuid() == 0, "only root can make a network"))
+    func `xinetd's echo over UDP truncates at 2048 bytes`() async throws {
+        let folder = try TemporaryFolder()
+        _ = try folder.file("xinetd.conf", holding: Array(Self.configuration(7, udp: true).utf8))
+        let network = try await NetworkNamespace()
+        let words =
+            network.wrapper + [
+                "/usr/sbin/xinetd", "-dontfork", "-f", folder.path("xinetd.conf"), "-pidfile",
+                folder.path("pid"), "-filelog", folder.path("log"),
+            ]
+        let server = try RunningProcess(words[0], Array(words.dropFirst()))
+        let isThere = try await network.onThread {
+            let client = try DatagramClient()
+            for number in UInt8.min...250 {
+                try client.send([number], to: .loopback(port: 7))
+                if try client.receive(within: .milliseconds(200)) != nil { return true }
+            }
+            return false
+        }
+        #expect(isThere && server.isRunning)
+        let flags = ["--deadline", "60s", "udp:127.0.0.1:7"]
+        let result = try await runCheck(flags, through: network.wrapper)
+        #expect(result.exit == .code(1), "\(result)")
+        let lines = result.output.outputLines
+        #expect(lines.last == "8 passed, 1 failed (1 wrong)", "\(result)")
+        let row = try #require(lines.first { $0.hasPrefix("FAILED  udp-large ") })
+        #expect(row.hasSuffix(" bytes came back with its first 2048 bytes only"), "\(row)")
+        server.send(signal: SIGTERM)
+    }
+
     @Test func `socat with cat passes`() async throws {
         let server = try await DebianServer { port in
             let listen = "TCP-LISTEN:\(port),bind=127.0.0.1,fork,reuseaddr,backlog=1024"
@@ -46,7 +77,7 @@ struct DebianServerTests {
     }
 
     // With the limits lifted that would turn connections away.
-    private static func configuration(_ port: UInt16) -> String {
+    private static func configuration(_ port: UInt16, udp: Bool = false) -> String {
         let user = unsafe getpwuid(geteuid()).map { unsafe String(cString: $0.pointee.pw_name) }
         return """
             defaults
@@ -57,10 +88,10 @@ struct DebianServerTests {
             service echo
             {
                 type = INTERNAL UNLISTED
-                id = echo-stream
-                socket_type = stream
-                protocol = tcp
-                wait = no
+                id = echo-\(udp ? "dgram" : "stream")
+                socket_type = \(udp ? "dgram" : "stream")
+                protocol = \(udp ? "udp" : "tcp")
+                wait = \(udp ? "yes" : "no")
                 user = \(user ?? "root")
                 bind = 127.0.0.1
                 port = \(port)

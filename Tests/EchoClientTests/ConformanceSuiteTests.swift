@@ -131,7 +131,7 @@ struct ConformanceSuiteTests {
 
     @Test func `every check has a fault that it finds`() {
         let found = Set(Self.cases.map(\.check))
-        #expect(found == Set(EchoCheck.Check.allCases))
+        #expect(found == Set(EchoCheck.streamChecks))
     }
 
     @Test(arguments: cases)
@@ -147,7 +147,7 @@ struct ConformanceSuiteTests {
         #expect(result.evidence.firstMatch(of: pattern) != nil, "\(result.evidence)")
     }
 
-    @Test(arguments: EchoCheck.Check.allCases)
+    @Test(arguments: EchoCheck.streamChecks)
     func `a server that echoes passes every check`(_ check: EchoCheck.Check) async throws {
         let result = try await run(check, against: .none, deadline: .seconds(60))
         #expect(result.outcome == .passed, "\(result)")
@@ -198,11 +198,11 @@ struct ConformanceSuiteTests {
 
     @Test func `a server that never answers fails in bounded time`() async throws {
         let server = try ThreadedEchoServer(with: .swallows)
-        var check = check(server.endpoint, EchoCheck.Check.allCases)
+        var check = check(server.endpoint, EchoCheck.streamChecks)
         check.deadline = .milliseconds(300)
         let report = try await withDeadline(.seconds(120)) { [check] in try await check.run() }
         let passed = report.results.filter { $0.outcome == .passed }.map(\.check)
-        #expect(report.results.count == EchoCheck.Check.allCases.count)
+        #expect(report.results.count == EchoCheck.streamChecks.count)
         #expect(passed.allSatisfy { $0 == .empty }, "\(report)")
     }
 
@@ -211,12 +211,12 @@ struct ConformanceSuiteTests {
             var listener: Listener? = try Listener(.loopback(port: 0))
             let port = listener?.address.port ?? 0
             let endpoint = EchoEndpoint.tcp("127.0.0.1", port: port)
-            return try check(endpoint, EchoCheck.Check.allCases).run { _ in
+            return try check(endpoint, EchoCheck.streamChecks).run { _ in
                 listener = nil
             } onResult: { _ in
             }
         }
-        #expect(report.results.count == EchoCheck.Check.allCases.count && !report.passed)
+        #expect(report.results.count == EchoCheck.streamChecks.count && !report.passed)
         #expect(report.results.allSatisfy { $0.outcome == .failed }, "\(report)")
         #expect(
             report.results.allSatisfy {
@@ -284,7 +284,7 @@ private func check(
     _ checks: [EchoCheck.Check],
     run: Int = 3
 ) -> EchoCheck {
-    check(EchoEndpoint(stream: endpoint), checks, run: run)
+    check(EchoEndpoint(endpoint), checks, run: run)
 }
 
 // Small: the large sizes are for the command.

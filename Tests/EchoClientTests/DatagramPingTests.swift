@@ -194,7 +194,7 @@ struct DatagramPingTests {
         let datagrams = try ScriptedDatagramServer { [$1] }
         let stream = try ThreadedEchoServer()
         var ping = ping(datagrams.address)
-        ping.endpoints.append(EchoEndpoint(stream: stream.endpoint))
+        ping.endpoints.append(EchoEndpoint(stream.endpoint))
         let report = try await ping.run()
         for endpoint in report.endpoints {
             #expect(endpoint.received == endpoint.sent && endpoint.sent >= 1, "\(endpoint)")

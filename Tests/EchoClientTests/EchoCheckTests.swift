@@ -9,9 +9,9 @@ import Testing
 struct EchoCheckTests {
     private func check(
         _ server: ThreadedEchoServer,
-        _ checks: [EchoCheck.Check] = EchoCheck.Check.allCases
+        _ checks: [EchoCheck.Check] = EchoCheck.streamChecks
     ) -> EchoCheck {
-        var check = EchoCheck(EchoEndpoint(stream: server.endpoint))
+        var check = EchoCheck(EchoEndpoint(server.endpoint))
         check.checks = checks
         check.size = EchoCheck.sizes.lowerBound
         check.connections = 10
@@ -32,7 +32,7 @@ struct EchoCheckTests {
         let told = Told()
         let report = try await check(server).run { told.note($0) }
         #expect(report.passed && report.isComplete, "\(report)")
-        #expect(report.results.map(\.check) == EchoCheck.Check.allCases)
+        #expect(report.results.map(\.check) == EchoCheck.streamChecks)
         #expect(report.results == told.results.withLock { $0 })
         #expect(report.address == "\(server.address)")
         #expect(report.results.map(\.duration).reduce(.zero, +) <= report.duration)
@@ -175,7 +175,7 @@ struct EchoCheckTests {
     @Test func `a run leaves neither descriptors nor threads behind`() async throws {
         await #expect(processExitsWith: .success) {
             let server = try ThreadedEchoServer(.swallows)
-            var check = EchoCheck(EchoEndpoint(stream: server.endpoint))
+            var check = EchoCheck(EchoEndpoint(server.endpoint))
             check.checks = [.interleaved]
             check.connections = 9
             check.deadline = .seconds(3600)

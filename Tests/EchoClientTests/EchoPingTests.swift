@@ -12,7 +12,7 @@ struct EchoPingTests {
         count: Int? = 5,
         timeout: Duration = patience
     ) -> EchoPing {
-        var ping = EchoPing(EchoEndpoint(stream: server.endpoint))
+        var ping = EchoPing(EchoEndpoint(server.endpoint))
         ping.interval = .milliseconds(20)
         ping.count = count
         ping.timeout = timeout
@@ -203,7 +203,7 @@ struct EchoPingTests {
     @Test func `a run leaves neither descriptors nor threads behind`() async throws {
         await #expect(processExitsWith: .success) {
             let server = try ThreadedEchoServer()
-            let endpoint = EchoEndpoint(stream: server.endpoint)
+            let endpoint = EchoEndpoint(server.endpoint)
             var ping = EchoPing([EchoEndpoint](repeating: endpoint, count: 9))
             ping.count = nil
             let before = ProcessFigures().openDescriptorCount

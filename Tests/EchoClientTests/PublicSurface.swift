@@ -53,6 +53,7 @@ func usesCheck(_ endpoint: EchoEndpoint) async throws(EchoCheck.Failure) {
     var check = EchoCheck(endpoint)
     check = EchoCheck.gentle(check.endpoint)
     check.checks = EchoCheck.Check.allCases
+    check.checks = EchoCheck.checks(for: endpoint)
     check.deadline = .seconds(10)
     check.size = EchoCheck.sizes.lowerBound
     check.connections = EchoCheck.connectionCounts.upperBound
@@ -78,7 +79,8 @@ func usesCheck(_ endpoint: EchoEndpoint) async throws(EchoCheck.Failure) {
     _ = (result.evidence, result.duration, EchoCheck.Check(rawValue: "sizes"))
     switch result.check as EchoCheck.Check {
     case .empty, .oneByte, .allBytes, .sizes, .halfClose, .slowReader, .sendFirst, .interleaved,
-        .resets, .urgent, .churn:
+        .resets, .urgent, .churn, .udpByte, .udpEmpty, .udpBytes, .udpSizes, .udpLarge, .udpOnce,
+        .udpSource, .udpClients, .udpBurst:
         _ = result.check.meaning
     @unknown default: break
     }

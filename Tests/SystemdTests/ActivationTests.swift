@@ -70,7 +70,8 @@ extension SystemdTests {
             let client = try DatagramClient()
             try await onThread {
                 let answer = try client.exchange([1, 2, 3], with: address)
-                #expect(answer == DatagramClient.Received(bytes: [1, 2, 3], source: address))
+                #expect(answer?.bytes == [1, 2, 3])
+                #expect(answer?.source == address)
             }
             try await service.expectEcho()
             // The queue is the manager's, which starts it again for what has come.

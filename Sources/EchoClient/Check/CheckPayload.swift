@@ -10,28 +10,40 @@ struct PayloadName: Hashable {
     /// Which connection of the check; from 0, below ``connections``.
     let connection: Int
 
-    // One seed for all runs, so that bytes of other runs are recognised as well.
-    private static let seed: UInt64 = 862
+    // One seed for all runs, so that bytes of other runs are recognised as well; and another for
+    // datagrams, whose checks are numbered from 0 as well.
+    private static func seed(forDatagrams isForDatagrams: Bool) -> UInt64 {
+        isForDatagrams ? 863 : 862
+    }
 
     var pattern: PatternBytes {
         let number = (run << 4 | check.number) << 11 | connection
-        return PatternBytes(seed: Self.seed, connection: number)
+        return PatternBytes(seed: Self.seed(forDatagrams: check.isForDatagrams), connection: number)
     }
 
     /// Where bytes came from, if a run sent them; otherwise `nil`.
-    static func origin(of bytes: [UInt8]) -> (name: PayloadName, offset: Int)? {
+    ///
+    /// - Parameters:
+    ///   - bytes: the bytes, at least 15.
+    ///   - isForDatagrams: whether they came as datagrams.
+    /// - Returns: whose they are, and the offset of the first.
+    static func origin(
+        of bytes: [UInt8],
+        forDatagrams isForDatagrams: Bool = false
+    ) -> (name: PayloadName, offset: Int)? {
         let origin = PatternBytes.origin(
             of: bytes,
-            seed: seed,
+            seed: seed(forDatagrams: isForDatagrams),
             connections: EchoCheck.runNumbers.count * connections << 4,
             length: EchoCheck.sizes.upperBound
         )
         guard let origin else { return nil }
         let check = origin.connection >> 11 & 0xF
-        guard check < EchoCheck.Check.allCases.count else { return nil }
+        let checks = EchoCheck.Check.cases(forDatagrams: isForDatagrams)
+        guard check < checks.count else { return nil }
         let name = PayloadName(
             run: origin.connection >> 15,
-            check: EchoCheck.Check.allCases[check],
+            check: checks[check],
             connection: origin.connection & 0x7FF
         )
         // Eight bytes may look like a name and an offset by chance: the others must fit as well.

@@ -97,6 +97,7 @@ extension EchoCheck {
         _ stop: ClientStop
     ) throws(Failure) -> SocketAddress? {
         do throws(ConnectError) {
+            if endpoint.isDatagram { return try findDatagramAddress(loop, stop) }
             let search = AddressSearch(loop, stop, endpoint.value)
             return try search.run(within: connectTimeout)
         } catch {
@@ -137,6 +138,13 @@ extension EchoCheck {
         at address: SocketAddress,
         _ loop: ClientLoop
     ) throws(SystemError) -> Finding? {
+        guard check.isForDatagrams == endpoint.isDatagram else {
+            return Finding(
+                .notApplicable,
+                "it is for \(endpoint.isDatagram ? "connections" : "UDP")"
+            )
+        }
+        if check.isForDatagrams { return try datagramFinding(of: check, at: address, loop) }
         if check == .urgent, case .unix = address, !hasUnixUrgentData {
             return Finding(.notApplicable, "Unix sockets have no urgent data before Linux 5.15")
         }
@@ -160,7 +168,7 @@ extension EchoCheck {
 }
 
 /// The outcome of a check and its reason.
-private struct Finding {
+struct Finding {
     let outcome: EchoCheck.Outcome
     var fault: EchoCheck.Fault?
     let evidence: String

@@ -16,6 +16,9 @@ extension EchoCheck {
         case .resets: [resets]
         case .urgent: (0..<3).map { [urgent($0)] }
         case .churn: [churn]
+        case .udpByte, .udpEmpty, .udpBytes, .udpSizes, .udpLarge, .udpOnce, .udpSource,
+            .udpClients, .udpBurst:
+            []
         }
     }
 
@@ -159,6 +162,9 @@ extension EchoCheck {
                 + "\(connections / 2) others reset"
         case .urgent: urgentEvidence(ends)
         case .churn: "\(ends.count) connections received 1000 bytes each"
+        case .udpByte, .udpEmpty, .udpBytes, .udpSizes, .udpLarge, .udpOnce, .udpSource,
+            .udpClients, .udpBurst:
+            ""
         }
     }
 

@@ -1,7 +1,8 @@
 /// Checks whether an echo server loses, changes or mixes up bytes.
 ///
-/// Works with any RFC 862 server over TCP, and over Unix sockets. It assumes no more than the RFC
-/// says: whatever is sent comes back, until the client ends the connection.
+/// Works with any RFC 862 server over TCP or UDP, and over Unix sockets. It assumes no more than the
+/// RFC says: whatever is sent comes back, until the client ends the connection. Over UDP the checks
+/// are others (``checks(for:)``), and what does not come back is sent again: the network may lose it.
 ///
 /// ```swift
 /// var check = EchoCheck(try EchoEndpoint(parsing: "localhost:7"))
@@ -26,20 +27,25 @@ public struct EchoCheck: Hashable, Sendable {
     /// The server.
     public var endpoint: EchoEndpoint
     /// What to check, in this order; at least one.
-    public var checks = Check.allCases
+    ///
+    /// All of ``checks(for:)`` unless it is set; others do not apply.
+    public var checks: [Check]
     /// The time limit of each check, which fails when it is reached; more than zero, and at most
     /// 876000h.
     public var deadline = Duration.seconds(10)
-    /// Bytes of a large transfer; one of ``sizes``.
+    /// Bytes of a large transfer over a connection; one of ``sizes``.
     public var size = 16 << 20
-    /// Connections for the checks that open many; one of ``connectionCounts``.
+    /// Connections for the checks that open many; over UDP, clients, and datagrams of a burst.
+    ///
+    /// One of ``connectionCounts``.
     public var connections = 200
     /// The time between two checks; at most 876000h.
     public var pause = Duration.zero
     /// The time limit for the first connection, before the checks; more than zero, and at most
     /// 876000h.
     ///
-    /// Looking up a name does not count.
+    /// Looking up a name does not count. Over UDP it is the time to find an address that answers; one
+    /// that is silent for a second, and the others as well, is checked all the same.
     public var connectTimeout = Duration.seconds(10)
     /// Names the run in the bytes it sends, and in evidence about bytes of another run; one of
     /// ``runNumbers``, random unless it is set.
@@ -50,19 +56,20 @@ public struct EchoCheck: Hashable, Sendable {
     /// All checks of a server.
     public init(_ endpoint: EchoEndpoint) {
         self.endpoint = endpoint
+        checks = Self.checks(for: endpoint)
     }
 
     /// The checks that suit a server that is not one's own.
     ///
     /// They open at most 4 connections at a time, transfer less than 1 MB, and pause for a second
     /// between checks. Those are left out that open many connections, reset them, or send urgent
-    /// data, which firewalls distrust.
+    /// data, which firewalls distrust, or many datagrams at once.
     ///
     /// - Parameter endpoint: the server.
     /// - Returns: a value of which everything may still be changed.
     public static func gentle(_ endpoint: EchoEndpoint) -> EchoCheck {
         var check = EchoCheck(endpoint)
-        check.checks = gentleChecks
+        check.checks.removeAll { !gentleChecks.contains($0) }
         check.size = sizes.lowerBound
         check.connections = 4
         check.pause = .seconds(1)
@@ -71,7 +78,7 @@ public struct EchoCheck: Hashable, Sendable {
 
     /// The checks of ``gentle(_:)``.
     package static let gentleChecks = Check.allCases.filter {
-        ![.resets, .urgent, .churn].contains($0)
+        ![.resets, .urgent, .churn, .udpBurst].contains($0)
     }
 
     /// Why the server was not checked, or not to the end.

@@ -55,8 +55,11 @@ final class AddressSearch: ChannelUser {
         return place.map { addresses[$0] }
     }
 
-    // Empty if the loop was told to end.
-    private func resolve() throws(ConnectError) -> [SocketAddress] {
+    /// Looks the addresses up.
+    ///
+    /// - Returns: all of them; none if the loop was told to end.
+    /// - Throws: why there are none.
+    func resolve() throws(ConnectError) -> [SocketAddress] {
         do throws(Endpoint.ResolutionError) {
             guard endpoint.needsLookUp else { return try endpoint.resolve() }
         } catch {

@@ -25,7 +25,7 @@ struct BenchServerOptions: ParsableArguments {
                 + "may be repeated.",
             valueName: "endpoint"
         ),
-        transform: Parse.anyClientEndpoint
+        transform: Parse.clientEndpoint
     )
     var target: [Endpoint] = []
 
@@ -97,7 +97,7 @@ struct BenchServerOptions: ParsableArguments {
         }
         for (index, endpoint) in target.enumerated() {
             let pid = index < pid.count ? pid_t(pid[index]) : nil
-            let place = EchoEndpoint(endpoint: endpoint)
+            let place = EchoEndpoint(endpoint)
             servers.append(.running("\(endpoint)", at: place, processIdentifier: pid))
         }
         for command in command { servers.append(.command(command, command, overUDP: udp)) }

@@ -10,6 +10,7 @@ struct Check: ParsableCommand {
           \(ProgramName.current) check --only half-close --only urgent unix:/run/echo.sock
           \(ProgramName.current) check --size 1MiB --connections 20 echo.example.com:7
           \(ProgramName.current) check --json localhost:5150
+          \(ProgramName.current) check udp:echo.example.com:7
           \(ProgramName.current) check --gentle --junit report.xml echo.example.com:7
         """
     )
@@ -19,7 +20,7 @@ struct Check: ParsableCommand {
         abstract: "Check that a server echoes every byte, in order, to the right client.",
         usage: "\(ProgramName.current) check <endpoint> [<options>]",
         discussion: """
-            Works with any RFC 862 server, over TCP or a Unix socket. Each check prints a row: \
+            Works with any RFC 862 server, over TCP, UDP or a Unix socket. Each check prints a row: \
             passed or FAILED, its name, how long it took, and what was seen. The bytes sent encode \
             the run, the connection and the offset, so a misplaced byte identifies where it came \
             from. --list prints the checks.
@@ -32,9 +33,13 @@ struct Check: ParsableCommand {
             sent; late, if everything that came was right but not all of it came in time; ended \
             early, reset or refused. A busy server or network is late, not wrong.
 
+            Over UDP (udp:HOST:PORT) the checks are those whose names begin with udp-. A datagram may \
+            be lost: what does not come back within a second is sent again, up to four times, and \
+            fails the check only if it never comes back. The row says how many it took.
+
             --gentle is for servers that are not your own. It opens at most 4 connections at a \
-            time, transfers less than 1 MB, pauses for 1s between checks, and skips resets, urgent \
-            and churn. --size, --connections, --pause and --only override it.
+            time, transfers less than 1 MB, pauses for 1s between checks, and skips resets, urgent, \
+            churn and udp-burst. --size, --connections, --pause and --only override it.
 
             EXAMPLES
             \(examples)
@@ -47,14 +52,14 @@ struct Check: ParsableCommand {
 
     @Argument(
         help: ArgumentHelp(
-            "The server: PORT, HOST:PORT, [IPv6]:PORT, unix:PATH or unix:@NAME.",
+            "The server: PORT, HOST:PORT, [IPv6]:PORT, udp:HOST:PORT, unix:PATH or unix:@NAME.",
             valueName: "endpoint"
         ),
         transform: Parse.clientEndpoint
     )
     var endpoint: Endpoint?
 
-    @Flag(name: .long, help: "List the checks without running them.")
+    @Flag(name: .long, help: "List the checks without running them; all, or those of an endpoint.")
     var list = false
 
     @Option(
@@ -120,7 +125,7 @@ struct Check: ParsableCommand {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "Connections for the checks that open many, 2 to 1000. (default: 200)",
+            "Connections (or UDP clients) for the checks of many, 2 to 1000. (default: 200)",
             valueName: "count"
         ),
         transform: Parse.count(EchoCheck.connectionCounts)
@@ -138,12 +143,23 @@ struct Check: ParsableCommand {
         if endpoint == nil, !list {
             throw ValidationError("Missing expected argument '<endpoint>'")
         }
+        if let endpoint, let other = only.first(where: { !applicable.contains($0) }) {
+            let kind = endpoint.isDatagram ? "UDP" : "connections"
+            throw ValidationError("the check \(other.rawValue) does not apply to \(kind)")
+        }
         if checks.isEmpty { throw ValidationError("--only and --skip leave no check") }
     }
 
+    private var applicable: [EchoCheck.Check] {
+        endpoint.map { EchoCheck.checks(for: EchoEndpoint($0)) }
+            ?? EchoCheck.Check.allCases
+    }
+
     private var checks: [EchoCheck.Check] {
-        let chosen = gentle && only.isEmpty ? EchoCheck.gentleChecks : EchoCheck.Check.allCases
-        return chosen.filter { (only.isEmpty || only.contains($0)) && !skip.contains($0) }
+        applicable.filter { check in
+            guard only.isEmpty else { return only.contains(check) && !skip.contains(check) }
+            return !skip.contains(check) && (!gentle || EchoCheck.gentleChecks.contains(check))
+        }
     }
 
     // What is given explicitly overrides --gentle.
@@ -160,7 +176,7 @@ struct Check: ParsableCommand {
 
     func run() throws {
         let screen = Screen.current
-        guard let endpoint = endpoint.flatMap({ EchoEndpoint($0) }), !list else {
+        guard let endpoint = endpoint.map({ EchoEndpoint($0) }), !list else {
             return try Output.print(CheckTable.list(checks, screen))
         }
         // First, so that it is known before the checks whether there is a place for the report.

@@ -20,7 +20,8 @@ enum CheckTable {
 
     /// The line above the rows.
     static func head(_ endpoint: EchoEndpoint, _ address: SocketAddress, run: Int) -> String {
-        let place = "\(address)" == "\(endpoint)" ? "" : " at \(address)"
+        let isNamed = ["\(address)", "udp:\(address)"].contains("\(endpoint)")
+        let place = isNamed ? "" : " at \(address)"
         return "checking \(endpoint)\(place), run \(run)\n"
     }
 

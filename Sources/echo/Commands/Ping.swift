@@ -55,7 +55,7 @@ struct Ping: ParsableCommand, HandlesSignals {
             "The servers: PORT, HOST:PORT, [IPv6]:PORT, udp:HOST:PORT, unix:PATH or unix:@NAME.",
             valueName: "endpoint"
         ),
-        transform: Parse.anyClientEndpoint
+        transform: Parse.clientEndpoint
     )
     var endpoints: [Endpoint]
 
@@ -70,7 +70,7 @@ struct Ping: ParsableCommand, HandlesSignals {
     }
 
     func run() throws {
-        let targets = endpoints.map { EchoEndpoint(endpoint: $0) }
+        let targets = endpoints.map { EchoEndpoint($0) }
         let ping = plan.ping(targets, standardCount: form.standardCount)
         let control = PingControl()
         let writer = PingWriter(ping, form)

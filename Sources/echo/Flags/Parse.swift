@@ -1,5 +1,4 @@
 import ArgumentParser
-import EchoClient
 import EchoServer
 import EchoSockets
 
@@ -21,15 +20,8 @@ enum Parse {
         return EchoServer.Endpoint(endpoint)
     }
 
-    /// A server to connect to.
-    static func clientEndpoint(_ text: String) throws -> Endpoint {
-        let endpoint = try anyClientEndpoint(text)
-        if endpoint.isDatagram { throw ValidationError(EchoEndpoint.noDatagrams) }
-        return endpoint
-    }
-
     /// A server to connect to, or to send datagrams to.
-    static func anyClientEndpoint(_ text: String) throws -> Endpoint {
+    static func clientEndpoint(_ text: String) throws -> Endpoint {
         let endpoint = try parsed(text)
         switch endpoint {
         case .tcp(let host, let port), .udp(let host, let port):
