@@ -43,22 +43,28 @@ struct DatagramNetworkTests {
         _ model: EchoServer.IOModel
     ) async throws {
         let loop = try await LoopWithXinetd(model, [])
-        try await loop.begin()
-        try await loop.expect("echo_datagrams_refused_total{reason=\"reserved-port\"}", 2)
-        // The first came from our own network's stack, the second from xinetd: none was answered.
-        try await loop.expect("echo_datagrams_received_total", 2)
-        try await loop.expect("echo_datagrams_sent_total", 0)
+        let refusals = "echo_datagrams_refused_total{reason=\"reserved-port\"}"
+        try await loop.forgeFromXinetd()
+        let refusesForged = try await eventually { try await loop.count(refusals) == 1 }
+        #expect(refusesForged)
+        let refusesAnswers = try await eventually {
+            try await loop.forgeToXinetd()
+            return try await loop.count(refusals) > 1
+        }
+        #expect(refusesAnswers)
+        #expect(try await loop.count("echo_datagrams_sent_total") == 0)
         try await loop.server.expectExit()
     }
 
-    /// What the guard is for.
-    @Test func `without a guard it goes on with xinetd's echo`() async throws {
+    /// What the guard is for. How long it then goes on depends on xinetd, which discards what is
+    /// queued behind a datagram that it answers.
+    @Test func `without a guard xinetd's answer is answered`() async throws {
         let loop = try await LoopWithXinetd(.completionPort, ["--no-loop-guard"])
-        try await loop.begin()
-        let goesOn = try await eventually {
-            try await loop.count("echo_datagrams_sent_total") > 1_000
+        let answers = try await eventually {
+            try await loop.forgeToXinetd()
+            return try await loop.count("echo_datagrams_sent_total") > 0
         }
-        #expect(goesOn)
+        #expect(answers)
         try await loop.server.expectExit()
     }
 }
@@ -100,18 +106,15 @@ private struct LoopWithXinetd {
         #expect(answers)
     }
 
-    /// Sends one to each that seems to come from the other.
-    func begin() async throws {
+    func forgeFromXinetd() async throws {
         let address = server.address
-        try await network.onThread { [other] in
-            try forge([1], from: other, to: address)
-            try forge([2], from: address, to: other)
-        }
+        try await network.onThread { [other] in try forge([1], from: other, to: address) }
     }
 
-    func expect(_ metric: String, _ value: Int) async throws {
-        let reached = try await eventually { try await count(metric) == value }
-        #expect(reached, "\(metric)")
+    /// May be in vain: to be done again.
+    func forgeToXinetd() async throws {
+        let address = server.address
+        try await network.onThread { [other] in try forge([2], from: address, to: other) }
     }
 
     func count(_ metric: String) async throws -> Int {
