@@ -56,8 +56,10 @@ struct DatagramNetworkTests {
         try await loop.server.expectExit()
     }
 
-    /// What the guard is for. How long it then goes on depends on xinetd, which discards what is
-    /// queued behind a datagram that it answers.
+    /// What the guard is for.
+    ///
+    /// How long it then goes on depends on xinetd, which discards what is queued behind a datagram
+    /// that it answers.
     @Test func `without a guard xinetd's answer is answered`() async throws {
         let loop = try await LoopWithXinetd(.completionPort, ["--no-loop-guard"])
         let answers = try await eventually {
