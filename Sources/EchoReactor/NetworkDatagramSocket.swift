@@ -48,7 +48,7 @@ package final class NetworkDatagramSocket: SelectableSocket {
     /// The corresponding function is `recvfrom`, for each datagram. Datagrams that remain are
     /// reported again (AS-5).
     ///
-    /// - Returns: as ``DatagramBatch/receiveSome(from:)``; `-ENOTSOCK` once closed (CO-1), or why the
+    /// - Returns: as `DatagramBatch.receiveSome(from:)`; `-ENOTSOCK` once closed (CO-1), or why the
     ///   event will not be reported again.
     package func receive(into batch: DatagramBatch) -> Int {
         guard number >= 0 else { return -Int(ENOTSOCK) }
