@@ -12,6 +12,7 @@ let package = Package(
         .target(name: "Peer"),
         .executableTarget(name: "epoll-level", dependencies: ["Peer"]),
         .executableTarget(name: "epoll-edge", dependencies: ["Peer"]),
+        .executableTarget(name: "udp-loop", dependencies: ["Peer"]),
         .executableTarget(
             name: "libevent",
             dependencies: ["Peer"],

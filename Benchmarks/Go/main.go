@@ -1,4 +1,4 @@
-// Go's net package: a goroutine for each connection, which reads and writes.
+// Go's net package: a goroutine for each connection, which reads and writes; or one for all datagrams.
 package main
 
 import (
@@ -27,9 +27,30 @@ func serve(connection *net.TCPConn) {
 	}
 }
 
+func serveDatagrams(port string) {
+	address, err := net.ResolveUDPAddr("udp4", "127.0.0.1:"+port)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(64)
+	}
+	connection, err := net.ListenUDP("udp4", address)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(71)
+	}
+	buffer := make([]byte, 65536)
+	for {
+		count, peer, err := connection.ReadFromUDPAddrPort(buffer)
+		if err == nil {
+			_, _ = connection.WriteToUDPAddrPort(buffer[:count], peer)
+		}
+	}
+}
+
 func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintf(os.Stderr, "usage: %s PORT\n", os.Args[0])
+	isDatagram := len(os.Args) == 3 && os.Args[2] == "udp"
+	if len(os.Args) != 2 && !isDatagram {
+		fmt.Fprintf(os.Stderr, "usage: %s PORT [udp]\n", os.Args[0])
 		os.Exit(64)
 	}
 	// As one worker, unless the environment says otherwise.
@@ -40,6 +61,9 @@ func main() {
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) == nil {
 		limit.Cur = limit.Max
 		_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
+	}
+	if isDatagram {
+		serveDatagrams(os.Args[1])
 	}
 	listener, err := net.Listen("tcp4", "127.0.0.1:"+os.Args[1])
 	if err != nil {

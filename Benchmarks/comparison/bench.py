@@ -32,6 +32,8 @@ class Bench:
         command += ["--rounds", str(settings.rounds), "--time", settings.time]
         command += ["--server-cpus", ",".join(map(str, settings.server_cpus))]
         command += ["--client-cpus", ",".join(map(str, settings.client_cpus))]
+        if subjects[0].is_datagram:
+            command.append("--udp")
         for server in subjects:
             command += ["--command", server.shell_command]
         return command
@@ -40,7 +42,7 @@ class Bench:
         """Adds what each round measured."""
         busy_poll = settings.busy_poll or self.busy_poll
         subjects = [
-            servers.Server.model(server.name, busy_poll)
+            servers.Server.model(server.name, busy_poll, server.is_datagram)
             if server.name in servers.MODELS else server
             for server in subjects if server.fits(max(self.connections) + self.beside)
         ]
@@ -106,6 +108,10 @@ RUNS = [
     Bench(["beside-idle"], [50], options=["--idle", str(IDLE)], beside=IDLE),
     # The clients poll as well: what they need to wake up would hide what the server does not.
     Bench(["busy-poll"], [1], options=["--client-poll", "auto"], busy_poll="50us"),
+]
+DATAGRAMS = [
+    Bench(["udp-1"], [1]),
+    Bench(["udp-64"], [8], options=["--in-flight", "8"]),
 ]
 GROWTH_FIGURES = ("rate", "p99", "cpu", "memory")
 GROWTH = [

@@ -24,6 +24,10 @@ PRODUCTS = [
     FLOOR, "epoll-edge", "libevent", "libuv", "asio", "io-uring", NIO, "swift-concurrency",
 ]
 PEERS = [*PRODUCTS, "go"]
+# Of datagrams: a loop of recvfrom and sendto in C, and Go's net package.
+UDP_FLOOR = "udp-loop"
+UDP_GO = "go-udp"
+UDP_PEERS = [UDP_FLOOR, UDP_GO]
 FAIRNESS_CLIENT = "fairness-client"
 
 # What an fd_set can hold, less what the server needs itself.
@@ -48,7 +52,7 @@ def run(command, **options):
 
 
 def product(name):
-    if name == "go":
+    if name in ("go", UDP_GO):
         return os.path.join(FOLDER, ".build", "go")
     return os.path.join(FOLDER, ".build", "release", name)
 
@@ -58,7 +62,7 @@ def build(names, builds_echo=True):
     if builds_echo:
         run(["swift", "build", "-c", "release", "--product", "echo"], cwd=PROJECT)
     for name in names:
-        if name == "go":
+        if name in ("go", UDP_GO):
             # Without looking at the repository, which may belong to another user.
             command = ["go", "build", "-buildvcs=false", "-o", product("go"), "."]
             run(command, cwd=os.path.join(FOLDER, "Go"))
@@ -79,23 +83,27 @@ def build_floor(folder):
 class Server:
     """One of those that are compared."""
 
-    def __init__(self, name, command):
+    def __init__(self, name, command, is_datagram=False):
         self.name = name
         self.command = command
+        self.is_datagram = is_datagram
 
     @classmethod
     def peer(cls, name, path=None):
-        return cls(name, [path or product(name), "PORT"])
+        command = [path or product(name), "PORT"]
+        return cls(name, command + (["udp"] if name == UDP_GO else []), name in UDP_PEERS)
 
     @classmethod
-    def model(cls, name, busy_poll=None):
-        command = [ECHO, "serve", "--model", name, "--listen", "127.0.0.1:PORT"]
-        command += ["--log-level", "error"]
+    def model(cls, name, busy_poll=None, is_datagram=False):
+        listen = ("udp:" if is_datagram else "") + "127.0.0.1:PORT"
+        command = [ECHO, "serve", "--model", name, "--listen", listen, "--log-level", "error"]
+        if is_datagram:
+            command += ["--no-loop-guard"]
         if name == "completion-port":
             command += ["--workers", "1"]
         if busy_poll:
             command += ["--busy-poll", busy_poll]
-        return cls(name, command)
+        return cls(name, command, is_datagram)
 
     @property
     def shell_command(self):
@@ -117,6 +125,7 @@ class Running:
 
     def __init__(self, server, processors, around=()):
         self.port = free_port()
+        self.is_datagram = server.is_datagram
         command = [part.replace("PORT", str(self.port)) for part in server.command]
         if not os.path.exists(command[0]):
             raise Failure(f"{server.name} has not been built")
@@ -127,17 +136,27 @@ class Running:
         )
 
     def wait(self, name, seconds=20):
-        """Waits until it accepts."""
+        """Waits until it accepts, or answers datagrams."""
         end = time.monotonic() + seconds
         while time.monotonic() < end and self.process.poll() is None:
-            with contextlib.suppress(ConnectionRefusedError):
-                socket.create_connection(("127.0.0.1", self.port), 5).close()
+            with contextlib.suppress(ConnectionRefusedError, TimeoutError):
+                self.ask() if self.is_datagram else self.connect()
                 return
             time.sleep(0.02)
         if self.process.poll() is None:
             raise Failure(f"{name} does not accept connections")
         reason = self.process.stderr.read().decode(errors="replace").strip().splitlines()
         raise Failure(reason[-1] if reason else f"{name} ended with {self.process.returncode}")
+
+    def connect(self):
+        socket.create_connection(("127.0.0.1", self.port), 5).close()
+
+    def ask(self):
+        with socket.socket(type=socket.SOCK_DGRAM) as client:
+            client.settimeout(0.5)
+            client.connect(("127.0.0.1", self.port))
+            client.send(b"there?")
+            client.recv(16)
 
 
 @contextlib.contextmanager
@@ -173,7 +192,7 @@ def check(servers, processors):
     for server in servers:
         try:
             with running(server, processors) as started:
-                endpoint = f"127.0.0.1:{started.port}"
+                endpoint = f"{'udp:' * server.is_datagram}127.0.0.1:{started.port}"
                 result = subprocess.run(
                     [ECHO, "check", "--deadline", "30s", endpoint], capture_output=True, text=True,
                 )

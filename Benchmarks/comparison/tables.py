@@ -13,6 +13,8 @@ TITLES = {
     "churn": "A connection for each message, 50 at a time",
     "beside-idle": "50 connections, 64 B, beside 5,000 idle ones",
     "busy-poll": "One connection, 64 B, models and clients with busy polling",
+    "udp-1": "UDP: one datagram of 64 B in flight",
+    "udp-64": "UDP: 8 sockets with 8 datagrams of 64 B in flight each",
     "memory": "Memory of an idle connection",
     "mass-close": "5,000 connections that end at once",
     "syscalls": "System calls per echo",
@@ -51,7 +53,7 @@ def cell(measured, figure):
 
 
 def in_order(names):
-    known = [*servers.PEERS, *servers.MODELS]
+    known = [*servers.PEERS, *servers.UDP_PEERS, *servers.MODELS]
     return sorted(names, key=lambda name: known.index(name) if name in known else len(known))
 
 
@@ -64,7 +66,8 @@ def workload_table(results, workload):
     shown = [figure for figure in FIGURES if any(results.of(workload, name, figure)
                                                  for name in measured)]
     compared = COMPARED.get(workload, "cpu")
-    references = [name for name in (servers.FLOOR, servers.NIO) if name in measured]
+    references = [servers.FLOOR, servers.NIO, *servers.UDP_PEERS]
+    references = [name for name in references if name in measured]
     heads = ["Server"]
     for figure in shown:
         is_connection = figure == "cpu" and workload in CONNECTIONS

@@ -63,6 +63,8 @@ TARGETS = [
     Target("churn", "cpu", GROUPS, FLOOR, 1.25),
     Target("churn", "cpu", PORT_AND_MESSAGES + GROUPS, NIO, 0.50),
     Target("fairness", "p99", servers.MODELS, FLOOR, 1.20),
+    Target("udp-1", "cpu", servers.MODELS, servers.UDP_FLOOR, 1.10),
+    Target("udp-64", "cpu", servers.MODELS, servers.UDP_GO, 0.75),
     GrowthTarget(1000, PORT_AND_MESSAGES, 1.10),
     GrowthTarget(15000, PORT_AND_MESSAGES, 1.10),
 ]

@@ -22,6 +22,26 @@ struct DatagramCommandTests {
         #expect(try await server.process.result().errors.contains("endpoint=udp:127.0.0.1:"))
     }
 
+    /// The server is stopped meanwhile, so that all are queued when it learns of the signal.
+    @Test(arguments: EchoServer.IOModel.allCases)
+    func `what is queued at SIGTERM is answered before the end`(
+        _ model: EchoServer.IOModel
+    ) async throws {
+        let server = try await RunningServer(model, ["--listen", "udp:127.0.0.1:0"])
+        let address = server.address
+        let client = try DatagramClient()
+        server.process.send(signal: SIGSTOP)
+        for number in UInt8(0)..<200 { try client.send([number], to: address) }
+        server.process.send(signal: SIGTERM)
+        server.process.send(signal: SIGCONT)
+        let result = try await server.process.result()
+        #expect(result.exit == .code(0), "\(result.errors)")
+        try await onThread {
+            let answers = try (0..<200).compactMap { _ in try client.receive()?.bytes }
+            #expect(Set(answers) == Set((UInt8(0)..<200).map { [$0] }))
+        }
+    }
+
     @Test(arguments: [
         ["--no-loop-guard"], ["--loop-guard", "off"], ["--loop-guard=off", "--no-loop-guard"],
     ])

@@ -55,13 +55,14 @@ extension SystemdTests {
         }
 
         /// As the installed units have them: both on one port.
-        @Test func `the first datagram starts it, and is answered; later ones wait for the next`()
-            async throws
-        {
+        @Test(arguments: EchoServer.IOModel.allCases)
+        func `the first datagram starts it, and is answered; later ones wait for the next`(
+            _ model: EchoServer.IOModel
+        ) async throws {
             let service = try await TestService()
             let address = service.address
             try await service.install(
-                [],
+                ["--model", model.rawValue],
                 sockets: ["": ["ListenStream=\(address)", "ListenDatagram=\(address)"]]
             )
             let socket = "\(service.name).socket"
