@@ -99,7 +99,7 @@ struct ScreenTests {
     @Test(arguments: [80, 60, 40])
     func `an example stands on one line`(_ columns: Int) async throws {
         for (arguments, count) in [
-            (["--help"], 10), (["check", "--help"], 5), (["ping", "--help"], 4),
+            (["--help"], 10), (["check", "--help"], 6), (["ping", "--help"], 5),
         ] {
             let lines = try await Self.show(arguments, columns: columns).lines
             let start = try #require(lines.firstIndex { $0.hasPrefix("EXAMPLES") }) + 1
