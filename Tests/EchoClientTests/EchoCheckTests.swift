@@ -179,13 +179,17 @@ struct EchoCheckTests {
             check.checks = [.interleaved]
             check.connections = 9
             check.deadline = .seconds(3600)
-            let before = ProcessFigures().openDescriptorCount
+            let before = ProcessFigures().openSocketsAndPipes
             let task = Task { [check] in try await check.run() }
-            let opened = await eventually { ProcessFigures().openDescriptorCount >= before + 18 }
+            let opened = await eventually {
+                ProcessFigures().openSocketsAndPipes.count >= before.count + 18
+            }
             try #require(opened)
             task.cancel()
             _ = try await task.value
-            let closed = await eventually { ProcessFigures().openDescriptorCount <= before }
+            let closed = await eventually {
+                ProcessFigures().openSocketsAndPipes.isSubset(of: before)
+            }
             #expect(closed, "\(ProcessFigures().openDescriptors)")
         }
     }

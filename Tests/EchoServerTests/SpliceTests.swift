@@ -99,7 +99,7 @@ struct SpliceTests {
     ) async {
         await #expect(processExitsWith: .success) { [model = model as EchoServer.IOModel] in
             signal(SIGPIPE, SIG_DFL)
-            let before = openSocketsAndPipes()
+            let before = ProcessFigures().openSocketsAndPipes
             try await withServer(model) { server, address in
                 let first = try await TestClient(to: address)
                 #expect(try await first.exchange([1]) == [1])
@@ -121,18 +121,12 @@ struct SpliceTests {
                 #expect(try await client.exchange(message) == message)
                 client.close()
             }
-            let closed = await eventually { openSocketsAndPipes().isSubset(of: before) }
+            let closed = await eventually {
+                ProcessFigures().openSocketsAndPipes.isSubset(of: before)
+            }
             #expect(closed, "\(ProcessFigures().openDescriptors)")
         }
     }
-}
-
-/// Not the descriptors of Dispatch, which opens a timer when it first needs one.
-private func openSocketsAndPipes() -> Set<String> {
-    Set(
-        ProcessFigures().openDescriptors.values
-            .filter { $0.hasPrefix("socket:") || $0.hasPrefix("pipe:") }
-    )
 }
 
 /// The pipes of which the process has both ends.

@@ -32,6 +32,13 @@ package struct ProcessFigures: Sendable {
     /// How many descriptors are open.
     package var openDescriptorCount: Int { openDescriptors.count }
 
+    /// The sockets and pipes that are open, such as `socket:[4711]`.
+    ///
+    /// Not the descriptors of Dispatch, which opens a timer when it first needs one.
+    package var openSocketsAndPipes: Set<String> {
+        Set(openDescriptors.values.filter { $0.hasPrefix("socket:") || $0.hasPrefix("pipe:") })
+    }
+
     /// How much processor time all threads have used, those that have ended included; exact to the
     /// nanosecond.
     ///
