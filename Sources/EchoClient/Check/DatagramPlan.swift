@@ -13,7 +13,8 @@ struct DatagramPlan {
 
     /// Datagrams of some lengths, which carry the client's name, and their number.
     ///
-    /// Of every eight bytes of them, that is: the number takes the place of the offset's upper bits.
+    /// Of every eight bytes of them, that is: the number takes the place of the offset's upper
+    /// bits.
     init(_ name: PayloadName, lengths: [Int]) {
         self.name = name
         datagrams = lengths.enumerated().map { number, length in

@@ -1,8 +1,9 @@
 /// Checks whether an echo server loses, changes or mixes up bytes.
 ///
-/// Works with any RFC 862 server over TCP or UDP, and over Unix sockets. It assumes no more than the
-/// RFC says: whatever is sent comes back, until the client ends the connection. Over UDP the checks
-/// are others (``checks(for:)``), and what does not come back is sent again: the network may lose it.
+/// Works with any RFC 862 server over TCP or UDP, and over Unix sockets. It assumes no more than
+/// the RFC says: whatever is sent comes back, until the client ends the connection. Over UDP the
+/// checks are others (``checks(for:)``), and what does not come back is sent again: the network may
+/// lose it.
 ///
 /// ```swift
 /// var check = EchoCheck(try EchoEndpoint(parsing: "localhost:7"))
@@ -44,8 +45,8 @@ public struct EchoCheck: Hashable, Sendable {
     /// The time limit for the first connection, before the checks; more than zero, and at most
     /// 876000h.
     ///
-    /// Looking up a name does not count. Over UDP it is the time to find an address that answers; one
-    /// that is silent for a second, and the others as well, is checked all the same.
+    /// Looking up a name does not count. Over UDP it is the time to find an address that answers;
+    /// one that is silent for a second, and the others as well, is checked all the same.
     public var connectTimeout = Duration.seconds(10)
     /// Names the run in the bytes it sends, and in evidence about bytes of another run; one of
     /// ``runNumbers``, random unless it is set.

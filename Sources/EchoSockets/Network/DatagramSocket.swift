@@ -43,7 +43,7 @@ package struct DatagramSocket: ~Copyable, Sendable {
     /// The kernel's receive and send buffers, before it clamps them to `net.core.rmem_max` and
     /// `wmem_max` and doubles them for its own overhead: enough for a burst of several hundred
     /// small datagrams, each of which takes up some 768 bytes.
-    static let bufferSize: CInt = 1 << 20
+    private static let bufferSize: CInt = 1 << 20
 
     /// Binds, close-on-exec and non-blocking.
     ///
@@ -54,6 +54,15 @@ package struct DatagramSocket: ~Copyable, Sendable {
     /// - Throws: for example `EADDRINUSE`, `EADDRNOTAVAIL`, `EACCES` or, for a Unix address,
     ///   `EAFNOSUPPORT`.
     package init(_ address: SocketAddress) throws(SystemError) {
+        let socket = try Self.open(for: address)
+        if address.family == AF_INET6 { try socket.restrictToIPv6(for: address) }
+        try socket.bind(to: address)
+        let bound = try socket.boundAddress()
+        try self.init(socket, address: bound, isInherited: false)
+    }
+
+    /// A socket of an address's family, close-on-exec and non-blocking, with room for bursts.
+    static func open(for address: SocketAddress) throws(SystemError) -> Socket {
         if case .unix = address {
             throw SystemError(call: "socket", errno: Errno(rawValue: EAFNOSUPPORT))
         }
@@ -62,13 +71,10 @@ package struct DatagramSocket: ~Copyable, Sendable {
         let socket = Socket(
             Descriptor(adopting: try systemCall("socket") { Glibc.socket(family, type, 0) })
         )
-        if family == AF_INET6 { try socket.restrictToIPv6(for: address) }
         for name in [SO_RCVBUF, SO_SNDBUF] {
-            try? socket.setOption(level: SOL_SOCKET, name, Self.bufferSize)
+            try? socket.setOption(level: SOL_SOCKET, name, bufferSize)
         }
-        try socket.bind(to: address)
-        let bound = try socket.boundAddress()
-        try self.init(socket, address: bound, isInherited: false)
+        return socket
     }
 
     /// Adopts a bound socket, such as service managers pass (`ListenDatagram=`).

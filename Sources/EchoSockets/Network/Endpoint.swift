@@ -21,8 +21,8 @@ package enum Endpoint: Hashable, Sendable {
     /// What an endpoint of UDP begins with.
     static let datagramScheme = "udp:"
 
-    /// Parses `PORT`, `HOST:PORT`, `[V6]:PORT`, `*:PORT`, each of these after `udp:`, `unix:PATH` or
-    /// `unix:@NAME`.
+    /// Parses `PORT`, `HOST:PORT`, `[V6]:PORT`, `*:PORT`, each of these after `udp:`, `unix:PATH`
+    /// or `unix:@NAME`.
     ///
     /// A port alone means `localhost`.
     ///
