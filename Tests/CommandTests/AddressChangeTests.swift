@@ -26,6 +26,26 @@ struct AddressChangeTests {
         try await server.expectExit()
     }
 
+    // A server for datagrams alone used to say nothing.
+    @Test(arguments: EchoServer.IOModel.allCases, [["udp:0.0.0.0:0"], ["udp:[::]:0", "0.0.0.0:0"]])
+    func `where datagrams come from all addresses, too, and one change is one change`(
+        _ model: EchoServer.IOModel,
+        _ endpoints: [String]
+    ) async throws {
+        let server = try await RunningServer(
+            model,
+            endpoints.flatMap { ["--listen", $0] },
+            through: ["/usr/bin/unshare", "--net"]
+        )
+        try await addAddress(to: server)
+        let text = "the addresses of this host have changed"
+        _ = try await server.process.line(from: .standardError) { $0.contains(text) }
+        server.process.send(signal: SIGTERM)
+        // What is counted twice is told at the end.
+        let lines = try await server.process.result().errors.outputLines
+        #expect(lines.count { $0.contains(text) } == 1, "\(lines)")
+    }
+
     @Test(arguments: EchoServer.IOModel.allCases)
     func `it is of no interest to one that listens on one address`(
         _ model: EchoServer.IOModel

@@ -7,14 +7,14 @@ final class AcceptorThread: Sendable {
     private static let name = "acceptor"
 
     private let context: ServingContext
-    private let sockets: [ListeningSocket]
+    private let sockets: ServedSockets
     private let wakeup: Wakeup
     private let plan = Locked<DrainPlan?>(nil)
     private let pulse = Pulse(of: name)
     private let thread = Locked<Thread?>(nil)
 
     /// Does not accept yet: see ``start(blocking:canServe:serve:ended:)``.
-    init(_ context: ServingContext, _ sockets: [ListeningSocket]) throws(SystemError) {
+    init(_ context: ServingContext, _ sockets: ServedSockets) throws(SystemError) {
         self.context = context
         self.sockets = sockets
         wakeup = try Wakeup()
@@ -45,7 +45,7 @@ final class AcceptorThread: Sendable {
                     pulse.answer()
                     return plan.withLock { $0 }
                 }
-                for socket in sockets { socket.close() }
+                for socket in sockets.listeners { socket.close() }
                 ended()
                 pulse.end()
             }
@@ -93,12 +93,12 @@ private struct AcceptLoop {
     private var end: MonotonicTime?
 
     init(
-        _ sockets: [ListeningSocket],
+        _ sockets: ServedSockets,
         _ wakeup: Wakeup,
         _ context: ServingContext,
         source: (ListeningSocket) -> AcceptSource
     ) {
-        entries = sockets.map { Entry(socket: $0, source: source($0)) }
+        entries = sockets.listeners.map { Entry(socket: $0, source: source($0)) }
         self.wakeup = wakeup
         self.context = context
         monitor = AddressMonitor(sockets, context.log)

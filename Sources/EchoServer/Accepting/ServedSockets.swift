@@ -21,6 +21,13 @@ struct ServedSockets: Sendable {
         let unavailableOptions: [String]
     }
 
+    /// The descriptor of the first socket that is on all addresses of the host, which is to tell
+    /// when they change; `nil` if there is none.
+    var onAllAddresses: CInt? {
+        listeners.first { $0.address.isWildcard }?.number
+            ?? datagrams.first { $0.address.isWildcard }?.number
+    }
+
     /// Closes those that no model has taken.
     func close() {
         for socket in listeners { socket.close() }

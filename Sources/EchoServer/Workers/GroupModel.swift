@@ -7,7 +7,7 @@ final class GroupModel<Worker: GroupWorker>: ServingModel {
     private let datagrams: [DatagramEndpoint]
 
     init(_ context: ServingContext, _ sockets: ServedSockets) throws {
-        acceptor = try AcceptorThread(context, sockets.listeners)
+        acceptor = try AcceptorThread(context, sockets)
         datagrams = sockets.datagrams
         groups = WorkerGroups(context)
     }

@@ -73,7 +73,13 @@ private final class AsyncSelectWindow: NetworkWorker {
         for socket in sockets.listeners {
             let handle = SocketHandle(slot: UInt32(acceptors.count), generation: 0)
             acceptors.append(
-                try MessageAcceptor(socket, handle, context, pump) { [unowned self] in
+                try MessageAcceptor(
+                    socket,
+                    handle,
+                    context,
+                    pump,
+                    watchesAddresses: socket.number == sockets.onAllAddresses
+                ) { [unowned self] in
                     begin($0)
                 } resumed: { [unowned self] in
                     // A shutdown may still wait for a queue to be found empty.
@@ -84,7 +90,10 @@ private final class AsyncSelectWindow: NetworkWorker {
         for endpoint in sockets.datagrams {
             let handle = SocketHandle(datagrams: datagrams.count)
             let member = try NetworkDatagrams(endpoint, loop, as: handle, context)
-            try member.socket.select(.read, postingTo: pump.queue)
+            let isWatching = endpoint.number == sockets.onAllAddresses
+            let events: NetworkEvents = isWatching ? [.read, .addressListChange] : .read
+            try member.socket.select(events, postingTo: pump.queue)
+            if isWatching { member.watchAddresses() }
             datagrams.append(member)
         }
     }
@@ -121,7 +130,11 @@ private final class AsyncSelectWindow: NetworkWorker {
         case .accept: acceptors[Int(message.socket.slot)].accept()
         case .addressListChange:
             core.context.log.addressesChanged()
-            acceptors[Int(message.socket.slot)].watchAddresses()
+            if let index = message.socket.datagramIndex {
+                datagrams[index].watchAddresses()
+            } else {
+                acceptors[Int(message.socket.slot)].watchAddresses()
+            }
         default: break
         }
         if isDraining { keepHouse() }

@@ -9,7 +9,7 @@ import Glibc
 /// Confined to the loop's thread.
 final class MessageAcceptor {
     private let listener: NetworkListener
-    private let isOnAllAddresses: Bool
+    private let watchesAddresses: Bool
     private let source: AcceptSource
     private var retry: LoopTimer?
     private var isPaused = false
@@ -23,6 +23,7 @@ final class MessageAcceptor {
     ///   - handle: its name in messages.
     ///   - context: limits, counts and log.
     ///   - pump: receives the messages.
+    ///   - watchesAddresses: whether messages tell as well when the host's addresses change.
     ///   - serve: takes over an admitted connection.
     ///   - resumed: called when it has continued after a pause; it may have closed.
     /// - Throws: `SystemError`.
@@ -31,17 +32,18 @@ final class MessageAcceptor {
         _ handle: SocketHandle,
         _ context: ServingContext,
         _ pump: MessagePump,
+        watchesAddresses: Bool,
         serve: @escaping (consuming AcceptedSocket) -> Void,
         resumed: @escaping () -> Void
     ) throws {
         self.serve = serve
         self.resumed = resumed
         listener = try NetworkListener(pump.loop, adopting: socket.take(), as: handle)
-        isOnAllAddresses = socket.address.isWildcard
+        self.watchesAddresses = watchesAddresses
         let waker = pump.loop.waker
         source = AcceptSource(socket, through: listener, context) { waker.wake() }
         retry = try LoopTimer(on: pump.loop) { [unowned self] in resume() }
-        let events: NetworkEvents = isOnAllAddresses ? [.accept, .addressListChange] : .accept
+        let events: NetworkEvents = watchesAddresses ? [.accept, .addressListChange] : .accept
         try listener.select(events, postingTo: pump.queue)
         watchAddresses()
     }
@@ -90,10 +92,10 @@ final class MessageAcceptor {
         keepWatching()
     }
 
-    /// Requests one message when the host's addresses change, if the socket listens on all of them
+    /// Requests one message when the host's addresses change, if this is the socket that tells
     /// (AS-13).
     func watchAddresses() {
-        if isOnAllAddresses { try? listener.armAddressListChange() }
+        if watchesAddresses { try? listener.armAddressListChange() }
     }
 
     /// Accepts what is queued, then closes.

@@ -47,7 +47,7 @@ final class PortService: Sendable {
         )
         self.port = port
         roll = PortRoll(workers: concurrency)
-        let monitor = AddressMonitor(sockets.listeners, context.log)
+        let monitor = AddressMonitor(sockets, context.log)
         var acceptors: [PortAcceptor] = []
         for socket in sockets.listeners {
             acceptors.append(

@@ -27,6 +27,11 @@ final class NetworkDatagrams: DatagramMember {
         socket = try NetworkDatagramSocket(loop, adopting: taken, as: handle)
     }
 
+    /// Requests one message when the host's addresses change (AS-13).
+    func watchAddresses() {
+        try? socket.armAddressListChange()
+    }
+
     /// Datagrams can be received (`FD_READ`).
     ///
     /// Receiving re-enables the event (AS-4), for those that are left.

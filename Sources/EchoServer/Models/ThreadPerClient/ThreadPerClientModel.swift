@@ -29,7 +29,7 @@ final class ThreadPerClientModel: ServingModel {
 
     init(_ context: ServingContext, _ sockets: ServedSockets) throws {
         self.context = context
-        acceptor = try AcceptorThread(context, sockets.listeners)
+        acceptor = try AcceptorThread(context, sockets)
         datagrams = sockets.datagrams
     }
 
