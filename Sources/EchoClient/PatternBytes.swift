@@ -11,7 +11,7 @@ package struct PatternBytes: Sendable {
     package init(seed: UInt64, connection: Int = 0) {
         self.seed = seed
         self.connection = connection
-        key = Self.mixed(seed)
+        key = SplitMix64.mixed(seed)
     }
 
     /// The byte at an offset of the connection's stream.
@@ -98,7 +98,7 @@ package struct PatternBytes: Sendable {
         for shift in 0..<8 where bytes.count >= shift + 8 {
             var word: UInt64 = 0
             for index in 0..<8 { word |= UInt64(bytes[shift + index]) << UInt64(index * 8) }
-            let plain = unmixed(word) ^ mixed(seed)
+            let plain = SplitMix64.unmixed(word) ^ SplitMix64.mixed(seed)
             let connection = Int(plain >> 40)
             let offset = Int(plain & 0xFF_FFFF_FFFF) * 8 - shift
             if connection < connections, offset < length, offset >= 0 {
@@ -109,21 +109,6 @@ package struct PatternBytes: Sendable {
     }
 
     private func word(_ index: Int) -> UInt64 {
-        Self.mixed((UInt64(connection) << 40 | UInt64(index)) ^ key)
-    }
-
-    // The finalizer of SplitMix64, a bijection, and its inverse.
-    private static func mixed(_ value: UInt64) -> UInt64 {
-        var word = value
-        word = (word ^ word >> 30) &* 0xBF58_476D_1CE4_E5B9
-        word = (word ^ word >> 27) &* 0x94D0_49BB_1331_11EB
-        return word ^ word >> 31
-    }
-
-    private static func unmixed(_ value: UInt64) -> UInt64 {
-        var word = value
-        word = (word ^ word >> 31 ^ word >> 62) &* 0x3196_42B2_D24D_8EC3
-        word = (word ^ word >> 27 ^ word >> 54) &* 0x96DE_1B17_3F11_9089
-        return word ^ word >> 30 ^ word >> 60
+        SplitMix64.mixed((UInt64(connection) << 40 | UInt64(index)) ^ key)
     }
 }

@@ -1,6 +1,8 @@
-/// Random numbers that are the same for the same seed: SplitMix64.
+import EchoClient
+
+/// Random numbers that are the same for the same seed.
 package struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
+    private var numbers: SplitMix64
 
     /// A generator.
     ///
@@ -8,17 +10,13 @@ package struct SeededGenerator: RandomNumberGenerator {
     ///   - seed: the run's seed.
     ///   - stream: tells generators of one run apart.
     package init(seed: UInt64, stream: UInt64 = 0) {
-        state = seed
-        state = next() ^ (stream &* 0x9E37_79B9_7F4A_7C15)
+        numbers = SplitMix64(seed: seed)
+        numbers = SplitMix64(seed: numbers.next() ^ (stream &* SplitMix64.increment))
     }
 
     /// The next 64 bits.
     package mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var word = state
-        word = (word ^ word >> 30) &* 0xBF58_476D_1CE4_E5B9
-        word = (word ^ word >> 27) &* 0x94D0_49BB_1331_11EB
-        return word ^ word >> 31
+        numbers.next()
     }
 
     /// A number of which each order of magnitude is equally likely, so that small ones come often

@@ -58,7 +58,7 @@ package struct BenchRunner: Sendable {
     // The servers of a load and a round follow each other, in random order: what disturbs the
     // machine for longer than a round disturbs all of them.
     private func steps() -> [Step] {
-        var generator = SplitMix(state: seed)
+        var generator = SplitMix64(seed: seed)
         var steps: [Step] = []
         for _ in 0..<rounds {
             for load in loads.indices {
@@ -217,18 +217,5 @@ private struct Sum {
             response: isOpen ? EchoBench.Latency(response) : nil,
             failure: failure
         )
-    }
-}
-
-/// SplitMix64: the same order for the same seed, whatever the version of Swift.
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var word = state
-        word = (word ^ word >> 30) &* 0xBF58_476D_1CE4_E5B9
-        word = (word ^ word >> 27) &* 0x94D0_49BB_1331_11EB
-        return word ^ word >> 31
     }
 }
