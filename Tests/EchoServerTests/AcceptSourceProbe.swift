@@ -3,6 +3,7 @@ import EchoTestSupport
 import Glibc
 import InMemoryLogging
 import Logging
+import Testing
 
 @testable import EchoServer
 
@@ -129,4 +130,11 @@ final class Signals: Sendable {
     }
 
     var count: Int { received.withLock { $0 } }
+}
+
+extension Socket {
+    /// The address it is bound to.
+    var bound: SocketAddress {
+        get throws { try #require(localAddress) }
+    }
 }
