@@ -101,6 +101,21 @@ struct BenchCommandTests {
         #expect(report.results[2].failure?.contains("has ended") == true, "\(report)")
     }
 
+    @Test(arguments: [
+        ("/bin/false # PORT", "has ended with exit code 1"),
+        ("/no/such-server PORT", "has ended with exit code 127: there is no such command"),
+        ("/etc/passwd PORT", "has ended with exit code 126: the command cannot be executed"),
+        ("sh -c 'kill -KILL $$' # PORT", "has ended by signal 9"),
+    ])
+    func `how a command ended is told`(_ command: String, _ reason: String) async throws {
+        for flags in [[], ["--udp"]] {
+            let arguments = ["--command", command, "--connections", "2"] + flags + Self.short
+            let (report, exit) = try await bench(arguments)
+            #expect(exit == .code(1))
+            #expect(report.results[0].failure == "\(report.subjects[0].name) \(reason)")
+        }
+    }
+
     @Test func `^C ends it with what was measured, and leaves no server behind`() async throws {
         let process = try RunningProcess(
             BuiltProduct.path(named: "echo"),

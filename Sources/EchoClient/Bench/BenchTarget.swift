@@ -119,7 +119,7 @@ private struct Waiting {
                 return (try address(of: endpoint), endpoint.isDatagram)
             }
         }
-        throw BenchError("\(name) did not say where it listens")
+        throw BenchError("\(name) \(child.ended ?? "did not say where it listens")")
     }
 
     /// Waits until a server accepts there.
@@ -137,8 +137,7 @@ private struct Waiting {
             if let found = try? search.run(within: .seconds(1)), found == address { return }
             loop.run(until: .now + .milliseconds(5)) { false }
         }
-        let reason = child.isRunning ? "does not accept connections" : "has ended"
-        throw BenchError("\(name) \(reason): \(address)")
+        throw BenchError("\(name) \(child.ended ?? "does not accept connections on \(address)")")
     }
 
     private func awaitAnswer(
@@ -150,8 +149,22 @@ private struct Waiting {
         let end = MonotonicTime.now + Self.patience
         let found = try? search.run([address], until: end) { child.isRunning }
         if found != nil { return }
-        let reason = child.isRunning ? "does not answer datagrams" : "has ended"
-        throw BenchError("\(name) \(reason): \(address)")
+        throw BenchError("\(name) \(child.ended ?? "does not answer datagrams on \(address)")")
+    }
+}
+
+extension ChildProcess {
+    /// How it ended, for people, if it has.
+    fileprivate var ended: String? {
+        switch ending {
+        case nil: nil
+        // What a shell says: POSIX.1-2017, XCU 2.8.2.
+        case .code(127): "has ended with exit code 127: there is no such command"
+        case .code(126): "has ended with exit code 126: the command cannot be executed"
+        case .code(let code): "has ended with exit code \(code)"
+        case .signal(let number): "has ended by signal \(number)"
+        case .unknown: "has ended"
+        }
     }
 }
 

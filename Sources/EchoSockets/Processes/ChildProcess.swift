@@ -9,7 +9,18 @@ package final class ChildProcess: Sendable {
     package let pid: pid_t
     /// What it writes to its standard output, non-blocking.
     package let output: Descriptor
-    private let hasEnded = Locked(false)
+    // Until then, nobody else's group can have its number.
+    private let reaped = Locked<Ending?>(nil)
+
+    /// How a program ended.
+    package enum Ending: Equatable, Sendable {
+        /// By itself, with this exit code.
+        case code(CInt)
+        /// By a signal.
+        case signal(CInt)
+        /// The kernel does not tell: whoever ignores `SIGCHLD` is not told.
+        case unknown
+    }
 
     /// Starts a program, whose standard input is empty and whose standard error is this process's.
     ///
@@ -84,15 +95,21 @@ package final class ChildProcess: Sendable {
     }
 
     /// Whether it still runs.
-    package var isRunning: Bool {
-        hasEnded.withLock { hasEnded in
-            guard !hasEnded else { return false }
-            // Not reaped yet: until then nobody else's group can have its number.
-            var information = unsafe siginfo_t()
-            let flags = WEXITED | WNOHANG | WNOWAIT
-            let status = unsafe waitid(P_PID, id_t(pid), &information, flags)
-            return unsafe status == 0 && information.si_signo == 0
+    package var isRunning: Bool { ending == nil }
+
+    /// How it ended; `nil` while it runs.
+    package var ending: Ending? {
+        reaped.withLock { $0 ?? awaitEnd(WNOHANG | WNOWAIT) }
+    }
+
+    private func awaitEnd(_ flags: CInt) -> Ending? {
+        var information = unsafe siginfo_t()
+        while unsafe waitid(P_PID, id_t(pid), &information, WEXITED | flags) != 0 {
+            guard errno == EINTR else { return .unknown }
         }
+        guard unsafe information.si_signo != 0 else { return nil }
+        let status = unsafe information._sifields._sigchld.si_status
+        return unsafe information.si_code == CInt(CLD_EXITED) ? .code(status) : .signal(status)
     }
 
     /// Asks the group to end (`SIGTERM`), and kills what has not; blocks.
@@ -102,10 +119,10 @@ package final class ChildProcess: Sendable {
         let deadline = MonotonicTime.now + limit
         if isRunning, limit > .zero { kill(-pid, SIGTERM) }
         while isRunning, .now < deadline { _ = poll(nil, 0, 1) }
-        hasEnded.withLock { hasEnded in
-            guard !hasEnded else { return }
+        reaped.withLock { reaped in
+            guard reaped == nil else { return }
             kill(-pid, SIGKILL)
-            hasEnded = waitpid(pid, nil, 0) == pid
+            reaped = awaitEnd(0)
         }
     }
 }
