@@ -55,7 +55,7 @@ struct FaultRunTests {
         _ flags: [String]
     ) async throws -> (exit: RunningProcess.Exit, text: String) {
         let process = try RunningProcess(try BuiltProduct.path(named: "echo-fault-run"), flags)
-        let result = try await process.result(within: .seconds(110))
+        let result = try await process.result(within: .seconds(isSanitized ? 280 : 110))
         return (result.exit, String(decoding: result.output, as: UTF8.self) + result.errors)
     }
 }
