@@ -27,7 +27,10 @@ struct AddressChangeTests {
     }
 
     // A server for datagrams alone used to say nothing.
-    @Test(arguments: EchoServer.IOModel.allCases, [["udp:0.0.0.0:0"], ["udp:[::]:0", "0.0.0.0:0"]])
+    @Test(
+        arguments: EchoServer.IOModel.allCases,
+        [["udp:0.0.0.0:0"], ["udp:[::]:0", "0.0.0.0:0"]]
+    )
     func `where datagrams come from all addresses, too, and one change is one change`(
         _ model: EchoServer.IOModel,
         _ endpoints: [String]
