@@ -3,7 +3,7 @@ import EchoTestSupport
 import Foundation
 import Testing
 
-/// Compares the README's reference with what the program says about itself.
+/// Compares the command line's reference with what the program says about itself.
 @Suite(.timeLimit(.minutes(5)))
 struct CommandReferenceTests {
     /// A flag as the program's help has it.
@@ -13,8 +13,8 @@ struct CommandReferenceTests {
     }
 
     @Test(arguments: ["serve", "client", "check", "ping", "bench", "models"])
-    func `The README describes every flag, with its default`(_ subcommand: String) async throws {
-        let rows = try Document(Document.readme).tableRows
+    func `The reference has every flag, with its default`(_ subcommand: String) async throws {
+        let rows = try Document(Document.commandLine).tableRows
         for flag in try await Self.flags(of: subcommand) where flag.name != "--help" {
             // Subcommands may have flags of one name.
             let described = rows.filter { $0.first == "`\(flag.name)`" }
@@ -27,31 +27,35 @@ struct CommandReferenceTests {
         }
     }
 
-    @Test
-    func `The README's tables name no flag that the program does not have`() async throws {
+    @Test(arguments: [Document.readme, Document.commandLine])
+    func `Tables name no flag that the program does not have`(_ path: String) async throws {
         var known: Set<String> = []
         for subcommand in ["serve", "client", "check", "ping", "bench", "models"] {
             known.formUnion(try await Self.flags(of: subcommand).map(\.name))
         }
-        let named = try Document(Document.readme).tableRows.compactMap(\.first)
-            .filter { $0.hasPrefix("`--") }.map { $0.replacing("`", with: "") }
+        let named = try Document(path).tableRows.compactMap(\.first)
+            .filter { $0.hasPrefix("`--") }
+            .flatMap { $0.replacing("`", with: "").components(separatedBy: ", ") }
         #expect(named.count > 10)
         for flag in named { #expect(known.contains(flag), "\(flag)") }
     }
 
     @Test
-    func `The README describes every subcommand and every exit code`() async throws {
+    func `Every subcommand and every exit code is described`() async throws {
         let readme = try Document(Document.readme)
+        let reference = try Document(Document.commandLine)
         let help = try await Self.help([])
         for subcommand in try #require(help.firstMatch(of: /SUBCOMMANDS:\n([\s\S]*?)\n\n/)).1
             .matches(of: /(?m)^  ([a-z]+)/)
         {
-            #expect(readme.text.contains(try Regex("echo-server \\[?\(subcommand.1)\\]? ")))
+            for text in [readme.text, reference.text] {
+                #expect(text.contains(try Regex("echo-server \\[?\(subcommand.1)\\]? ")))
+            }
         }
         let codes = try #require(help.firstMatch(of: /EXIT CODES:([\s\S]*?)\n\n/)).1
             .matches(of: /\b(\d+) [a-z]/).map { String($0.1) }
         #expect(codes.count >= 5)
-        for code in codes { #expect(readme.tableRows.contains { $0.first == code }, "\(code)") }
+        for code in codes { #expect(reference.tableRows.contains { $0.first == code }, "\(code)") }
     }
 
     @Test(arguments: [Document.readme, Document.models], EchoServer.IOModel.allCases)

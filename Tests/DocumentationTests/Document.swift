@@ -38,6 +38,7 @@ struct Document: Sendable, CustomTestStringConvertible {
     }
 
     static let readme = "README.md"
+    static let commandLine = "Sources/EchoServer/EchoServer.docc/CommandLine.md"
     static let contributing = "CONTRIBUTING.md"
     static let models = "Sources/EchoServer/EchoServer.docc/Models.md"
 

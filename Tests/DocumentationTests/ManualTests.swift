@@ -2,7 +2,7 @@ import EchoTestSupport
 import Foundation
 import Testing
 
-/// The template of the manual page says what the README says.
+/// The template of the manual page says what the command line's reference says.
 @Suite(.timeLimit(.minutes(5)))
 struct ManualTests {
     private static let path = "Packaging/man/echo-server.8.in"
@@ -15,7 +15,7 @@ struct ManualTests {
 
     @Test func `It has the range of every value`() throws {
         let manual = try Self.manual()
-        let rows = try Document(Document.readme).tableRows
+        let rows = try Document(Document.commandLine).tableRows
         let flags = rows.filter { $0.first?.hasPrefix("`--") == true && $0.count == 4 }
         var count = 0
         for flag in flags {

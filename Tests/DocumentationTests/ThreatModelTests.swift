@@ -25,8 +25,8 @@ struct ThreatModelTests {
     func `Every flag that the threat model names is there`() throws {
         let text = try Document(Self.path).text
         let flags = Set(text.matches(of: /--[a-z][a-z-]+/).map { String($0.0) })
-        let readme = try Document(Document.readme).text
+        let reference = try Document(Document.commandLine).text
         #expect(flags.count >= 6)
-        for flag in flags { #expect(readme.contains("`\(flag)`"), "\(flag)") }
+        for flag in flags { #expect(reference.contains("`\(flag)`"), "\(flag)") }
     }
 }
