@@ -55,11 +55,11 @@ struct DatagramPingTests {
     @Test func `every third datagram that a server loses is lost, and no other`() async throws {
         let server = try ScriptedDatagramServer { $0 % 3 == 2 ? [] : [$1] }
         let (report, outcomes) = try await run(
-            ping(server.address, count: 9, timeout: .milliseconds(300))
+            ping(server.address, count: 9, timeout: .seconds(2))
         )
         #expect(report.lost == report.sent / 3 && report.lost >= 1, "\(report)")
         #expect(report.received == report.sent - report.lost && report.wrong == 0)
-        #expect(outcomes.contains(.lost(reason: "no echo within 300ms")))
+        #expect(outcomes.contains(.lost(reason: "no echo within 2s")))
     }
 
     @Test func `answers may come in any order`() async throws {

@@ -156,7 +156,7 @@ struct FilterTests {
     ) async throws {
         let server = try ThreadedEchoServer(.fallsSilentAfter(bytes: answered))
         try await input.write("hello")
-        let result = try await run(against: server, timeout: .milliseconds(300))
+        let result = try await run(against: server, timeout: .seconds(2))
         #expect(result.end == .timedOut(missing: missing))
         #expect(result.received == answered)
         let text = "the server did not answer in time; \(missing) bytes did not come back"
