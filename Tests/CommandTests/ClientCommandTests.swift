@@ -66,7 +66,7 @@ struct ClientCommandTests {
         let server = try ThreadedEchoServer(.fallsSilentAfter(bytes: 3))
         let process = try RunningProcess(
             try BuiltProduct.path(named: "echo"),
-            ["client", "--timeout", "300ms", "\(server.address)"],
+            ["client", "--timeout", "2s", "\(server.address)"],
             input: .terminal
         )
         _ = await eventually { process.bytes(of: .standardOutput).count > 0 }
@@ -78,7 +78,7 @@ struct ClientCommandTests {
         let other = try ThreadedEchoServer(.swallows)
         let silent = try RunningProcess(
             try BuiltProduct.path(named: "echo"),
-            ["client", "--timeout", "300ms", "\(other.address)"],
+            ["client", "--timeout", "2s", "\(other.address)"],
             input: .terminal
         )
         _ = await eventually { silent.bytes(of: .standardOutput).count > 0 }
@@ -116,7 +116,7 @@ struct ClientCommandTests {
         let server = try ThreadedEchoServer(.fallsSilentAfter(bytes: 3))
         let process = try RunningProcess(
             try BuiltProduct.path(named: "echo"),
-            ["client", "--timeout", "300ms", "\(server.address)"],
+            ["client", "--timeout", "2s", "\(server.address)"],
             input: .pipe
         )
         try await process.write("hello")
