@@ -20,7 +20,7 @@ struct BusyPollTests {
         while switches > Self.echoes / 2, .now < deadline {
             switches = try await voluntarySwitches(of: server)
         }
-        #expect(switches <= Self.echoes / 2)
+        #expect(isSanitized || switches <= Self.echoes / 2)
         try await server.expectExit()
     }
 
