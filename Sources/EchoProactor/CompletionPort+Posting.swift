@@ -47,9 +47,9 @@ extension CompletionPort {
     ///
     /// The corresponding Winsock function is `WSARecvFrom`. Any thread.
     ///
-    /// Its packet carries the number of messages as its number of bytes, or an error; then it may be
-    /// posted again, in either case. Until then the batch is the user's. Never completes before it
-    /// returns.
+    /// Its packet carries the number of messages as its number of bytes, or an error; then it may
+    /// be posted again, in either case. Until then the batch is the user's. Never completes before
+    /// it returns.
     ///
     /// - Returns: ``Submission/pending``, or why it was refused.
     @discardableResult

@@ -25,9 +25,9 @@ struct Readiness: OptionSet {
 
 /// An epoll(7) descriptor and the means to wake whoever waits on it.
 ///
-/// Each descriptor is added once, for all that it may owe, edge-triggered (PR-1), under a word of the
-/// caller's that is never a descriptor number (PF-9). Any number of threads may wait at once: the
-/// kernel gives each edge to one of them, the one that came last (PR-6, PF-25, E-l).
+/// Each descriptor is added once, for all that it may owe, edge-triggered (PR-1), under a word of
+/// the caller's that is never a descriptor number (PF-9). Any number of threads may wait at once:
+/// the kernel gives each edge to one of them, the one that came last (PR-6, PF-25, E-l).
 struct Epoll: ~Copyable, Sendable {
     /// The word under which ``wake()`` arrives.
     static var wakeWord: UInt64 { .max }

@@ -8,7 +8,10 @@ import Testing
 @Suite(
     .timeLimit(.minutes(5)),
     .serialized,
-    .enabled(if: geteuid() == 0 && isExecutable("/usr/bin/unshare") && ipCommand != nil)
+    .enabled(
+        if: geteuid() == 0 && isExecutable("/usr/bin/unshare") && ipCommand != nil,
+        "needs root, unshare and ip"
+    )
 )
 struct AddressChangeTests {
     @Test(arguments: EchoServer.IOModel.allCases)

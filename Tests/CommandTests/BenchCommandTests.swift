@@ -116,6 +116,19 @@ struct BenchCommandTests {
         }
     }
 
+    // The limit is on processor time; at the hard one, the kernel kills it.
+    @Test(arguments: [[], ["--udp"]])
+    func `a command that ends while it is measured is told`(_ flags: [String]) async throws {
+        let program = try BuiltProduct.path(named: "echo")
+        let endpoint = flags.isEmpty ? "127.0.0.1:PORT" : "udp:127.0.0.1:PORT"
+        let serve = "\(program) --model select --no-loop-guard --listen \(endpoint)"
+        let command = "sh -c 'ulimit -t 1; exec \(serve)'"
+        let rounds = ["--connections", "4", "--rounds", "1", "--time", "20s"]
+        let (report, exit) = try await bench(["--command", command] + rounds + flags)
+        #expect(exit == .code(1))
+        #expect(report.results[0].failure == "\(report.subjects[0].name) has ended by signal 9")
+    }
+
     @Test func `^C ends it with what was measured, and leaves no server behind`() async throws {
         let process = try RunningProcess(
             BuiltProduct.path(named: "echo"),

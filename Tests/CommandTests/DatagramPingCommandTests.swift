@@ -96,7 +96,8 @@ struct DatagramPingCommandTests {
             result.output.outputLines.first { $0.hasPrefix(endpoint + " ") }?
                 .split(separator: " ").map(String.init) ?? []
         }
-        // The endpoint, sent, received, lost, wrong, the loss, %, the time to connect and to look up.
+        // The endpoint, sent, received, lost, wrong, the loss, %, the time to connect and to look
+        // up.
         #expect(rows[0].dropFirst(3) == ["0", "0", "0", "%", "-", "-"], "\(result.output)")
         #expect(rows[1].dropFirst(3).prefix(4) == ["0", "0", "0", "%"])
         #expect(rows[1].last == "-" && rows[1].dropLast().last != "-", "\(result.output)")

@@ -92,7 +92,8 @@ struct HangTests {
         withExtendedLifetime(faults) {}
     }
 
-    // A server whose metrics have a host name used to wait for the resolver, and then to exit with 70.
+    // A server whose metrics have a host name used to wait for the resolver, and then to exit with
+    // 70.
     @Test(arguments: [
         ["--listen", "slow.example:0"],
         ["--listen", "127.0.0.1:0", "--metrics", "slow.example:0"],

@@ -150,7 +150,7 @@ enum Examples {
                 case .success(let packet) where packet.isEndOfStream:
                     port.close(packet.socket)
                 case .success(let packet) where packet.kind == .receive:
-                    // The worker's buffer is used again: what is not sent at once must lie elsewhere.
+                    // The worker's buffer is used again: what is left must lie elsewhere.
                     let submission = unsafe port.send(
                         packet.bytes,
                         on: packet.socket,

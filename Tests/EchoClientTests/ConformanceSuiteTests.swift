@@ -172,7 +172,7 @@ struct ConformanceSuiteTests {
     @Test func `urgent data does not apply to Unix sockets that have none`() async throws {
         let name = "\0echo-\(UInt64.random(in: 0 ... .max))"
         let server = try ThreadedEchoServer(on: .unix(name))
-        var check = check(server.endpoint, [.urgent, .oneByte])
+        var check = smallCheck(server.endpoint, [.urgent, .oneByte])
         check.hasUnixUrgentData = false
         let report = try await check.run()
         #expect(report.results.map(\.outcome) == [.notApplicable, .passed], "\(report)")
@@ -181,8 +181,8 @@ struct ConformanceSuiteTests {
 
     @Test func `bytes of another run are recognised`() async throws {
         let server = try ThreadedEchoServer(with: .staleBuffer)
-        _ = try await check(server.endpoint, [.slowReader], run: 17).run()
-        let report = try await check(server.endpoint, [.slowReader], run: 18).run()
+        _ = try await smallCheck(server.endpoint, [.slowReader], run: 17).run()
+        let report = try await smallCheck(server.endpoint, [.slowReader], run: 18).run()
         let expected = "the connection received run 17's (check slow-reader, connection 0) bytes "
         let evidence = try #require(report.results.first?.evidence)
         #expect(evidence.hasPrefix(expected + "at offset 0"), "\(report)")
@@ -190,79 +190,18 @@ struct ConformanceSuiteTests {
 
     @Test func `bytes of another check are recognised`() async throws {
         let server = try ThreadedEchoServer(with: .staleBuffer)
-        let report = try await check(server.endpoint, [.slowReader, .sendFirst]).run()
+        let report = try await smallCheck(server.endpoint, [.slowReader, .sendFirst]).run()
         let expected = "the connection received the check slow-reader's (connection 0) bytes "
         let evidence = try #require(report.results.last?.evidence)
         #expect(evidence.hasPrefix(expected + "at offset 0"), "\(report)")
     }
 
-    @Test func `a server that never answers fails in bounded time`() async throws {
-        let server = try ThreadedEchoServer(with: .swallows)
-        var check = check(server.endpoint, EchoCheck.streamChecks)
-        check.deadline = .milliseconds(300)
-        let report = try await withDeadline(.seconds(120)) { [check] in try await check.run() }
-        let passed = report.results.filter { $0.outcome == .passed }.map(\.check)
-        #expect(report.results.count == EchoCheck.streamChecks.count)
-        #expect(passed.allSatisfy { $0 == .empty }, "\(report)")
-    }
-
-    @Test func `a server that goes away fails every check`() async throws {
-        let report = try await onThread {
-            var listener: Listener? = try Listener(.loopback(port: 0))
-            let port = listener?.address.port ?? 0
-            let endpoint = EchoEndpoint.tcp("127.0.0.1", port: port)
-            return try check(endpoint, EchoCheck.streamChecks).run { _ in
-                listener = nil
-            } onResult: { _ in
-            }
-        }
-        #expect(report.results.count == EchoCheck.streamChecks.count && !report.passed)
-        #expect(report.results.allSatisfy { $0.outcome == .failed }, "\(report)")
-        #expect(
-            report.results.allSatisfy {
-                $0.evidence.contains("failed: connect: Connection refused")
-            }
-        )
-        #expect(report.results.allSatisfy { $0.fault == .refused })
-    }
-
-    // The connection that finds the server stays in the queue, as nobody accepts it.
-    @Test func `a Unix socket whose queue stays full fails at the deadline`() async throws {
-        let result = try await runUnaccepted(.oneByte, backlog: 0, for: .milliseconds(100))
-        #expect(result.fault == .late)
-        #expect(result.evidence == "late: the connection was not opened within 0.1 s")
-    }
-
-    // The first connections wait for an answer, the others for room.
-    @Test func `connections that there was no time for make it late, not wrong`() async throws {
-        let result = try await runUnaccepted(.churn, backlog: 3, for: .seconds(3))
-        #expect(result.fault == .late)
-        #expect(
-            result.evidence.hasPrefix("late: on connection 0, 0 of 1000 bytes came back within")
-        )
-        #expect(result.evidence.hasSuffix("; 60 of 60 connections failed"), "\(result.evidence)")
-    }
-
-    private func runUnaccepted(
-        _ one: EchoCheck.Check,
-        backlog: CInt,
-        for deadline: Duration
-    ) async throws -> EchoCheck.Result {
-        let name = "\0echo-\(UInt64.random(in: 0 ... .max))"
-        let listener = try Listener(.unix(name), backlog: backlog)
-        var check = check(.unix(name), [one])
-        check.deadline = deadline
-        let report = try await check.run()
-        _ = listener.address
-        return try #require(report.results.first)
-    }
-
     @Test func `it pauses between checks, not before the first or after the last`() async throws {
         let server = try ThreadedEchoServer()
-        var one = check(server.endpoint, [.empty])
+        var one = smallCheck(server.endpoint, [.empty])
         one.pause = .seconds(30)
         #expect(try await one.run().duration < .seconds(30))
-        var two = check(server.endpoint, [.empty, .oneByte])
+        var two = smallCheck(server.endpoint, [.empty, .oneByte])
         two.pause = .milliseconds(400)
         #expect(try await two.run().duration >= .milliseconds(400))
     }
@@ -273,32 +212,9 @@ struct ConformanceSuiteTests {
         deadline: Duration = .seconds(60)
     ) async throws -> EchoCheck.Result {
         let server = try ThreadedEchoServer(with: fault)
-        var check = check(server.endpoint, [one])
+        var check = smallCheck(server.endpoint, [one])
         check.deadline = deadline
         let report = try await withDeadline(.seconds(100)) { [check] in try await check.run() }
         return try #require(report.results.first)
     }
-}
-
-private func check(
-    _ endpoint: Endpoint,
-    _ checks: [EchoCheck.Check],
-    run: Int = 3
-) -> EchoCheck {
-    check(EchoEndpoint(endpoint), checks, run: run)
-}
-
-// Small: the large sizes are for the command.
-private func check(
-    _ endpoint: EchoEndpoint,
-    _ checks: [EchoCheck.Check],
-    run: Int = 3
-) -> EchoCheck {
-    var check = EchoCheck(endpoint)
-    check.runNumber = run
-    check.checks = checks
-    check.size = 4 << 20
-    check.connections = 40
-    check.deadline = .seconds(60)
-    return check
 }

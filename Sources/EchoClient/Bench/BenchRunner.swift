@@ -141,6 +141,9 @@ package struct BenchRunner: Sendable {
             atBegin: meter.begin,
             atEnd: meter.end
         )
+        if tally.failedConnections + tally.lost > 0, let ended = target.ended {
+            throw BenchError("\(server.name) \(ended)")
+        }
         if tally.echoes == 0, let failure = tally.firstFailure {
             throw BenchError("no echo came back: \(failure)")
         }

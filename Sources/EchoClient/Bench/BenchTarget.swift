@@ -47,6 +47,10 @@ struct BenchTarget {
         }
     }
 
+    /// How the server ended, for people, if it was started for the measurement and runs no more;
+    /// blocks for a moment if it seems to run.
+    var ended: String? { child?.ended }
+
     /// Ends the server, if it was started for the measurement; blocks.
     func end() {
         child?.end(within: .seconds(2))
@@ -154,9 +158,9 @@ private struct Waiting {
 }
 
 extension ChildProcess {
-    /// How it ended, for people, if it has.
+    /// How it ended, for people, if it has or does so now.
     fileprivate var ended: String? {
-        switch ending {
+        switch ending(within: .milliseconds(200)) {
         case nil: nil
         // What a shell says: POSIX.1-2017, XCU 2.8.2.
         case .code(127): "has ended with exit code 127: there is no such command"

@@ -24,7 +24,8 @@ extension EchoServer {
             public static let addressUnavailable = Code(description: "addressUnavailable")
             /// Listening there is not permitted (`EACCES`, `EPERM`).
             public static let permissionDenied = Code(description: "permissionDenied")
-            /// An inherited descriptor is neither a listening stream socket nor a UDP socket, or another server has it.
+            /// An inherited descriptor is neither a listening stream socket nor a UDP socket, or
+            /// another server has it.
             public static let unusableSocket = Code(description: "unusableSocket")
             /// The server was started before.
             public static let alreadyStarted = Code(description: "alreadyStarted")

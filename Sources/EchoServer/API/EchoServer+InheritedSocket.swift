@@ -2,8 +2,8 @@ import EchoSockets
 import Glibc
 
 extension EchoServer {
-    /// A listening socket, or a UDP socket, opened elsewhere, usually by a service manager (socket activation,
-    /// sd_listen_fds(3)).
+    /// A listening socket, or a UDP socket, opened elsewhere, usually by a service manager (socket
+    /// activation, sd_listen_fds(3)).
     ///
     /// It is served as it is: its address, backlog and options stay, except that it becomes
     /// close-on-exec and non-blocking, and receives options for its connections: those of

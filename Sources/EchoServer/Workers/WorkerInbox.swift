@@ -1,8 +1,8 @@
 import EchoSockets
 import Synchronization
 
-/// Messages from other threads to a worker: connections and datagram sockets to serve, heartbeats to answer, and when to
-/// end.
+/// Messages from other threads to a worker: connections and datagram sockets to serve, heartbeats
+/// to answer, and when to end.
 ///
 /// Any thread adds, the worker takes.
 final class WorkerInbox: Sendable {

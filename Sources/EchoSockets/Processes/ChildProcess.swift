@@ -102,6 +102,18 @@ package final class ChildProcess: Sendable {
         reaped.withLock { $0 ?? awaitEnd(WNOHANG | WNOWAIT) }
     }
 
+    /// How it ended; blocks until it has, or the time is over.
+    ///
+    /// Its sockets and pipes are closed some time before it has ended.
+    ///
+    /// - Parameter limit: how long to wait for it.
+    /// - Returns: how; `nil` if it still runs.
+    package func ending(within limit: Duration) -> Ending? {
+        let deadline = MonotonicTime.now + limit
+        while isRunning, .now < deadline { _ = poll(nil, 0, 1) }
+        return ending
+    }
+
     private func awaitEnd(_ flags: CInt) -> Ending? {
         var information = unsafe siginfo_t()
         while unsafe waitid(P_PID, id_t(pid), &information, WEXITED | flags) != 0 {
@@ -116,9 +128,8 @@ package final class ChildProcess: Sendable {
     ///
     /// - Parameter limit: how long to wait for it to end by itself.
     package func end(within limit: Duration) {
-        let deadline = MonotonicTime.now + limit
         if isRunning, limit > .zero { kill(-pid, SIGTERM) }
-        while isRunning, .now < deadline { _ = poll(nil, 0, 1) }
+        _ = ending(within: limit)
         reaped.withLock { reaped in
             guard reaped == nil else { return }
             kill(-pid, SIGKILL)

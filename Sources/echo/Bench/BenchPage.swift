@@ -158,11 +158,11 @@ struct BenchPage {
     private var reading: String {
         let first = report.subjects.first?.name ?? "the first server"
         let lines = [
-            "Each figure is the median over rounds; ± is half the interval in which the true median "
-                + "lies, as a part of it. Of up to eight rounds, that is the whole range. Percentiles "
-                + "without ± are of all rounds together.",
-            "× is the median of the ratios to \(first), round by round. ≈ marks a difference within "
-                + "the noise: the interval of the ratio includes 1, or the ratio differs from 1 by "
+            "Each figure is the median over rounds; ± is half the interval in which the true "
+                + "median lies, as a part of it. Of up to eight rounds, that is the whole range. "
+                + "Percentiles without ± are of all rounds together.",
+            "× is the median of the ratios to \(first), round by round. ≈ marks a difference "
+                + "within the noise: the interval of the ratio includes 1, or the ratio differs from 1 by "
                 + "less than 2 %. Fewer than five rounds allow no verdict.",
             "In charts, vertical or horizontal bars with the lines show the same interval.",
         ]

@@ -29,10 +29,10 @@ struct Bench: ParsableCommand, HandlesSignals {
             one has come back. With --rate it is open: messages are due at fixed moments, and the \
             response time counts from those, even if the connection was still busy.
 
-            Over UDP a connection is a socket, and a message a datagram. One that does not come back \
-            within 250ms is lost, which is counted apart; then its client goes on. Servers with a \
-            loop guard answer so many datagrams a second and source only: run a target of this \
-            program with --no-loop-guard.
+            Over UDP a connection is a socket, and a message a datagram. One that does not come \
+            back within 250ms is lost, which is counted apart; then its client goes on. Servers \
+            with a loop guard answer so many datagrams a second and source only: run a target of \
+            this program with --no-loop-guard.
 
             Several values of --connections, --size, --in-flight and --rate make a load for each \
             combination. --plan prints what would run, and how long it takes.

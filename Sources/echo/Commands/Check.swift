@@ -20,10 +20,10 @@ struct Check: ParsableCommand {
         abstract: "Check that a server echoes every byte, in order, to the right client.",
         usage: "\(ProgramName.current) check <endpoint> [<options>]",
         discussion: """
-            Works with any RFC 862 server, over TCP, UDP or a Unix socket. Each check prints a row: \
-            passed or FAILED, its name, how long it took, and what was seen. The bytes sent encode \
-            the run, the connection and the offset, so a misplaced byte identifies where it came \
-            from. --list prints the checks.
+            Works with any RFC 862 server, over TCP, UDP or a Unix socket. Each check prints a \
+            row: passed or FAILED, its name, how long it took, and what was seen. The bytes sent \
+            encode the run, the connection and the offset, so a misplaced byte identifies where it \
+            came from. --list prints the checks.
 
             Checks run one after another on connections of their own, to the first address of the \
             endpoint that answers. Each fails at its deadline, so a run takes no longer than all \
@@ -33,13 +33,13 @@ struct Check: ParsableCommand {
             sent; late, if everything that came was right but not all of it came in time; ended \
             early, reset or refused. A busy server or network is late, not wrong.
 
-            Over UDP (udp:HOST:PORT) the checks are those whose names begin with udp-. A datagram may \
-            be lost: what does not come back within a second is sent again, up to four times, and \
-            fails the check only if it never comes back. The row says how many it took.
+            Over UDP (udp:HOST:PORT) the checks are those whose names begin with udp-. A datagram \
+            may be lost: what does not come back within a second is sent again, up to four times, \
+            and fails the check only if it never comes back. The row says how many it took.
 
             --gentle is for servers that are not your own. It opens at most 4 connections at a \
-            time, transfers less than 1 MB, pauses for 1s between checks, and skips resets, urgent, \
-            churn and udp-burst. --size, --connections, --pause and --only override it.
+            time, transfers less than 1 MB, pauses for 1s between checks, and skips resets, \
+            urgent, churn and udp-burst. --size, --connections, --pause and --only override it.
 
             EXAMPLES
             \(examples)

@@ -32,10 +32,10 @@ struct Client: ParsableCommand {
             against loops may drop lines that are the same as those just before.
 
             EXIT CODES: 0 everything came back; 1 other bytes came back, or more than were sent; \
-            64 wrong usage, or a line too long for a datagram; 68 the host name has no address; \
-            69 no server there: refused, or unreachable; 71 an operating system error, or the output is closed or full; 74 the \
-            connection was reset or broke; 75 no connection or no answer in time; 76 the server \
-            ended the connection too early; 77 permission denied.
+            64 wrong usage, or a line too long for a datagram; 68 the host name has no address; 69 \
+            no server there: refused, or unreachable; 71 an operating system error, or the output \
+            is closed or full; 74 the connection was reset or broke; 75 no connection or no answer \
+            in time; 76 the server ended the connection too early; 77 permission denied.
             """
     )
 

@@ -19,32 +19,32 @@ struct Ping: ParsableCommand, HandlesSignals {
         abstract: "Measure the round trips of echo servers, and verify what comes back.",
         usage: "\(ProgramName.current) ping <endpoint> ... [<options>]",
         discussion: """
-            Works with any RFC 862 server, over TCP, UDP or a Unix socket. Each endpoint is sent a probe \
-            every interval, on a fixed schedule: a probe that has no answer yet does not delay the \
-            next one. Endpoints are spread evenly over the interval.
+            Works with any RFC 862 server, over TCP, UDP or a Unix socket. Each endpoint is sent a \
+            probe every interval, on a fixed schedule: a probe that has no answer yet does not \
+            delay the next one. Endpoints are spread evenly over the interval.
 
             A round trip is measured from the send to the last byte of the echo, and never halved. \
-            Looking up a name and connecting are reported apart from it. A probe is lost if its echo \
-            is not complete within the timeout, or if there is no connection for it; an echo that \
-            comes later is reported as late, and the probe remains lost. Wrong bytes close the \
-            connection. The next probe opens a new one.
+            Looking up a name and connecting are reported apart from it. A probe is lost if its \
+            echo is not complete within the timeout, or if there is no connection for it; an echo \
+            that comes later is reported as late, and the probe remains lost. Wrong bytes close \
+            the connection. The next probe opens a new one.
 
             Over UDP a probe holds a number, by which its echo is recognised in whatever order. A \
-            datagram that comes back again is a duplicate, which is counted and no failure. A probe \
-            that is refused is lost, and the next is sent all the same. Servers with a loop guard \
-            answer so many datagrams a second and source only, those of this program 1000: \
+            datagram that comes back again is a duplicate, which is counted and no failure. A \
+            probe that is refused is lost, and the next is sent all the same. Servers with a loop \
+            guard answer so many datagrams a second and source only, those of this program 1000: \
             intervals below 1ms lose the others.
 
-            SIGNALS: SIGINT (^C) and SIGTERM end it with the summary; a second one ends it at once. \
-            SIGQUIT (^\\) prints a summary of what has been measured so far.
+            SIGNALS: SIGINT (^C) and SIGTERM end it with the summary; a second one ends it at \
+            once. SIGQUIT (^\\) prints a summary of what has been measured so far.
 
             EXAMPLES
             \(examples)
 
             EXIT CODES: 0 all probes were answered; 1 some were lost or wrong, or a threshold was \
-            reached; 64 wrong usage; 68 unknown host; 69 no connection to any endpoint, or refused; \
-            71 an operating system error, or the output is closed or full; 75 connecting timed out; 77 \
-            permission denied.
+            reached; 64 wrong usage; 68 unknown host; 69 no connection to any endpoint, or \
+            refused; 71 an operating system error, or the output is closed or full; 75 connecting \
+            timed out; 77 permission denied.
 
             PLUGIN CODES, with --nagios: 0 ok; 1 warning; 2 critical; 3 unknown.
             """
