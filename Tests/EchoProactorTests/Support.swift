@@ -229,28 +229,6 @@ extension CompletionPort.Worker {
     }
 }
 
-/// Runs bodies on threads of their own, and waits for them without holding a task's thread.
-func onThreads<Result: Sendable>(
-    _ count: Int,
-    _ body: @escaping @Sendable (Int) -> Result
-) async throws -> [Result] {
-    let results = Mutex<[Int: Result]>([:])
-    let threads = try (0..<count).map { number in
-        try Thread(name: "test-\(number)") {
-            let result = body(number)
-            results.withLock { $0[number] = result }
-        }
-    }
-    await joined(threads)
-    let found = results.withLock { $0 }
-    return (0..<count).compactMap { found[$0] }
-}
-
-func onThread<Result: Sendable>(_ body: @escaping @Sendable () -> Result) async throws -> Result {
-    let results = try await onThreads(1) { _ in body() }
-    return try #require(results.first)
-}
-
 /// Waits for threads without holding a task's thread.
 func joined(_ threads: [Thread]) async {
     await withCheckedContinuation { continuation in

@@ -2,7 +2,8 @@ import EchoSockets
 
 /// Runs work that blocks on a thread of its own, and waits for it without blocking a task's thread.
 ///
-/// Work that has not ended in time is left to itself: its test fails instead of hanging.
+/// What the work expects belongs to the test that calls this. Work that has not ended in time is
+/// left to itself: its test fails instead of hanging.
 ///
 /// - Parameters:
 ///   - name: the thread's name, cut to 15 bytes.
@@ -17,12 +18,57 @@ package func onThread<Result: Sendable>(
 ) async throws -> Result {
     let outcome = Completion<Swift.Result<Result, any Error>>()
     let ended = try Wakeup()
-    try Thread(name: name, stackSize: testStackSize) {
+    let thread = try OneJobThread(name)
+    try expire(outcome, after: limit, unless: ended, "work on a thread")
+    Task(executorPreference: thread) {
         outcome.complete(Swift.Result { try work() })
         ended.signal()
-    }.detach()
-    try expire(outcome, after: limit, unless: ended, "work on a thread")
+    }
     return try await outcome.value.get()
+}
+
+/// Runs work that blocks on several threads, and waits for all of them.
+///
+/// - Parameters:
+///   - count: the number of threads.
+///   - work: what to run; it is given a number from 0.
+/// - Returns: what the work returned, in the order of the numbers.
+/// - Throws: like ``onThread(_:within:_:)``.
+package func onThreads<Result: Sendable>(
+    _ count: Int,
+    _ work: @escaping @Sendable (Int) throws -> Result
+) async throws -> [Result] {
+    try await withThrowingTaskGroup { group in
+        for number in 0..<count {
+            group.addTask {
+                (number, try await onThread("test-\(number)") { try work(number) })
+            }
+        }
+        var results: [Int: Result] = [:]
+        for try await (number, result) in group { results[number] = result }
+        return (0..<count).compactMap { results[$0] }
+    }
+}
+
+/// A thread for a single job of a task: one without a suspension.
+private final class OneJobThread: TaskExecutor {
+    private let job = Locked<UnownedJob?>(nil)
+    private let hasJob: Wakeup
+
+    init(_ name: String) throws(SystemError) {
+        hasJob = try Wakeup()
+        try Thread(name: name, stackSize: testStackSize) {
+            _ = isReadable(self.hasJob.number, within: .seconds(3600))
+            unsafe self.job.withLock { $0 }?
+                .runSynchronously(on: self.asUnownedTaskExecutor())
+        }.detach()
+    }
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        self.job.withLock { $0 = job }
+        hasJob.signal()
+    }
 }
 
 /// Completes an outcome with a failure unless something is signalled in time.
