@@ -34,9 +34,11 @@ final class AcceptorThread: Sendable {
         serve: @escaping @Sendable (consuming AcceptedSocket) -> HandOver,
         ended: @escaping @Sendable () -> Void
     ) throws(SystemError) {
+        // Here, not on the thread: no change after the start is missed.
+        let monitor = AddressMonitor(sockets, context.log)
         do throws(SystemError) {
             let started = try Thread(name: Self.name) { [self] in
-                var loop = AcceptLoop(sockets, wakeup, context) { [context, wakeup] socket in
+                var loop = AcceptLoop(sockets, wakeup, monitor) { [context, wakeup] socket in
                     AcceptSource(socket, context, blocking: blocking, canServe: canServe) {
                         wakeup.signal()
                     }
@@ -88,20 +90,18 @@ private struct AcceptLoop {
 
     private var entries: [Entry]
     private let wakeup: Wakeup
-    private let context: ServingContext
     private let monitor: AddressMonitor?
     private var end: MonotonicTime?
 
     init(
         _ sockets: ServedSockets,
         _ wakeup: Wakeup,
-        _ context: ServingContext,
+        _ monitor: AddressMonitor?,
         source: (ListeningSocket) -> AcceptSource
     ) {
         entries = sockets.listeners.map { Entry(socket: $0, source: source($0)) }
         self.wakeup = wakeup
-        self.context = context
-        monitor = AddressMonitor(sockets, context.log)
+        self.monitor = monitor
     }
 
     mutating func run(
@@ -170,13 +170,14 @@ private struct AcceptLoop {
         if unsafe poll(&polled, nfds_t(polled.count), timeout) < 0, errno != EINTR {
             pauseAfterFailedWait()
         }
+        // Before commands: the end must not lose a change.
+        if polled[1].revents != 0 { monitor?.report() }
         if polled[0].revents != 0 {
             wakeup.clear()
             // A connection has ended, or there is a command: pauses are over.
             for index in entries.indices { entries[index].notBefore = nil }
             return Set(entries.indices)
         }
-        if polled[1].revents != 0 { monitor?.report() }
         return Set(
             entries.indices.filter {
                 polled[$0 + 2].revents != 0 || entries[$0].notBefore != nil

@@ -2,7 +2,7 @@ import EchoSockets
 
 /// Logs when the host's addresses change while the server listens on all of them, for connections
 /// or for datagrams: clients that can reach it may have changed as well.
-final class AddressMonitor {
+final class AddressMonitor: Sendable {
     private let routes: RouteSocket
     private let log: ServerLog
 
