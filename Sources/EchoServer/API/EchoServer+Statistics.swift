@@ -19,7 +19,7 @@ extension EchoServer {
         public internal(set) var closed: [CloseReason: UInt64] = [:]
         /// Bytes received to be echoed.
         public internal(set) var bytesReceived: UInt64 = 0
-        /// Bytes sent back.
+        /// Bytes sent back; never more than have been received.
         public internal(set) var bytesSent: UInt64 = 0
         /// Accept calls that failed: connections lost before they were accepted, and lack of
         /// descriptors, memory or threads.
@@ -29,7 +29,7 @@ extension EchoServer {
 
         /// Datagrams received, answered or not.
         public internal(set) var datagramsReceived: UInt64 = 0
-        /// Datagrams sent back.
+        /// Datagrams sent back; never more than have been received.
         public internal(set) var datagramsSent: UInt64 = 0
         /// Datagrams that were not answered, by reason.
         public internal(set) var datagramsRefused: [DatagramRefusal: UInt64] = [:]

@@ -22,7 +22,10 @@ final class Counters: Sendable {
 
     /// Counts bytes sent back.
     func sent(_ count: Int) {
-        add(count, to: bytesSent)
+        let sum = bytesSent.load(ordering: .relaxed) &+ UInt64(truncatingIfNeeded: count)
+        // Whoever sees it sees that those bytes were received.
+        bytesSent.store(sum, ordering: .releasing)
+        signal?.tell()
     }
 
     /// Counts a connection that reached the high-water mark.
@@ -37,18 +40,26 @@ final class Counters: Sendable {
         signal?.tell()
     }
 
-    fileprivate func add(to totals: inout CounterTotals) {
-        totals.bytesReceived += bytesReceived.load(ordering: .relaxed)
-        totals.bytesSent += bytesSent.load(ordering: .relaxed)
-        totals.pauses += pauses.load(ordering: .relaxed)
-    }
+    fileprivate var sentSum: UInt64 { bytesSent.load(ordering: .acquiring) }
+    fileprivate var receivedSum: UInt64 { bytesReceived.load(ordering: .relaxed) }
+    fileprivate var pausesSum: UInt64 { pauses.load(ordering: .relaxed) }
 }
 
 /// Sums over threads.
 struct CounterTotals: Sendable {
     var bytesReceived: UInt64 = 0
+    /// Never more than have been received.
     var bytesSent: UInt64 = 0
     var pauses: UInt64 = 0
+
+    // What is sent is looked at first, of all threads: one may send what another has received.
+    fileprivate mutating func add(_ all: [Counters]) {
+        for counters in all { bytesSent += counters.sentSum }
+        for counters in all {
+            bytesReceived += counters.receivedSum
+            pauses += counters.pausesSum
+        }
+    }
 }
 
 /// The counters of all serving threads, including those that have ended.
@@ -78,7 +89,7 @@ final class CounterGroup: Sendable {
     /// Keeps the sums of a thread that has ended, and forgets its counters.
     func retire(_ counters: Counters) {
         state.withLock { state in
-            counters.add(to: &state.retired)
+            state.retired.add([counters])
             state.live.removeAll { $0 === counters }
         }
     }
@@ -87,7 +98,7 @@ final class CounterGroup: Sendable {
     var totals: CounterTotals {
         state.withLock { state in
             var totals = state.retired
-            for counters in state.live { counters.add(to: &totals) }
+            totals.add(state.live)
             return totals
         }
     }

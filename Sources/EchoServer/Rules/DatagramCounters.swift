@@ -50,8 +50,8 @@ final class DatagramCounters: Sendable {
 
     /// Counts what has become of answers.
     func answered(_ outcome: DatagramBatch.Outcome) {
-        add(outcome.sent, to: sent)
-        add(outcome.sentBytes, to: bytesSent)
+        addSent(outcome.sent, to: sent)
+        addSent(outcome.sentBytes, to: bytesSent)
         if outcome.failed > 0 { add(outcome.failed, to: failed) }
         signal?.tell()
     }
@@ -61,11 +61,18 @@ final class DatagramCounters: Sendable {
         counter.store(sum, ordering: .relaxed)
     }
 
+    // Whoever sees it sees that those datagrams were received.
+    private func addSent(_ count: Int, to counter: borrowing Atomic<UInt64>) {
+        let sum = counter.load(ordering: .relaxed) &+ UInt64(truncatingIfNeeded: count)
+        counter.store(sum, ordering: .releasing)
+    }
+
+    // What is sent is looked at first, so that it is never more than what has come.
     fileprivate func add(to statistics: inout EchoServer.Statistics) {
+        statistics.bytesSent += bytesSent.load(ordering: .acquiring)
+        statistics.datagramsSent += sent.load(ordering: .acquiring)
         statistics.datagramsReceived += received.load(ordering: .relaxed)
-        statistics.datagramsSent += sent.load(ordering: .relaxed)
         statistics.bytesReceived += bytesReceived.load(ordering: .relaxed)
-        statistics.bytesSent += bytesSent.load(ordering: .relaxed)
         statistics.datagramsTruncated += truncated.load(ordering: .relaxed)
         statistics.datagramsDropped += dropped.load(ordering: .relaxed)
         statistics.datagramSendFailures += failed.load(ordering: .relaxed)
