@@ -51,8 +51,10 @@ final class AddressSearch: ChannelUser {
         connector.start()
         loop.run { failure != nil || place != nil }
         connector.cancel()
+        // First: where this thread was held up, the limit may have passed in the same turn.
+        if let place { return addresses[place] }
         if let failure { throw failure }
-        return place.map { addresses[$0] }
+        return nil
     }
 
     /// Looks the addresses up.
