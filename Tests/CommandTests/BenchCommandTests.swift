@@ -8,7 +8,11 @@ import Testing
 /// `echo bench`, with real servers.
 @Suite(.timeLimit(.minutes(5)), .serialized)
 struct BenchCommandTests {
-    private static let short = ["--rounds", "1", "--time", "100ms", "--warm-up", "10ms"]
+    private static let short = round(of: "100ms")
+
+    private static func round(of time: String) -> [String] {
+        ["--rounds", "1", "--time", time, "--warm-up", "10ms"]
+    }
 
     private struct Report: Decodable {
         struct Subject: Decodable {
@@ -48,7 +52,13 @@ struct BenchCommandTests {
     }
 
     @Test func `all models are measured, each in a process of its own`() async throws {
-        let (report, exit) = try await bench(["--model", "all", "--connections", "5"] + Self.short)
+        let all = ["--model", "all", "--connections", "5"]
+        var (report, exit) = try await bench(all + Self.short)
+        // Where the machine holds somebody up all that time, no echo comes: again, for longer.
+        for time in ["500ms", "2s", "5s"]
+        where report.results.contains(where: { $0.rounds.first?.echoes == 0 }) {
+            (report, exit) = try await bench(all + Self.round(of: time))
+        }
         #expect(exit == .code(0))
         #expect(report.subjects.map(\.name) == EchoServer.IOModel.allCases.map(\.rawValue))
         #expect(report.results.count == 7)
@@ -89,11 +99,12 @@ struct BenchCommandTests {
 
     @Test func `a server that cannot be measured fails alone, 1`() async throws {
         let wrong = try ThreadedEchoServer(.corrupts(at: 10))
+        // The wrong server's round is over as soon as it has answered.
         let (report, exit) = try await bench(
             [
                 "--command", "/bin/false PORT", "--target", "\(wrong.address)", "--model", "select",
                 "--connections", "2",
-            ] + Self.short
+            ] + Self.round(of: "2s")
         )
         #expect(exit == .code(1))
         #expect(report.results[0].failure == nil)
@@ -147,7 +158,8 @@ struct BenchCommandTests {
         )
         _ = try await eventualChild(of: process.pid)
         process.send(signal: SIGINT)
-        _ = try await process.exit(within: .seconds(5))
+        // Less than it waits for a server.
+        _ = try await process.exit(within: .seconds(8))
     }
 
     private func eventualChild(of pid: pid_t) async throws -> pid_t {

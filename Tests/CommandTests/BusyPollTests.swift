@@ -32,11 +32,15 @@ struct BusyPollTests {
     ) async throws {
         let server = try await RunningServer(model, ["--busy-poll", "200ms"])
         _ = try await voluntarySwitches(of: server)
-        try await letPass(.seconds(1))
-        let before = server.figures.cpuTime
-        try await letPass(.seconds(1))
-        let used = server.figures.cpuTime - before
-        #expect(used < .milliseconds(25), "\(used)")
+        // The first second may see the last poll, where the machine held up its loop.
+        var used = Duration.zero
+        let isIdle = try await eventually {
+            let before = server.figures.cpuTime
+            try await letPass(.seconds(1))
+            used = server.figures.cpuTime - before
+            return used < .milliseconds(25)
+        }
+        #expect(isIdle, "\(used)")
         try await server.expectExit()
     }
 

@@ -63,28 +63,27 @@ struct ClientCommandTests {
     }
 
     @Test func `at a terminal what came back is shown, and then what is wrong, 75`() async throws {
-        let server = try ThreadedEchoServer(.fallsSilentAfter(bytes: 3))
-        let process = try RunningProcess(
-            try BuiltProduct.path(named: "echo"),
-            ["client", "--timeout", "2s", "\(server.address)"],
-            input: .terminal
-        )
-        _ = await eventually { process.bytes(of: .standardOutput).count > 0 }
-        try await process.write("hello\n")
-        let result = try await process.result()
+        let servers = [
+            try ThreadedEchoServer(.fallsSilentAfter(bytes: 3)), try ThreadedEchoServer(.swallows),
+        ]
+        let clients = try servers.map { server in
+            try RunningProcess(
+                try BuiltProduct.path(named: "echo"),
+                ["client", "--timeout", "5s", "\(server.address)"],
+                input: .terminal
+            )
+        }
+        for client in clients {
+            _ = await eventually { client.bytes(of: .standardOutput).count > 0 }
+            try await client.write("hello\n")
+        }
+        let result = try await clients[0].result()
         #expect(result.exit == .code(75))
         let shown = String(decoding: result.output, as: UTF8.self)
         #expect(shown == "Send: hello\r\nReceived [3 bytes, 2 less than sent]: 'hel'\r\n")
-        let other = try ThreadedEchoServer(.swallows)
-        let silent = try RunningProcess(
-            try BuiltProduct.path(named: "echo"),
-            ["client", "--timeout", "2s", "\(other.address)"],
-            input: .terminal
-        )
-        _ = await eventually { silent.bytes(of: .standardOutput).count > 0 }
-        try await silent.write("hello\n")
-        let nothing = String(decoding: try await silent.result().output, as: UTF8.self)
+        let nothing = String(decoding: try await clients[1].result().output, as: UTF8.self)
         #expect(nothing == "Send: hello\r\n")
+        withExtendedLifetime(servers) {}
     }
 
     @Test func `nobody there, 69`() async throws {
@@ -116,7 +115,7 @@ struct ClientCommandTests {
         let server = try ThreadedEchoServer(.fallsSilentAfter(bytes: 3))
         let process = try RunningProcess(
             try BuiltProduct.path(named: "echo"),
-            ["client", "--timeout", "2s", "\(server.address)"],
+            ["client", "--timeout", "5s", "\(server.address)"],
             input: .pipe
         )
         try await process.write("hello")

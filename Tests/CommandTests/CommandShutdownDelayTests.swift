@@ -23,13 +23,10 @@ struct CommandShutdownDelayTests {
         }
         let text = try #require(line.split(separator: "endpoint=").last)
         let metrics = try #require(try Endpoint(parsing: String(text)).resolve().first)
-        #expect(try await HTTPExchange("/readyz", with: metrics).status == 200)
+        await expectStatus(200, of: "/readyz", from: metrics)
         server.process.send(signal: SIGTERM)
-        let isUnready = await eventually {
-            (try? await HTTPExchange("/readyz", with: metrics))?.status == 503
-        }
-        #expect(isUnready)
-        #expect(try await HTTPExchange("/healthz", with: metrics).status == 200)
+        await expectStatus(503, of: "/readyz", from: metrics)
+        await expectStatus(200, of: "/healthz", from: metrics)
         try await server.expectEcho()
         #expect(await socket.line("STOPPING=1") != nil)
         let status = await socket.line(

@@ -102,25 +102,25 @@ struct DatagramClientTests {
 
     @Test func `what does not come back is reported with its line, 75`() async throws {
         let server = try FaultyDatagramServer(.tires(1))
-        let flags = ["--timeout", "1500ms"]
+        let flags = ["--timeout", "3s"]
         let result = try await client(server.address, flags, saying: "one\ntwo\n\u{1B}three")
         #expect(result.exit == .code(75))
         #expect(result.output == "one\n")
         let name = "echo: udp:\(server.address): "
         #expect(
-            result.errors == name + "line 2 'two' did not come back within 1.5 s\n" + name
-                + "line 3 '\\x1Bthree' did not come back within 1.5 s\n" + name
+            result.errors == name + "line 2 'two' did not come back within 3 s\n" + name
+                + "line 3 '\\x1Bthree' did not come back within 3 s\n" + name
                 + "2 of 3 lines did not come back\n"
         )
     }
 
     @Test func `what comes late is written, and told`() async throws {
         let server = try FaultyDatagramServer(.lags)
-        let flags = ["--timeout", "1500ms"]
+        let flags = ["--timeout", "3s"]
         let result = try await client(server.address, flags, saying: "one\ntwo\n")
         #expect(result.exit == .code(75))
         #expect(result.output == "one\n")
-        #expect(result.errors.contains("line 1 'one' did not come back within 1.5 s"))
+        #expect(result.errors.contains("line 1 'one' did not come back within 3 s"))
         #expect(result.errors.contains("line 1 'one' came back late"), "\(result.errors)")
     }
 

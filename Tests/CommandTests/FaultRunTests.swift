@@ -21,8 +21,7 @@ struct FaultRunTests {
     @Test func `a complete run measures rest and a crowd as well`() async throws {
         let flags = ["--seconds", "1", "--clients", "20", "--crowd", "300", "--untimed"]
         let result = try await run(["--model", "completion-port", "--seed", "1"] + flags)
-        // Under a sanitizer rest is no rest.
-        #expect(result.exit == .code(0) || isSanitized, "\(result.text)")
+        #expect(result.exit == .code(0), "\(result.text)")
         #expect(result.text.hasPrefix("seed 1, "))
         #expect(result.text.contains("full with defer"), "\(result.text)")
     }

@@ -51,13 +51,13 @@ struct NotifyTests {
         let socket = try NotifySocket()
         let server = try await start(socket, ["--model", model.rawValue], ["WATCHDOG_USEC=100000"])
         try await server.expectEcho()
-        let before = (socket.lines.count { $0 == "WATCHDOG=1" }, server.figures.cpuTime)
-        #expect(
-            await eventually { socket.lines.count { $0 == "WATCHDOG=1" } >= before.0 + 20 }
-        )
-        // Twenty pings take a second.
+        let pings = { socket.lines.count { $0 == "WATCHDOG=1" } }
+        let before = (pings(), server.figures.cpuTime)
+        #expect(await eventually { pings() >= before.0 + 20 })
+        // Twenty take a second; more have come if the machine held us up.
         let used = server.figures.cpuTime - before.1
-        #expect(isSanitized || used < .milliseconds(60), "\(used)")
+        let count = pings() - before.0
+        #expect(used < .milliseconds(isSanitized ? 30 : 3) * count, "\(used) for \(count)")
         try await server.expectExit()
     }
 
@@ -72,24 +72,26 @@ struct NotifyTests {
             let server = try await start(socket, [], variables)
             #expect(await socket.line("READY=1") != nil)
             try await letPass(.milliseconds(200))
-            #expect(socket.messages.count == 1, "\(variables): \(socket.messages)")
-            let warnings = {
-                server.process.lines(of: .standardError).filter { $0.contains(" warning: ") }
-            }
-            let count = variables.count == 1 ? 1 : 0
-            #expect(await eventually { warnings().count == count }, "\(warnings())")
             try await server.expectExit()
+            // Everything has been told by now.
+            let told = socket.messages.compactMap { $0.split(separator: "\n").first }
+                .filter { !$0.hasPrefix("EXTEND_TIMEOUT_USEC=") }
+            #expect(told == ["READY=1", "STOPPING=1"], "\(variables): \(socket.messages)")
+            let warnings = server.process.lines(of: .standardError)
+                .filter { $0.contains(" warning: ") }
+            #expect(warnings.count == (variables.count == 1 ? 1 : 0), "\(warnings)")
         }
     }
 
     @Test func `the status is told when it has changed, and not often`() async throws {
         let socket = try NotifySocket()
+        let begin = MonotonicTime.now
         let server = try await start(socket)
         #expect(await socket.line("READY=1") != nil)
-        let begin = MonotonicTime.now
         for _ in 0..<10 { try await server.expectEcho() }
-        let mostly = 2 + Int((.now - begin) / .seconds(3))
-        #expect(socket.messages.count <= mostly, "\(socket.messages)")
+        let told = socket.messages
+        let most = 1 + Int((.now - begin) / .seconds(3))
+        #expect(told.count <= most, "\(told)")
         #expect(
             await eventually { socket.lines.last?.contains(" 0 active, 30 accepted, ") == true }
         )
@@ -98,7 +100,7 @@ struct NotifyTests {
         let used = server.figures.cpuTime
         try await letPass(.milliseconds(3500))
         #expect(socket.messages == messages)
-        #expect(isSanitized || server.figures.cpuTime - used < .milliseconds(20))
+        #expect(server.figures.cpuTime - used < .milliseconds(isSanitized ? 100 : 20))
         try await server.expectExit()
     }
 

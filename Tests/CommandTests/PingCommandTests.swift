@@ -8,6 +8,8 @@ import Testing
 /// `echo ping`, with the real server of every model and with wrong ones.
 @Suite(.timeLimit(.minutes(5)), .serialized)
 struct PingCommandTests {
+    private static let patient = ["--timeout", "20s"]
+
     @Test(arguments: EchoServer.IOModel.allCases)
     func `every model answers every probe`(_ model: EchoServer.IOModel) async throws {
         let server = try await RunningServer(model)
@@ -30,7 +32,8 @@ struct PingCommandTests {
         let server = try await RunningServer(.select, ["--listen", "[::1]:0", "--listen", name])
         _ = try await server.process.line { $0 == "listening on \(name)" }
         let endpoints = ["\(server.address)", name, "localhost:\(server.address.port ?? 0)"]
-        let result = try await runEcho(["ping", "-c", "3", "--interval", "20ms"] + endpoints)
+        let flags = ["-c", "3", "--interval", "20ms"] + Self.patient
+        let result = try await runEcho(["ping"] + flags + endpoints)
         #expect(result.exit == .code(0), "\(result)")
         for endpoint in endpoints {
             let rows = result.output.split(separator: "\n").filter { $0.hasPrefix(endpoint + " ") }
@@ -45,9 +48,10 @@ struct PingCommandTests {
     ) async throws {
         let server = try await RunningServer(model)
         let process = try start(["--jsonl", "--interval", "20ms", "\(server.address)"])
-        _ = try await process.line { Probe($0)?.seq == 5 }
+        _ = try await process.line { (Probe($0)?.seq ?? 0) >= 5 }
         server.process.send(signal: SIGSTOP)
-        try await letPass(.milliseconds(300))
+        // Longer than this machine holds up the probes as well.
+        try await letPass(.seconds(1))
         server.process.send(signal: SIGCONT)
         let last = process.lines(of: .standardOutput).compactMap(Probe.init).map(\.seq).max() ?? 0
         _ = try await process.line { (Probe($0)?.seq ?? 0) >= last + 20 }
@@ -58,7 +62,7 @@ struct PingCommandTests {
             .filter { $0.result == "received" }
         let stalled = try #require(probes.max { $0.roundTripNs ?? 0 < $1.roundTripNs ?? 0 })
         let time = try #require(stalled.roundTripNs)
-        #expect(time >= 200_000_000, "\(time)")
+        #expect(time >= 500_000_000, "\(time)")
         // Those sent while it had no answer, each at its own moment.
         let sent = try #require(stalled.sentNs)
         let others = probes.filter { ($0.sentNs ?? 0) > sent && ($0.sentNs ?? 0) < sent + time }
@@ -99,7 +103,8 @@ struct PingCommandTests {
     func `a signal ends it with the summary`(_ signal: CInt) async throws {
         let server = try await RunningServer(.select)
         let process = try start(["--interval", "20ms", "\(server.address)"])
-        _ = try await process.line { $0.contains("  seq 2  64 bytes  ") }
+        // The third probe, or a later one where this machine was too late for it.
+        _ = try await process.line { $0.contains(/seq (?:[2-9]|\d\d+)  64 bytes  \d/) }
         process.send(signal: SIGQUIT)
         _ = try await process.line { $0.hasPrefix("round trip: min ") }
         process.send(signal: signal)
@@ -109,25 +114,26 @@ struct PingCommandTests {
         #expect(lines.first == "pinging \(server.address) with 64 bytes every 20ms")
         // The one that SIGQUIT asked for, and the last.
         #expect(lines.filter { $0 == "\(server.address)" }.count == 2)
-        #expect(lines.filter { $0.contains(" sent, ") }.count == 2)
+        #expect(lines.filter { $0.contains(/\d sent, \d+ received, \d/) }.count == 2)
         #expect(lines.last?.hasPrefix("probes left late by this machine's timer: ") == true)
     }
 
     @Test func `everything lost, 1, with the address and the port`() async throws {
         let server = try ThreadedEchoServer(.swallows)
-        let flags = ["-c", "2", "--interval", "10ms", "--timeout", "50ms"]
+        let flags = ["-c", "2", "--interval", "10ms", "--timeout", "1s"]
         let result = try await runEcho(["ping"] + flags + ["\(server.address)"])
         #expect(result.exit == .code(1))
-        #expect(result.output.contains(": no echo within 50ms\n"))
+        #expect(result.output.contains(": no echo within 1s\n"))
         #expect(result.output.contains("\n\(server.address)\n"), "\(result.output)")
         #expect(result.output.contains(" 0 received, "), "\(result.output)")
         #expect(result.output.contains(" lost (100 %), 0 wrong\n"), "\(result.output)")
-        #expect(result.output.contains("last failure: no echo within 50ms\n"))
+        #expect(result.output.contains("last failure: no echo within 1s\n"))
     }
 
     @Test func `wrong bytes, 1`() async throws {
         let server = try ThreadedEchoServer(.corrupts(at: 100))
-        let pinged = try await ping(["-c", "4", "--interval", "50ms", "\(server.address)"])
+        // The second of a connection: it takes two that this machine is in time for.
+        let pinged = try await ping(["-c", "50", "--interval", "20ms", "\(server.address)"])
         #expect(pinged.exit == .code(1))
         let report = try #require(pinged.summary?.endpoints.first)
         #expect(report.wrong >= 1 && report.received >= 1, "\(pinged)")
@@ -149,7 +155,7 @@ struct PingCommandTests {
         let server = try await RunningServer(.select)
         let address = try Listener(.loopback(port: 0)).address
         let flags = ["-q", "-c", "2", "--interval", "10ms", "\(server.address)", "\(address)"]
-        let result = try await runEcho(["ping"] + flags)
+        let result = try await runEcho(["ping"] + Self.patient + flags)
         #expect(result.exit == .code(1), "\(result)")
         #expect(result.errors == "")
         #expect(!result.output.contains(" seq "))
@@ -161,8 +167,9 @@ struct PingCommandTests {
         for (flag, limit, code) in [
             ("--warn", "1us", 1), ("--critical", "1us,50%", 1), ("--warn", "100s,1%", 0),
         ] as [(String, String, CInt)] {
-            let flags = ["-c", "2", "--interval", "10ms", flag, limit, "\(server.address)"]
-            #expect(try await runEcho(["ping"] + flags).exit == .code(code), "\(flag) \(limit)")
+            let flags = ["-c", "2", "--interval", "10ms", flag, limit] + Self.patient
+            let result = try await runEcho(["ping"] + flags + ["\(server.address)"])
+            #expect(result.exit == .code(code), "\(flag) \(limit)")
         }
     }
 
@@ -176,8 +183,8 @@ struct PingCommandTests {
             (["--warn", "1us", "--critical", "2us", good], 2, "CRITICAL"),
             ([good, bad], 2, "CRITICAL"), (["no-such-host.invalid:7"], 3, "UNKNOWN"),
         ] as [([String], CInt, String)] {
-            let flags = ["--nagios", "--interval", "10ms", "-c", "3"] + arguments
-            let result = try await runEcho(["ping"] + flags)
+            let flags = ["--nagios", "--interval", "10ms", "-c", "3"] + Self.patient
+            let result = try await runEcho(["ping"] + flags + arguments)
             #expect(result.exit == .code(code), "\(result)")
             #expect(result.errors == "" && result.output.outputLines.count == 1)
             #expect(result.output.hasPrefix("ECHO \(word) - "), "\(result.output)")
@@ -225,13 +232,13 @@ struct PingCommandTests {
     }
 
     private func start(_ arguments: [String]) throws -> RunningProcess {
-        try RunningProcess(BuiltProduct.path(named: "echo"), ["ping"] + arguments)
+        try RunningProcess(BuiltProduct.path(named: "echo"), ["ping"] + Self.patient + arguments)
     }
 
     private func ping(
         _ arguments: [String]
     ) async throws -> (exit: RunningProcess.Exit, output: String, summary: Summary?) {
-        let result = try await runEcho(["ping", "--jsonl"] + arguments)
+        let result = try await runEcho(["ping", "--jsonl"] + Self.patient + arguments)
         return (result.exit, result.output, result.output.outputLines.last.flatMap(Summary.init))
     }
 }

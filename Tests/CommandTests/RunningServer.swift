@@ -45,6 +45,20 @@ struct RunningServer: Sendable {
         #expect(report.isComplete, "\(report)", sourceLocation: sourceLocation)
     }
 
+    /// What a client sends that is owed bytes: more than has room on the way back, even if half of
+    /// it has been read.
+    static let owedBytes = PatternBytes(seed: 7).bytes(count: 1 << 20)
+
+    /// Connects a client that has sent ``owedBytes`` and has read nothing.
+    ///
+    /// A drain waits for it, whomever the machine holds up. It would not for a client that reads
+    /// what it sends: that one is quiet as soon as it is held up for long enough.
+    func owedClient() async throws -> TestClient {
+        let client = try await TestClient(to: address, receiveBuffer: 4096)
+        try await client.send(Self.owedBytes)
+        return client
+    }
+
     /// Ends it and expects that it drains.
     func expectExit(sourceLocation: SourceLocation = #_sourceLocation) async throws {
         process.send(signal: SIGTERM)
@@ -68,6 +82,22 @@ func runEcho(
 extension String {
     /// The lines of what a command wrote.
     var outputLines: [Substring] { split(whereSeparator: \.isNewline) }
+}
+
+/// Expects that a server of metrics comes to answer with a status: the machine may be too busy for
+/// an answer in time.
+func expectStatus(
+    _ status: Int,
+    of path: String,
+    from address: SocketAddress,
+    sourceLocation: SourceLocation = #_sourceLocation
+) async {
+    var last: Int?
+    let isAnswered = await eventually {
+        last = (try? await HTTPExchange(path, with: address))?.status
+        return last == status
+    }
+    #expect(isAnswered, "\(path): \(last ?? 0)", sourceLocation: sourceLocation)
 }
 
 /// Uses the processor for nothing while a span of time passes.

@@ -90,13 +90,12 @@ struct ServeTests {
     @Test(arguments: EchoServer.IOModel.allCases)
     func `a second SIGTERM ends at once`(_ model: EchoServer.IOModel) async throws {
         let server = try await RunningServer(model, ["--drain-timeout", "10m"])
-        let load = try EchoLoad(connections: 3, bytes: 1 << 40).start(against: server.address)
-        #expect(await load.reaches { $0.bytesVerified > 100_000 })
+        let client = try await server.owedClient()
+        defer { client.close() }
         server.process.send(signal: SIGTERM)
         _ = try await server.process.line(from: .standardError) { $0.contains("draining") }
         server.process.send(signal: SIGTERM)
         #expect(try await server.process.exit() == .signal(SIGTERM))
-        load.stop()
     }
 
     @Test(arguments: EchoServer.IOModel.allCases)
@@ -126,7 +125,8 @@ struct ServeTests {
             let isServed = try? await (speaking.exchange([1]), silent.exchange([1])) == ([1], [1])
             server.process.send(signal: SIGSTOP)
             let isInTime = .now - start < .milliseconds(timeout / 2)
-            try await speaking.send([2])
+            // Not possible any more where we were held up that long.
+            try? await speaking.send([2])
             await pause(milliseconds: 2 * timeout)
             server.process.send(signal: SIGCONT)
             let (late, idle) = try await (speaking.receiveToEnd(), silent.receiveToEnd())

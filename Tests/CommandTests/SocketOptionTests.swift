@@ -49,16 +49,21 @@ struct SocketOptionTests {
         let endpoints = ["--listen", "127.0.0.1:0", "--listen", "unix:\(folder.path("socket"))"]
         let server = try await RunningServer(
             model,
-            endpoints + ["--idle-timeout", "1s", "--log-level", "debug"],
+            endpoints + ["--idle-timeout", "3s", "--log-level", "debug"],
             through: faults.wrapper
         )
+        var idle: [TestClient] = []
+        defer { for client in idle { client.close() } }
         for address in [server.address, .unix(folder.path("socket"))] {
             let report = try await EchoLoad(connections: 3, bytes: 50_000).run(against: address)
             #expect(report.isComplete, "\(report)")
-            let idle = try await TestClient(to: address)
-            defer { idle.close() }
-            #expect(try await idle.exchange([1, 2]) == [1, 2])
-            #expect(try await idle.receiveToEnd().bytes == [])
+            let client = try await TestClient(to: address)
+            idle.append(client)
+            #expect(try await client.exchange([1, 2]) == [1, 2])
+        }
+        for client in idle {
+            #expect(try await client.receiveToEnd().bytes == [])
+            client.close()
         }
         let areTold = await eventually {
             let lines = server.process.lines(of: .standardError)

@@ -58,7 +58,7 @@ struct EchoConnectionTests {
             return try await group.reduce(into: []) { $0.append($1) }
         }
         for connection in connections { try await connection.echo("x".utf8) }
-        #expect(Self.threads == 1)
+        #expect(await eventually { Self.threads == 1 })
         connections = []
         #expect(await eventually { Self.threads == 0 })
     }
@@ -88,8 +88,8 @@ struct EchoConnectionTests {
         let connection = try await open(server)
         // More than the buffers of both sides hold.
         let sent = bytes(20_000_000)
-        async let sending: Void = connection.send(sent)
-        let first = try await connection.receive(atMost: 1)
+        async let sending: Void = connection.send(sent, timeout: nil)
+        let first = try await connection.receive(atMost: 1, timeout: nil)
         connection.endSending()
         let isWhole = try await first + collect(connection) == sent
         #expect(isWhole)
@@ -98,7 +98,9 @@ struct EchoConnectionTests {
 
     private func collect(_ connection: EchoConnection) async throws -> [UInt8] {
         var all: [UInt8] = []
-        while case let part = try await connection.receive(), !part.isEmpty { all += part }
+        while case let part = try await connection.receive(timeout: nil), !part.isEmpty {
+            all += part
+        }
         return all
     }
 

@@ -156,7 +156,7 @@ struct FilterTests {
     ) async throws {
         let server = try ThreadedEchoServer(.fallsSilentAfter(bytes: answered))
         try await input.write("hello")
-        let result = try await run(against: server, timeout: .seconds(2))
+        let result = try await run(against: server, timeout: .seconds(3))
         #expect(result.end == .timedOut(missing: missing))
         #expect(result.received == answered)
         let text = "the server did not answer in time; \(missing) bytes did not come back"
@@ -197,7 +197,7 @@ struct FilterTests {
         let bytes = PatternBytes(seed: 5).bytes(count: 400 * 1024)
         // An output that is full, for longer than the limit, and an input that has a rest.
         try await output.write("before")
-        async let result = run(against: server, timeout: .seconds(1))
+        async let result = run(against: server, timeout: .seconds(2))
         try await input.write(bytes)
         #expect(await eventually { unreadBytes(input.reading) == 0 })
         let wakeup = try Wakeup()

@@ -10,15 +10,23 @@ struct LoadClientTests {
     private func run(
         _ load: EchoBench.Load,
         against server: ThreadedEchoServer,
-        for duration: Duration = .milliseconds(300)
+        for duration: Duration = .milliseconds(300),
+        atLeast echoes: Int = 0
     ) async throws -> LoadTally {
         let address = server.address
         return try await onThread {
-            let loop = try ClientLoop()
-            return LoadClient(loop, address, load, seed: 42).run(
-                warmUp: .milliseconds(50),
-                duration: duration
-            )
+            var tally: LoadTally
+            // Where the machine was busy all the time, again.
+            var rounds = 0
+            repeat {
+                let loop = try ClientLoop()
+                tally = LoadClient(loop, address, load, seed: 42).run(
+                    warmUp: .milliseconds(50),
+                    duration: duration
+                )
+                rounds += 1
+            } while tally.echoes < echoes && tally.firstFailure == nil && rounds < 20
+            return tally
         }
     }
 
@@ -42,7 +50,7 @@ struct LoadClientTests {
             $0.size = shape.size
             $0.inFlight = shape.inFlight
         }
-        let tally = try await run(load, against: server)
+        let tally = try await run(load, against: server, atLeast: 1)
         #expect(tally.echoes > 0)
         #expect(tally.wrongBytes == 0 && tally.failedConnections == 0, "\(tally)")
         #expect(tally.service.totalCount == UInt64(tally.echoes))
@@ -51,7 +59,9 @@ struct LoadClientTests {
 
     @Test func `bytes that are wrong are counted, and named`() async throws {
         let server = try ThreadedEchoServer(.corrupts(at: 1000))
-        let tally = try await run(load { $0.connections = 2 }, against: server)
+        // It ends with the last connection.
+        let load = load { $0.connections = 2 }
+        let tally = try await run(load, against: server, for: .seconds(20))
         #expect(tally.wrongBytes == 2, "\(tally)")
         #expect(tally.failedConnections == 2)
         #expect(tally.firstFailure?.contains("offset 1000: expected byte ") == true, "\(tally)")
@@ -59,7 +69,9 @@ struct LoadClientTests {
 
     @Test func `connections that the server ends are counted`() async throws {
         let server = try ThreadedEchoServer(.closesAfter(bytes: 6400))
-        let tally = try await run(load { $0.connections = 3 }, against: server)
+        // It ends with the last connection.
+        let load = load { $0.connections = 3 }
+        let tally = try await run(load, against: server, for: .seconds(20))
         #expect(tally.failedConnections == 3, "\(tally)")
         #expect(tally.wrongBytes == 0)
     }
@@ -88,7 +100,7 @@ struct LoadClientTests {
             $0.connections = 5
             $0.isChurn = true
         }
-        let tally = try await run(load, against: server)
+        let tally = try await run(load, against: server, atLeast: 6)
         #expect(tally.echoes > 5)
         #expect(tally.failedConnections == 0, "\(tally)")
         #expect(accepted.withLock { $0 } >= tally.echoes)
@@ -97,7 +109,7 @@ struct LoadClientTests {
     @Test func `idle connections are open meanwhile, and send nothing`() async throws {
         let server = try ThreadedEchoServer()
         let load = load { $0.idleConnections = 30 }
-        let tally = try await run(load, against: server)
+        let tally = try await run(load, against: server, atLeast: 1)
         #expect(tally.echoes > 0 && tally.failedConnections == 0, "\(tally)")
     }
 
@@ -107,7 +119,7 @@ struct LoadClientTests {
             $0.connections = 10
             $0.rate = 500
         }
-        let tally = try await run(load, against: server, for: .seconds(1))
+        let tally = try await run(load, against: server, for: .seconds(3))
         // On a busy machine a round may last longer than asked for.
         let due =
             500
@@ -128,7 +140,7 @@ struct LoadClientTests {
             $0.connections = 2
             $0.rate = 200
         }
-        let tally = try await run(load, against: server, for: .milliseconds(500))
+        let tally = try await run(load, against: server, for: .seconds(2))
         #expect(tally.missedSends > 50, "\(tally.missedSends)")
         #expect(tally.failedConnections == 0)
     }

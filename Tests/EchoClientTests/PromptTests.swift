@@ -157,7 +157,7 @@ struct PromptTests {
     {
         let server = try ThreadedEchoServer(.fallsSilentAfter(bytes: 8))
         try await input.write("first\nsecond\n")
-        let result = try await run(against: server.endpoint, timeout: .seconds(2))
+        let result = try await run(against: server.endpoint, timeout: .seconds(3))
         #expect(result.end == .timedOut(missing: 3))
         let text = "the server did not answer in time; 3 bytes did not come back"
         #expect(result.failure == text)

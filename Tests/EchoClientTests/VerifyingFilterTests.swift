@@ -140,7 +140,7 @@ struct VerifyingFilterTests {
         let zero = Descriptor(adopting: unsafe open("/dev/zero", O_RDONLY | O_CLOEXEC))
         let (number, other) = (zero.rawValue, output.writing)
         let result = try await onThread(within: .seconds(150)) {
-            Filter(input: number, output: other, timeout: .seconds(2), verifies: true)
+            Filter(input: number, output: other, timeout: .seconds(3), verifies: true)
                 .run(try ConnectedSocket.open(server.endpoint, timeout: patience))
         }
         #expect(result.sent == 16 << 20)

@@ -115,7 +115,7 @@ struct WorkerTests {
     @Test func `a million posted packets are dequeued, none lost or doubled`() async throws {
         let port = try CompletionPort(concurrency: 2)
         let (posters, each, takers) = (4, 250_000, 3)
-        async let taken = onThreads(takers) { _ -> [UInt64] in
+        async let taken = onThreads(takers, within: .seconds(150)) { _ -> [UInt64] in
             let worker = CompletionPort.Worker(of: port)
             var count: UInt64 = 0
             var squares: UInt64 = 0
@@ -125,7 +125,7 @@ struct WorkerTests {
             }
             return [count, squares]
         }
-        _ = try await onThreads(posters) { number in
+        _ = try await onThreads(posters, within: .seconds(150)) { number in
             for index in 0..<each { port.post(key: UInt64(1 + number * each + index)) }
         }
         for _ in 0..<takers { port.post(key: 0) }

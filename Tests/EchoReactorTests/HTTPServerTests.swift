@@ -130,12 +130,13 @@ struct HTTPServerTests {
                 try await client.send(Array("GET / HTTP/1.1\r\nX: ".utf8))
                 slow.append(client)
             }
-            let start = MonotonicTime.now
+            var span = Duration.zero
             for _ in 0..<10 {
+                let start = MonotonicTime.now
                 #expect(try await HTTPExchange("/", with: address).status == 200)
+                span += MonotonicTime.now - start
                 for client in slow { try? await client.send(Array("a".utf8)) }
             }
-            let span = MonotonicTime.now - start
             #expect(span < HTTPLimits.patient.lifetime / 2, "\(span)")
         }
     }

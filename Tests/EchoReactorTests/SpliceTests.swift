@@ -95,11 +95,14 @@ struct SpliceTests {
         #expect(socket.receive(into: &pipe, atMost: 100) == .bytes(6))
         // Not through the socket, which would take note.
         let bytes = [UInt8](repeating: 7, count: 65_536)
-        var filled = 0
-        while case .bytes(let count) = unsafe bytes.withUnsafeBytes({
-            unsafe Socket.send($0, to: socket.number)
-        }) {
-            filled += count
+        let number = socket.number
+        let filled = filled {
+            guard
+                case .bytes(let count) = unsafe bytes.withUnsafeBytes({
+                    unsafe Socket.send($0, to: number)
+                })
+            else { return 0 }
+            return count
         }
         #expect(socket.send(from: &pipe) == .wouldBlock)
         #expect(pipe.count == 6)

@@ -184,7 +184,7 @@ struct AcceptConditionTests {
             let answer = try Wakeup()
             try await withServer(model) {
                 $0.workers = 2
-                $0.idleTimeout = .seconds(1)
+                $0.idleTimeout = .seconds(3)
                 $0.admission = { _ in
                     let number = count.withLock { count in
                         count += 1
@@ -202,7 +202,7 @@ struct AcceptConditionTests {
                 defer { for client in [first, second] { client.close() } }
                 await asked.value
                 // The first connection's time is over.
-                #expect(try await second.isSilent(for: .milliseconds(1500)))
+                #expect(try await second.isSilent(for: .milliseconds(3500)))
                 let before = ProcessFigures().cpuTime
                 #expect(try await second.isSilent(for: .seconds(1)))
                 let used = ProcessFigures().cpuTime - before

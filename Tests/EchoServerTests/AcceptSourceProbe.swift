@@ -55,7 +55,7 @@ final class AcceptSourceProbe {
     var logged: [String] { entries.map { "\($0.level): \($0.message)" } }
 
     private var entries: [InMemoryLogHandler.Entry] {
-        context.log.flush()
+        context.log.outlet.flush(within: patience)
         return log.entries
     }
 

@@ -62,7 +62,7 @@ struct DatagramServerTests {
             #expect(try six.exchange([6], with: addresses[2])?.bytes == [6])
             #expect(try four.exchange([5], with: addresses[0])?.source == addresses[0])
         }
-        #expect(await server.isResponsive())
+        #expect(await server.isResponsive(within: patience))
         client.close()
         try await withDeadline { await server.shutdown(drainingFor: .seconds(5)) }
         #expect(server.statistics.datagramsSent == 3)
@@ -105,15 +105,15 @@ struct DatagramServerTests {
         try await withDatagramServer(model) { server, address in
             try await onThread {
                 let clients = try (0..<64).map { _ in try DatagramClient() }
+                // No more at a time than the smallest default of a socket's buffer keeps.
                 for round in UInt8(0)..<20 {
                     for (number, client) in clients.enumerated() {
                         try client.send([UInt8(number), round], to: address)
                     }
-                }
-                for (number, client) in clients.enumerated() {
-                    let answers = try (0..<20).compactMap { _ in try client.receive()?.bytes }
-                    let own = (UInt8(0)..<20).map { [UInt8(number), $0] }
-                    #expect(Set(answers) == Set(own), "client \(number)")
+                    for (number, client) in clients.enumerated() {
+                        let answer = try client.receive()?.bytes
+                        #expect(answer == [UInt8(number), round])
+                    }
                 }
             }
             await expectEventually(server, \.datagramsSent, is: 64 * 20)
@@ -160,7 +160,12 @@ struct DatagramServerTests {
                     try client.send([3, number], to: .loopback(port: port))
                 }
             }
-            await expectEventually(server, \.datagramsReceived, is: 22)
+            await expectEventually(
+                server,
+                { $0.datagramsSent + $0.datagramsRefusedTotal },
+                is: 22
+            )
+            #expect(server.statistics.datagramsReceived == 22)
             let refused = server.statistics.datagramsRefused
             #expect(refused[.group] == 1)
             #expect(refused[.ownPort] == (isGuarded ? 1 : nil))

@@ -152,9 +152,11 @@ struct DrainTests {
                 .start(against: address)
             // A thread that blocks in `send` does not know that it does.
             let isStuck = await eventually {
-                let counts = server.statistics
-                guard model == .threadPerClient else { return counts.backPressureEpisodes >= 3 }
+                guard model == .threadPerClient else {
+                    return server.statistics.backPressureEpisodes >= 3
+                }
                 let stalls = await running.stalls()
+                let counts = server.statistics
                 return stalls && counts.bytesReceived > counts.bytesSent
             }
             #expect(isStuck)

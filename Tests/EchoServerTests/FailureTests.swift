@@ -44,7 +44,7 @@ struct FailureTests {
             let load = try EchoLoad(connections: 5, bytes: 1 << 40, behaviour: .neverReads)
                 .start(against: address)
             #expect(await load.stalls())
-            #expect(server.statistics.active == 5)
+            await expectEventually(server, \.active, is: 5)
             load.stop()
             await expectEventually(server, { $0.closed }, is: [.reset: 5])
             let report = try await EchoLoad(connections: 5).run(against: address)
@@ -106,6 +106,7 @@ struct FailureTests {
             let report = try await EchoLoad(connections: 20, bytes: 30_000).run(against: address)
             #expect(report.isComplete, "\(report)")
             await expectEventually(server, { $0.closed }, is: [.peerClosed: 20])
+            await expectEventually(server, \.bytesSent, is: 7 * 5000 + 20 * 30_000)
             let statistics = server.statistics
             #expect(statistics.accepted == 27)
             #expect(statistics.active == 7)

@@ -30,15 +30,19 @@ struct ForgedDatagramTests {
         let (server, address) = try start(model, isGuarded: true)
         let (other, otherAddress) = try start(.select, isGuarded: isOtherGuarded)
         try forge([1, 2, 3], from: otherAddress, to: address)
-        let ended = await eventually(within: .seconds(isSanitized ? 5 : 1)) {
+        // A second by the guard's own clock (DatagramLoopTests); this machine may be held up.
+        let ended = await eventually(within: .seconds(5)) {
             server.statistics.datagramsRefusedTotal + other.statistics.datagramsRefusedTotal == 1
         }
         #expect(ended, "\(server.statistics)")
-        // Each answer has come: there is none under way any more.
-        await expectEventually(server, \.datagramsReceived, is: server.statistics.datagramsReceived)
+        // Each answer has come and is counted: there is none under way any more.
+        let isQuiet = await eventually {
+            let (one, two) = (server.statistics, other.statistics)
+            return two.datagramsReceived == one.datagramsSent
+                && one.datagramsReceived == two.datagramsSent + 1
+        }
         let sent = server.statistics.datagramsSent
-        #expect(sent > 1)
-        await expectEventually(other, \.datagramsReceived, is: sent)
+        #expect(isQuiet && sent > 1)
         await server.shutdown(drainingFor: .zero)
         await other.shutdown(drainingFor: .zero)
         #expect(server.statistics.datagramsSent == sent)

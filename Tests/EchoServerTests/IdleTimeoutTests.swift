@@ -97,8 +97,9 @@ struct IdleTimeoutTests {
             } _: { _, address in
                 let pace = Duration.milliseconds(7 * seconds)
                 let slowly = EchoLoad.Behaviour.slowReader(bytes: 64 << 10, every: pace)
-                return try await EchoLoad(connections: 1, bytes: 20 << 20, behaviour: slowly)
-                    .run(against: address)
+                var load = EchoLoad(connections: 1, bytes: 20 << 20, behaviour: slowly)
+                load.deadline = .seconds(120)
+                return try await load.run(against: address)
             }
             #expect(report.firstMismatch == nil, "\(report)")
             if report.isComplete { return }

@@ -22,6 +22,7 @@ struct LoggingTests {
             #expect(try await client.receiveToEnd().end == .finished)
             client.close()
             await expectEventually(server, \.active, is: 0)
+            #expect(await eventually { log.lines(.debug).count == 2 })
             let broken = try await TestClient(to: address)
             #expect(try await broken.exchange([1]) == [1])
             broken.reset()

@@ -38,6 +38,7 @@ struct SuccessionTests {
         var statistics = EchoServer.Statistics()
         var load = EchoLoad(connections: 1500, bytes: 100)
         load.window = 4
+        load.deadline = .seconds(120)
         let running = try load.start(against: socket.address)
         var served = 0
         while served < 1500 {

@@ -31,17 +31,20 @@ package func onThread<Result: Sendable>(
 ///
 /// - Parameters:
 ///   - count: the number of threads.
+///   - limit: how long the work may take.
 ///   - work: what to run; it is given a number from 0.
 /// - Returns: what the work returned, in the order of the numbers.
 /// - Throws: like ``onThread(_:within:_:)``.
 package func onThreads<Result: Sendable>(
     _ count: Int,
+    within limit: Duration = .seconds(50),
     _ work: @escaping @Sendable (Int) throws -> Result
 ) async throws -> [Result] {
     try await withThrowingTaskGroup { group in
         for number in 0..<count {
             group.addTask {
-                (number, try await onThread("test-\(number)") { try work(number) })
+                let name = "test-\(number)"
+                return (number, try await onThread(name, within: limit) { try work(number) })
             }
         }
         var results: [Int: Result] = [:]

@@ -1,5 +1,6 @@
 import EchoSockets
 import EchoTestSupport
+import Glibc
 
 /// A server that does something wrong, and that a run must therefore find fault with.
 enum WrongServer {
@@ -12,6 +13,9 @@ enum WrongServer {
         case "resets": behaviour = .resetsAfter(bytes: 20_000)
         default: throw Failed(description: "nobody does \(fault) wrongly")
         }
+        // What a run sends is harmless to a server, and is not to end this one before it is found
+        // out.
+        signal(SIGHUP, SIG_IGN)
         let servers = [
             try ThreadedEchoServer(on: .loopback(port: 0), behaviour),
             try ThreadedEchoServer(on: .unix(unixPath), behaviour),

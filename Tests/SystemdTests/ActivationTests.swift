@@ -36,7 +36,9 @@ extension SystemdTests {
             #expect(isActive)
             try await service.expectEcho(at: free)
             try await service.expectEcho(at: .unix(path))
-            // Nothing else is listened on.
+            try await service.stop()
+            // Its last line is there, and so are those before it: nothing else was listened on.
+            #expect(try await service.journal(priority: 6, has: "stopped ") != nil)
             let listening = "listening endpoint="
             let lines = try await service.journal(priority: 6).filter { $0.hasPrefix(listening) }
             let end = "model=completion-port socket="
@@ -47,7 +49,6 @@ extension SystemdTests {
                 "\(listening)unix:\(path) \(end)local \(version)",
             ]
             #expect(Set(lines) == expected)
-            try await service.stop()
             // The sockets are the manager's, and start it again.
             try await service.expectEcho(at: .unix(path))
             for socket in sockets { try await service.manager.systemctl("stop", socket) }

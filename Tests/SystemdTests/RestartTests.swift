@@ -48,19 +48,32 @@ extension SystemdTests {
             let service = try await TestService()
             try await service.install(
                 ["--listen", "\(service.address)", "--drain-timeout", "60s"],
-                options: ["TimeoutStopSec=500ms"]
+                options: ["TimeoutStopSec=2s"]
             )
             try await service.start()
-            let client = try await TestClient(to: service.address)
-            defer { client.close() }
-            #expect(try await client.exchange([1, 2, 3]) == [1, 2, 3])
-            // The server ends the quiet connection, and waits a second for the client to do so too.
+            // More than has room on the way back: the server waits for it to be read.
+            let bytes = PatternBytes(seed: 7).bytes(count: 1 << 20)
+            let client = try await TestClient(to: service.address, receiveBuffer: 4096)
+            try await client.send(bytes)
             let beginning = MonotonicTime.now
-            async let end = client.receiveToEnd()
+            async let back = Self.receive(from: client, after: 4)
             try await service.stop()
-            #expect(.now - beginning > .seconds(1))
-            #expect(try await end == ([], .finished))
+            #expect(.now - beginning > .seconds(4))
+            let isWhole = try await back == bytes
+            #expect(isWhole)
             #expect(try await service.journal(priority: 6, has: "stopped aborted=0 ") != nil)
+        }
+
+        // Everything up to the end, which is to be in good order.
+        private static func receive(
+            from client: TestClient,
+            after seconds: CInt
+        ) async throws -> [UInt8] {
+            await pause(milliseconds: seconds * 1000)
+            let (bytes, end) = try await client.receiveToEnd()
+            client.close()
+            #expect(end == .finished)
+            return bytes
         }
 
         @Test
@@ -69,8 +82,8 @@ extension SystemdTests {
         {
             let service = try await TestService()
             try await service.install(
-                ["--listen", "\(service.address)", "--shutdown-delay", "2s"],
-                options: ["TimeoutStopSec=500ms"]
+                ["--listen", "\(service.address)", "--shutdown-delay", "6s"],
+                options: ["TimeoutStopSec=2s"]
             )
             try await service.start()
             let beginning = MonotonicTime.now
@@ -82,7 +95,7 @@ extension SystemdTests {
             #expect(isTold)
             try await service.expectEcho()
             try await service.stop()
-            #expect(.now - beginning > .seconds(2))
+            #expect(.now - beginning > .seconds(6))
             #expect(try await service.journal(priority: 6, has: "draining ") != nil)
         }
 
