@@ -83,7 +83,7 @@ struct DatagramPingTests {
             .run(telling: ToldProbes()) { $0.received.count >= 6 }
         #expect(isEnough && report.received == 6, "\(report)")
         #expect(report.lost + report.wrong + report.duplicates + report.surplus == 0, "\(report)")
-        // The first of three waits for at least an interval and a bit.
+        // The first of three waits for the others.
         #expect(report.roundTrip?.maximum ?? .zero >= .milliseconds(20))
     }
 

@@ -33,4 +33,31 @@ struct CountersTests {
         try await counting
         #expect(surplus == 0)
     }
+
+    @Test func `no more datagrams are accounted for than have come, whenever one looks`()
+        async throws
+    {
+        let group = DatagramCounterGroup()
+        let counters = group.add()
+        let isOver = Atomic(false)
+        async let counting: Void = onThread {
+            while !isOver.load(ordering: .relaxed) {
+                counters.received(1)
+                counters.refused(.rate, 1)
+            }
+        }
+        let surplus = try await onThread {
+            var surplus = 0
+            for _ in 0..<200_000 {
+                var statistics = EchoServer.Statistics()
+                group.add(to: &statistics)
+                let accounted = Int(statistics.datagramsRefusedTotal)
+                surplus = max(surplus, accounted - Int(statistics.datagramsReceived))
+            }
+            isOver.store(true, ordering: .relaxed)
+            return surplus
+        }
+        try await counting
+        #expect(surplus == 0)
+    }
 }

@@ -42,7 +42,8 @@ extension EchoServer {
             } catch {
                 throw Failure(
                     .unusableSocket,
-                    "cannot serve inherited descriptor \(number) (\(name.escapedForLog)): it \(error)"
+                    "cannot serve inherited descriptor \(number) "
+                        + "(\(name.escapedForLog)): it \(error)"
                 )
             }
             self.name = name

@@ -22,10 +22,7 @@ final class Counters: Sendable {
 
     /// Counts bytes sent back.
     func sent(_ count: Int) {
-        let sum = bytesSent.load(ordering: .relaxed) &+ UInt64(truncatingIfNeeded: count)
-        // Whoever sees it sees that those bytes were received.
-        bytesSent.store(sum, ordering: .releasing)
-        signal?.tell()
+        add(count, to: bytesSent)
     }
 
     /// Counts a connection that reached the high-water mark.
@@ -36,7 +33,8 @@ final class Counters: Sendable {
     @inline(__always)
     private func add(_ count: Int, to counter: borrowing Atomic<UInt64>) {
         let sum = counter.load(ordering: .relaxed) &+ UInt64(truncatingIfNeeded: count)
-        counter.store(sum, ordering: .relaxed)
+        // Whoever sees what was sent sees that it was received.
+        counter.store(sum, ordering: .releasing)
         signal?.tell()
     }
 

@@ -50,36 +50,31 @@ final class DatagramCounters: Sendable {
 
     /// Counts what has become of answers.
     func answered(_ outcome: DatagramBatch.Outcome) {
-        addSent(outcome.sent, to: sent)
-        addSent(outcome.sentBytes, to: bytesSent)
+        add(outcome.sent, to: sent)
+        add(outcome.sentBytes, to: bytesSent)
         if outcome.failed > 0 { add(outcome.failed, to: failed) }
         signal?.tell()
     }
 
     private func add(_ count: Int, to counter: borrowing Atomic<UInt64>) {
         let sum = counter.load(ordering: .relaxed) &+ UInt64(truncatingIfNeeded: count)
-        counter.store(sum, ordering: .relaxed)
-    }
-
-    // Whoever sees it sees that those datagrams were received.
-    private func addSent(_ count: Int, to counter: borrowing Atomic<UInt64>) {
-        let sum = counter.load(ordering: .relaxed) &+ UInt64(truncatingIfNeeded: count)
+        // Whoever sees what has become of a datagram sees that it has come.
         counter.store(sum, ordering: .releasing)
     }
 
-    // What is sent is looked at first, so that it is never more than what has come.
+    // What has come is looked at last, so that no more than that is sent, refused or the like.
     fileprivate func add(to statistics: inout EchoServer.Statistics) {
-        statistics.bytesSent += bytesSent.load(ordering: .acquiring)
         statistics.datagramsSent += sent.load(ordering: .acquiring)
-        statistics.datagramsReceived += received.load(ordering: .relaxed)
-        statistics.bytesReceived += bytesReceived.load(ordering: .relaxed)
-        statistics.datagramsTruncated += truncated.load(ordering: .relaxed)
+        statistics.bytesSent += bytesSent.load(ordering: .acquiring)
+        statistics.datagramsTruncated += truncated.load(ordering: .acquiring)
         statistics.datagramsDropped += dropped.load(ordering: .relaxed)
-        statistics.datagramSendFailures += failed.load(ordering: .relaxed)
+        statistics.datagramSendFailures += failed.load(ordering: .acquiring)
         for (reason, count) in zip(EchoServer.DatagramRefusal.allCases, refused) {
-            let count = count.count.load(ordering: .relaxed)
+            let count = count.count.load(ordering: .acquiring)
             if count > 0 { statistics.datagramsRefused[reason, default: 0] += count }
         }
+        statistics.bytesReceived += bytesReceived.load(ordering: .relaxed)
+        statistics.datagramsReceived += received.load(ordering: .relaxed)
     }
 }
 
