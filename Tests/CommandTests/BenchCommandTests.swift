@@ -97,6 +97,40 @@ struct BenchCommandTests {
         #expect(report.results.allSatisfy { $0.rounds.first?.server != nil })
     }
 
+    /// Which process belongs to which target is not guessed.
+    @Test func `of several targets, those whose process is named have costs`() async throws {
+        let (first, second) = (try await RunningServer(.select), try await RunningServer(.select))
+        let (report, exit) = try await bench(
+            [
+                "--target", "\(first.address)", "--pid", "none", "--target", "\(second.address)",
+                "--pid", "\(second.process.pid)", "--connections", "2",
+            ] + Self.short
+        )
+        #expect(exit == .code(0))
+        #expect(report.results.map { $0.rounds.first?.server != nil } == [false, true])
+    }
+
+    @Test func `a command may print as much as it likes`() async throws {
+        let program = try BuiltProduct.path(named: "echo")
+        // More than a pipe holds.
+        let noise = "dd if=/dev/zero bs=65536 count=20"
+        let command = "sh -c '\(noise); exec \(program) --listen 127.0.0.1:PORT'"
+        let (report, exit) = try await bench(
+            ["--command", command, "--connections", "2"] + Self.short
+        )
+        #expect(exit == .code(0), "\(report)")
+    }
+
+    @Test func `a server that never answers has failed, 1`() async throws {
+        let silent = try ThreadedEchoServer(.swallows)
+        for flags in [[], ["--churn"], ["--rate", "100"]] {
+            let arguments = ["--target", "\(silent.address)", "--connections", "2"] + flags
+            let (report, exit) = try await bench(arguments + Self.short)
+            #expect(exit == .code(1), "\(flags)")
+            #expect(report.results[0].failure == "no echo came back", "\(flags)")
+        }
+    }
+
     @Test func `a server that cannot be measured fails alone, 1`() async throws {
         let wrong = try ThreadedEchoServer(.corrupts(at: 10))
         // The wrong server's round is over as soon as it has answered.
@@ -190,8 +224,15 @@ struct BenchCommandTests {
         (["--connections", "0"], "it must be a number from 1 to 100000"),
         (["--connections", "1,,2"], "it must be a number"),
         (["--rate", "-1"], "it must be a number of messages a second"),
+        (["--rate", "0.0000000000001"], "a second from 0.001 to 10000000"),
+        (["--rate", "1,10000001"], "a second from 0.001 to 10000000"),
         (["--churn", "--rate", "10"], "--churn and --rate contradict each other"),
-        (["--pid", "1"], "there are more --pid than --target"),
+        (["--pid", "1"], "there are 0 --target and 1 --pid"),
+        (
+            ["--target", "[::1]:7", "--target", "[::1]:8", "--pid", "1"],
+            "there are 2 --target and 1 --pid: each target needs one, which may be none"
+        ),
+        (["--pid", "nobody"], "it must be a number from 1 to 4194304, or none"),
         (["--command", "socat"], "it does not say where the server's port goes"),
     ])
     func `bad values are named, 64`(_ arguments: [String], _ reason: String) async throws {

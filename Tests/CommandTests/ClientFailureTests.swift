@@ -35,7 +35,7 @@ struct ClientFailureTests {
         #expect(result.errors.outputLines.count == 1)
     }
 
-    @Test(arguments: ["127.0.0.1:1", "unix:/no/such/socket", "unix:/etc/passwd"])
+    @Test(arguments: ["127.0.6.4:1", "unix:/no/such/socket", "unix:/etc/passwd"])
     func `no server there, 69`(_ endpoint: String) async throws {
         let result = try await filter([endpoint])
         #expect(result.exit == .code(69))

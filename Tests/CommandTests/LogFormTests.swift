@@ -115,7 +115,7 @@ struct LogFormTests {
             #expect(object["message"]?.isEmpty == false)
         }
         // The other subcommands have no such option.
-        let (_, _, errors) = try await runEcho(["client", "127.0.0.1:1"], through: wrapper)
+        let (_, _, errors) = try await runEcho(["client", "127.0.6.4:1"], through: wrapper)
         #expect(errors.hasPrefix("echo: "))
     }
 

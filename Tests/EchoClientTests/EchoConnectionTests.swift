@@ -1,8 +1,9 @@
-import EchoClient
 import EchoSockets
 import EchoTestSupport
 import Foundation
 import Testing
+
+@testable import EchoClient
 
 /// The public connection, against servers that are right and servers that are not.
 @Suite(.timeLimit(.minutes(2)), .serialized)
@@ -151,6 +152,43 @@ struct EchoConnectionTests {
         try await connection.send("abc".utf8)
         #expect(try await connection.receive(atMost: 1) == Array("a".utf8))
         #expect(try await connection.receive() == Array("bc".utf8))
+    }
+
+    /// Bytes may come while a receive is being cancelled.
+    @Test func `a receive that is cancelled at any moment loses nothing`() async throws {
+        let server = try ThreadedEchoServer()
+        let connection = try await open(server)
+        for round in 0..<2000 {
+            let byte = UInt8(truncatingIfNeeded: round)
+            let receiving = Task { try? await connection.receive(timeout: nil) }
+            try await connection.send([byte])
+            receiving.cancel()
+            var received = await receiving.value
+            if received == nil { received = try await connection.receive() }
+            try #require(received == [byte], "round \(round)")
+        }
+    }
+
+    /// The answer has come in time; that the clients' thread was held up is not the server's fault.
+    @Test func `a connection outlives an echo that completes as its time ends`() async throws {
+        let (hasCome, isHeld) = (Latch(), Latch())
+        let server = try ThreadedEchoServer { connection in
+            _ = connection.wait()
+            hasCome.open()
+            isHeld.wait()
+            connection.run(.echoes)
+        }
+        let connection = try await open(server)
+        let thread = try ConnectionThread.current()
+        let echo = Task { await failure { try await connection.echo([1], timeout: .seconds(3)) } }
+        try await onThread { hasCome.wait() }
+        // It is answered meanwhile: first comes the answer then, and after it the end of its time.
+        thread.perform { _ in
+            isHeld.open()
+            _ = poll(nil, 0, 3000)
+        }
+        #expect(await echo.value == nil)
+        #expect(await failure { try await connection.echo([2]) } == nil)
     }
 
     @Test func `an echo that is cancelled ends its connection`() async throws {

@@ -44,6 +44,27 @@ struct DatagramSocketTests {
         #expect(try client.receive()?.bytes == [1, 2, 3])
     }
 
+    @Test func `what the kernel dropped before a socket was adopted is not counted`() throws {
+        let client = try DatagramClient()
+        let first = try DatagramSocket(.loopback(port: 0))
+        let address = first.address
+        func overflow() throws { for _ in 0..<5000 { try client.send([1], to: address) } }
+        try overflow()
+        let socket = try DatagramSocket(adopting: Descriptor(adopting: first.release()))
+        let batch = DatagramBatch(for: socket)
+        func takeAll() { while answerAll(batch, socket.number) > 0 {} }
+        // Those that were queued before are told an earlier number than that of the adoption.
+        takeAll()
+        try client.send([2], to: address)
+        takeAll()
+        #expect(batch.takeDrops() == 0)
+        try overflow()
+        takeAll()
+        try client.send([2], to: address)
+        takeAll()
+        #expect((1...5000).contains(batch.takeDrops()))
+    }
+
     @Test func `what is no UDP socket waiting for anybody is not adopted`() throws {
         #expect(refusal(try openSocket(.loopback(port: 0), SOCK_STREAM)) == EINVAL)
         #expect(refusal(try openSocket(nil)) == EINVAL)

@@ -150,6 +150,7 @@ package struct BenchRunner: Sendable {
         if tally.echoes == 0, target.isDatagram, tally.lost > 0 {
             throw BenchError("no echo came back: all \(tally.lost) datagrams were lost")
         }
+        if tally.isUnanswered { throw BenchError("no echo came back") }
         return Measured(
             tally: tally,
             cost: meter.cost,

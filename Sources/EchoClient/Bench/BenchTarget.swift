@@ -31,14 +31,15 @@ struct BenchTarget {
             self.pid = pid
             child = nil
         case .announcing(let command):
-            let child = try Self.start(command, processors)
+            let child = try Self.start(command, processors, keepsOutput: true)
             (address, isDatagram) = try waiting.announced(by: child, server.name)
             pid = child.pid
             self.child = child
         case .shell(let command, let isDatagram):
             let address = try Self.freeAddress(isDatagram: isDatagram)
             let text = command.replacing("PORT", with: String(address.port ?? 0))
-            let child = try Self.start(["/bin/sh", "-c", "exec \(text)"], processors)
+            let shell = ["/bin/sh", "-c", "exec \(text)"]
+            let child = try Self.start(shell, processors, keepsOutput: false)
             try waiting.await(address, isDatagram: isDatagram, child, server.name)
             self.address = address
             self.isDatagram = isDatagram
@@ -58,10 +59,11 @@ struct BenchTarget {
 
     private static func start(
         _ command: [String],
-        _ processors: [Int]
+        _ processors: [Int],
+        keepsOutput: Bool
     ) throws(BenchError) -> ChildProcess {
         do throws(SystemError) {
-            return try ChildProcess(command, processors: processors, isQuiet: true)
+            return try ChildProcess(command, processors: processors, keepsOutput: keepsOutput)
         } catch {
             throw BenchError("cannot start \(command.joined(separator: " ")): \(error)")
         }

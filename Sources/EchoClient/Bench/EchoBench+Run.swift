@@ -53,7 +53,7 @@ extension EchoBench.Load {
 
     fileprivate var isPossible: Bool {
         connections >= 1 && size >= 1 && inFlight >= 1 && idleConnections >= 0
-            && (rate.map { $0 > 0 && !isChurn } ?? true)
+            && (rate.map { Self.rates.contains($0) && !isChurn } ?? true)
             && size.multipliedReportingOverflow(by: inFlight).partialValue <= 1 << 30
             && !size.multipliedReportingOverflow(by: inFlight).overflow
     }

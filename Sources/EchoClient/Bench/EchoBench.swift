@@ -24,14 +24,17 @@ public struct EchoBench: Sendable {
         public var size = 64
         /// Messages that each connection keeps on their way.
         public var inFlight = 1
-        /// Messages a second of all connections together, sent on schedule whether or not earlier
-        /// answers have come (open loop); `nil` sends each message when an earlier answer has come
-        /// (closed loop).
+        /// Messages a second of all connections together, from 0.001 to 10,000,000, sent on
+        /// schedule whether or not earlier answers have come (open loop); `nil` sends each message
+        /// when an earlier answer has come (closed loop).
         public var rate: Double?
         /// Whether every message has a connection of its own: connect, echo, close.
         public var isChurn = false
         /// Connections that are open beside the others and send nothing.
         public var idleConnections = 0
+
+        /// The rates of an open loop.
+        package static let rates = 0.001...10_000_000
 
         /// One connection with one message of 64 bytes on its way.
         public init() {}

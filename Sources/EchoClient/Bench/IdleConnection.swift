@@ -31,7 +31,7 @@ final class IdleConnection: ChannelUser {
 
     func channelOpened() {
         channel?.resume()
-        round.events?.opened()
+        round.events?.opened(self)
     }
 
     func channelReceived(_ bytes: UnsafeRawBufferPointer) {

@@ -5,6 +5,8 @@ import Glibc
 package final class LoadClient {
     /// How long connections may take to be opened, all together.
     package static let openingLimit = Duration.seconds(30)
+    /// How much longer than a round a first echo may take.
+    private static let patience = Duration.seconds(2)
     /// How many connections may be opening at once: backlogs are short.
     private static let window = 64
 
@@ -14,7 +16,7 @@ package final class LoadClient {
     private var waiting: [any LoadLink] = []
     private var idle: [IdleConnection] = []
     private var idleWaiting: [IdleConnection] = []
-    private var opening = 0
+    private var opening: Set<ObjectIdentifier> = []
     private var openCount = 0
     private var isOpeningMore = false
     private var ticker: Ticker?
@@ -60,19 +62,40 @@ package final class LoadClient {
         openAll()
         guard openCount > 0 else { return round.tally }
         start()
-        loop.run(until: .now + warmUp) { connections.isEmpty }
-        round.isMeasuring = true
-        atBegin()
+        loop.run(until: .now + warmUp) { isOver }
+        let begin = beginMeasuring(atBegin)
         let usedBefore = Self.processorTime
-        let begin = MonotonicTime.now
-        round.tally.begin = begin
-        loop.run(until: begin + duration) { connections.isEmpty }
+        loop.run(until: begin + duration) { isOver }
         round.tally.end = .now
         round.tally.clientTime = Self.processorTime - usedBefore
         round.isMeasuring = false
         atEnd()
         round.tally.missedSends = lanes.reduce(0) { $0 + $1.due }
+        round.tally.isUnanswered = waitsInVain()
         return round.tally
+    }
+
+    // A churn goes on: its connections are replaced.
+    private var isOver: Bool { connections.isEmpty && !round.load.isChurn }
+
+    // Looking at a server with many threads takes a while, which is not the server's fault.
+    private func beginMeasuring(_ atBegin: () -> Void) -> MonotonicTime {
+        let pauseBegin = MonotonicTime.now
+        atBegin()
+        let begin = MonotonicTime.now
+        let pause = begin - pauseBegin
+        ticker?.delay(by: pause.nanoseconds)
+        round.beginMeasuring(at: begin, after: pause)
+        return begin
+    }
+
+    // Where no echo has come, the server, or this machine, may have been too slow for the round.
+    private func waitsInVain() -> Bool {
+        let isWaiting = connections.contains { $0.isWaiting }
+        guard round.tally.echoes == 0, isWaiting else { return false }
+        let answers = round.answers
+        loop.run(until: .now + Self.patience) { round.answers > answers || isOver }
+        return round.answers == answers
     }
 
     /// Processor time of the calling thread.
@@ -89,9 +112,9 @@ package final class LoadClient {
         waiting = (0..<round.load.connections).reversed().map(link)
         openMore()
         loop.run(until: .now + Self.openingLimit) {
-            opening == 0 && waiting.isEmpty && idleWaiting.isEmpty
+            opening.isEmpty && waiting.isEmpty && idleWaiting.isEmpty
         }
-        let left = opening + waiting.count + idleWaiting.count
+        let left = opening.count + waiting.count + idleWaiting.count
         if left > 0, !loop.isStopped {
             let limit = Self.openingLimit.components.seconds
             note(failures: left, "\(left) connections were not opened within \(limit) s")
@@ -109,33 +132,34 @@ package final class LoadClient {
         // A connection may fail at once.
         isOpeningMore = true
         defer { isOpeningMore = false }
-        while opening < Self.window, let next = idleWaiting.popLast() {
-            opening += 1
+        while opening.count < Self.window, let next = idleWaiting.popLast() {
+            opening.insert(ObjectIdentifier(next))
             idle.append(next)
             if next.open() { continue }
             idle.removeLast()
             idleWaiting.append(next)
-            return retry()
+            return retry(next)
         }
-        while opening < Self.window, let next = waiting.popLast() {
-            opening += 1
+        while opening.count < Self.window, let next = waiting.popLast() {
+            opening.insert(ObjectIdentifier(next))
             connections.append(next)
             if next.open() { continue }
             connections.removeLast()
             waiting.append(next)
-            return retry()
+            return retry(next)
         }
     }
 
     // Where the queue of a Unix socket is full, nothing says when it is not any more.
-    private func retry() {
-        opening -= 1
+    private func retry(_ connection: AnyObject) {
+        opening.remove(ObjectIdentifier(connection))
         loop.at(.now + .milliseconds(2)) { [weak self] in self?.openMore() }
     }
 
-    private func hasSettled() {
-        opening -= 1
-        if !isOpeningMore { openMore() }
+    // One that has been opened may still fail before all have.
+    private func settle(_ connection: AnyObject) {
+        let wasOpening = opening.remove(ObjectIdentifier(connection)) != nil
+        if wasOpening, !isOpeningMore { openMore() }
     }
 
     private func note(failures: Int, _ reason: String) {
@@ -175,6 +199,9 @@ package final class LoadClient {
         round.isSending = true
         if round.isDatagram { sweep() }
         guard let rate = round.load.rate else {
+            if round.load.isChurn {
+                for _ in connections.count..<round.load.connections { replaceLater() }
+            }
             for connection in connections { connection.fillUp() }
             return
         }
@@ -201,10 +228,10 @@ extension LoadClient {
 }
 
 extension LoadClient: LoadEvents {
-    func opened() {
+    func opened(_ connection: AnyObject) {
         guard !round.hasOpened else { return }
         openCount += 1
-        hasSettled()
+        settle(connection)
     }
 
     func churned(_ connection: AnyObject) {
@@ -213,11 +240,13 @@ extension LoadClient: LoadEvents {
     }
 
     func failed(_ connection: AnyObject, _ reason: String) {
+        let isIdle = connection is IdleConnection
         connections.removeAll { $0 === connection }
+        idle.removeAll { $0 === connection }
         note(failures: 1, reason)
         if !round.hasOpened {
-            hasSettled()
-        } else if round.load.isChurn {
+            settle(connection)
+        } else if round.load.isChurn, !isIdle {
             replaceLater()
         }
     }

@@ -46,7 +46,7 @@ final class LoadConnection: LoadLink, ChannelUser {
 
     func channelOpened() {
         channel?.resume()
-        round.events?.opened()
+        round.events?.opened(self)
         if round.hasOpened { fillUp() }
     }
 
@@ -64,6 +64,8 @@ final class LoadConnection: LoadLink, ChannelUser {
         let free = inFlight - (messagesSent - messagesDone)
         send(min(free, due))
     }
+
+    var isWaiting: Bool { round.load.isChurn || messagesDone < messagesSent }
 
     // What a connection has taken comes back.
     func expire(at now: MonotonicTime) {}
@@ -119,8 +121,9 @@ final class LoadConnection: LoadLink, ChannelUser {
         while messagesDone < done {
             let place = messagesDone % inFlight
             round.noteEcho(
-                now - sendTimes[place],
-                round.isOpenLoop ? now - scheduled[place] : nil
+                sent: sendTimes[place],
+                scheduled: round.isOpenLoop ? scheduled[place] : nil,
+                at: now
             )
             messagesDone += 1
         }

@@ -60,7 +60,7 @@ final class LoadDatagrams: LoadLink, DatagramChannelUser {
                 bufferSize: payload.size + 1,
                 user: self
             )
-            round.events?.opened()
+            round.events?.opened(self)
         } catch {
             fail("\(error)")
         }
@@ -71,6 +71,8 @@ final class LoadDatagrams: LoadLink, DatagramChannelUser {
         channel?.close()
         channel = nil
     }
+
+    var isWaiting: Bool { free.count < numbers.count }
 
     private func fail(_ reason: String) {
         close()
@@ -116,8 +118,10 @@ final class LoadDatagrams: LoadLink, DatagramChannelUser {
     }
 
     func expire(at now: MonotonicTime) {
-        let limit = now.nanoseconds - Self.timeLimit.nanoseconds
-        for slot in numbers.indices where numbers[slot] >= 0 && sendTimes[slot] <= limit {
+        for slot in numbers.indices where numbers[slot] >= 0 {
+            let sent = sendTimes[slot]
+            let time = round.time(since: sent, sent: sent, at: now.nanoseconds)
+            guard time >= Self.timeLimit.nanoseconds else { continue }
             numbers[slot] = -1
             free.append(slot)
             round.noteLost()
@@ -143,7 +147,11 @@ final class LoadDatagrams: LoadLink, DatagramChannelUser {
         let now = MonotonicTime.now.nanoseconds
         numbers[slot] = -1
         free.append(slot)
-        round.noteEcho(now - sendTimes[slot], round.isOpenLoop ? now - scheduled[slot] : nil)
+        round.noteEcho(
+            sent: sendTimes[slot],
+            scheduled: round.isOpenLoop ? scheduled[slot] : nil,
+            at: now
+        )
         fillUp()
     }
 

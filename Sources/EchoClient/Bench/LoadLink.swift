@@ -7,6 +7,9 @@ protocol LoadLink: AnyObject {
     /// Messages whose moment has come, and that have not been sent; open loop only.
     var due: Int { get }
 
+    /// Whether a message is under way.
+    var isWaiting: Bool { get }
+
     /// Connects.
     ///
     /// - Returns: `false` if the server's queue is full, to be tried again.

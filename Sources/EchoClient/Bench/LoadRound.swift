@@ -4,7 +4,7 @@ import Histogram
 /// What becomes of the connections of a round.
 protocol LoadEvents: AnyObject {
     /// A connection has been opened.
-    func opened()
+    func opened(_ connection: AnyObject)
     /// A connection has had its one echo, and is closed.
     func churned(_ connection: AnyObject)
     /// A connection could not be opened, or has ended, or is wrong.
@@ -24,6 +24,10 @@ final class LoadRound {
     var isSending = false
     /// Whether echoes count.
     var isMeasuring = false
+    /// Echoes, those included that do not count.
+    private(set) var answers = 0
+    private var begin: Int64 = 0
+    private var pause: Int64 = 0
     /// Whether the first connections have all been opened.
     var hasOpened = false
     /// When the first message of an open loop is due, and how many connections take turns.
@@ -61,6 +65,21 @@ final class LoadRound {
         return firstMoment + Int64(Double(message * laneCount + lane) * 1e9 / rate)
     }
 
+    /// Has echoes count, after a pause of the clients in which they received nothing.
+    ///
+    /// What is scheduled moves by as long; it is not counted in the time of what is under way.
+    func beginMeasuring(at begin: MonotonicTime, after pause: Duration) {
+        (self.begin, self.pause) = (begin.nanoseconds, pause.nanoseconds)
+        firstMoment += self.pause
+        tally.begin = begin
+        isMeasuring = true
+    }
+
+    /// The nanoseconds that a message has been under way since a moment, such as that of sending.
+    func time(since moment: Int64, sent: Int64, at now: Int64) -> Int64 {
+        now - moment - (sent < begin ? pause : 0)
+    }
+
     func noteLateness(_ nanoseconds: Int64) {
         if isMeasuring { tally.lateness.record(UInt64(max(0, nanoseconds))) }
     }
@@ -69,10 +88,12 @@ final class LoadRound {
         if isMeasuring { tally.lost += 1 }
     }
 
-    func noteEcho(_ service: Int64, _ response: Int64?) {
+    func noteEcho(sent: Int64, scheduled: Int64?, at now: Int64) {
+        answers += 1
         guard isMeasuring else { return }
         tally.echoes += 1
-        tally.service.record(UInt64(max(0, service)))
-        if let response { tally.response.record(UInt64(max(0, response))) }
+        tally.service.record(UInt64(max(0, time(since: sent, sent: sent, at: now))))
+        guard let scheduled else { return }
+        tally.response.record(UInt64(max(0, time(since: scheduled, sent: sent, at: now))))
     }
 }

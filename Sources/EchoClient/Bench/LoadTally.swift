@@ -17,6 +17,8 @@ package struct LoadTally: Sendable {
     package var failedConnections = 0
     /// Messages whose moment came, but that could not be sent any more.
     package var missedSends = 0
+    /// Whether no echo has come although one was waited for, not even some time after the end.
+    package var isUnanswered = false
     /// The first wrong byte, or why the first connection failed.
     package var firstFailure: String?
     /// From sending a message, or connecting for it, to its whole echo, in nanoseconds.

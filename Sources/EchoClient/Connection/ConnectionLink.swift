@@ -111,7 +111,9 @@ final class ConnectionLink: ChannelUser {
         if endsSending {
             return call.end(.failure(.closed("the stream to the server has been ended")), loop)
         }
-        call.timer = timer(timeout)
+        call.timer = timer(timeout) { [weak call] link, failure in
+            if link.sends.contains(where: { $0 === call }) { link.fail(failure) }
+        }
         sends.append(call)
         if sends.count == 1 { sendOut() }
     }
@@ -138,7 +140,10 @@ final class ConnectionLink: ChannelUser {
     func receive(_ call: ReceiveCall, within timeout: Duration?) {
         guard !call.isAbandoned else { return }
         if let failure { return call.fail(failure, loop) }
-        call.timer = timer(timeout, givingUp: call.mayGo ? call : nil)
+        call.timer = timer(timeout) { [weak call] link, failure in
+            guard let call, link.receives.contains(where: { $0 === call }) else { return }
+            if call.mayGo { link.giveUp(call, failure) } else { link.fail(failure) }
+        }
         receives.append(call)
         guard receives.count == 1 else { return }
         let bytes = early
@@ -158,11 +163,12 @@ final class ConnectionLink: ChannelUser {
         while unsafe !rest.isEmpty, let call = receives.first {
             let part = unsafe UnsafeRawBufferPointer(rebasing: rest.prefix(call.room))
             if let failure = unsafe call.take(part) { return fail(failure) }
-            unsafe rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(part.count))
             if call.isDone {
                 receives.removeFirst()
-                call.succeed(loop)
+                // Given up at this moment, it has lost nothing: the next one takes that part.
+                if !call.succeed(loop), call.mayGo { continue }
             }
+            unsafe rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(part.count))
         }
         unsafe early.append(contentsOf: rest)
         channel?.receiveLimit = receives.first?.room ?? 0
@@ -204,18 +210,15 @@ final class ConnectionLink: ChannelUser {
         call.fail(failure, loop)
     }
 
+    // What has completed in the turn in which its time ends is not late, but may have a timer that
+    // is due.
     private func timer(
         _ timeout: Duration?,
-        givingUp call: ReceiveCall? = nil
+        _ end: @escaping (ConnectionLink, CallFailure) -> Void
     ) -> EchoProactor.Operation? {
         guard let timeout else { return nil }
-        let isHarmless = call != nil
-        return loop.at(.now + timeout) { [weak self, weak call] in
-            if let call {
-                self?.giveUp(call, .late(timeout))
-            } else if !isHarmless {
-                self?.fail(.late(timeout))
-            }
+        return loop.at(.now + timeout) { [weak self] in
+            if let self { end(self, .late(timeout)) }
         }
     }
 }

@@ -12,7 +12,10 @@ final class PendingCall<Value: Sendable>: Sendable {
     var isAbandoned: Bool { abandoned.load(ordering: .acquiring) }
 
     /// Ends it; only the first end counts.
-    func end(_ result: Result<Value, CallFailure>) {
+    ///
+    /// - Returns: whether this was the first.
+    @discardableResult
+    func end(_ result: Result<Value, CallFailure>) -> Bool {
         outcome.settle(result)
     }
 

@@ -86,9 +86,12 @@ final class ReceiveCall {
     }
 
     /// All has come.
-    func succeed(_ loop: ClientLoop) {
+    ///
+    /// - Returns: whether somebody learns of it.
+    @discardableResult
+    func succeed(_ loop: ClientLoop) -> Bool {
         cancelTimer(loop)
-        switch wanted {
+        return switch wanted {
         case .any(_, let call): call.end(.success(some))
         case .echo(_, let begin, let call): call.end(.success(.now - begin))
         }
@@ -96,8 +99,11 @@ final class ReceiveCall {
 
     /// The server has ended the stream.
     func ended(_ loop: ClientLoop) {
-        guard case .echo(let expected, _, _) = wanted else { return succeed(loop) }
-        fail(.ended(after: count, of: expected.count), loop)
+        if case .echo(let expected, _, _) = wanted {
+            fail(.ended(after: count, of: expected.count), loop)
+        } else {
+            succeed(loop)
+        }
     }
 
     /// It is not going to come.

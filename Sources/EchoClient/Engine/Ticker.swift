@@ -7,7 +7,7 @@ import EchoSockets
 final class Ticker {
     private let loop: ClientLoop
     private let interval: Double
-    private let start: Int64
+    private var start: Int64
     private let body: () -> Void
     private let timer = EchoProactor.Operation()
     private var count = 0
@@ -46,6 +46,13 @@ final class Ticker {
             body()
         }
         if !isCancelled { wait() }
+    }
+
+    /// Has all moments that have not come yet come later.
+    ///
+    /// - Parameter pause: nanoseconds.
+    func delay(by pause: Int64) {
+        start += pause
     }
 
     /// Ends it; what is to be called is called no more.

@@ -64,6 +64,7 @@ package final class DatagramBatch {
         statesSource = socket.statesSource
         family = socket.address.family
         unsafe segments = socket.segments
+        unsafe knownDrops = socket.earlierDrops
         capacity = Self.capacity
         self.bufferSize = bufferSize
     }
@@ -172,14 +173,20 @@ package final class DatagramBatch {
         return count
     }
 
-    // Counts all since the socket was opened, modulo 2 to the power of 32.
+    // Counts all from the opening of the socket until that message was queued, modulo 2 to the
+    // power of 32.
     private func noteDrops(_ drops: UInt32) {
-        unsafe newDrops += Int(drops &- knownDrops)
+        let new = unsafe Int32(truncatingIfNeeded: drops &- knownDrops)
+        // An inherited socket may have queued it before this process began.
+        guard new > 0 else { return }
+        unsafe newDrops += Int(new)
         unsafe knownDrops = drops
     }
 
     /// Datagrams that the kernel has dropped for want of room, as far as known, since it was last
     /// asked (`SO_RXQ_OVFL`, socket(7)).
+    ///
+    /// Not those of an inherited socket from before it was inherited.
     package func takeDrops() -> Int {
         defer { unsafe newDrops = 0 }
         return unsafe newDrops

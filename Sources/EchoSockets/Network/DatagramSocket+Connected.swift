@@ -15,6 +15,7 @@ extension DatagramSocket {
         unavailableOptions = []
         statesSource = false
         segments = false
+        earlierDrops = 0
         descriptor = Descriptor(adopting: socket.release())
     }
 }

@@ -14,6 +14,8 @@ enum DatagramOption {
     static let receiveErrors6: CInt = 25
     /// `SO_RXQ_OVFL`, socket(7).
     static let overflow: CInt = 40
+    /// `SO_MEMINFO`, which gives the figures of `ss -m` (ss(8)): sock_diag.h has their names.
+    static let memory: CInt = 55
     /// `UDP_SEGMENT`, udp(7).
     static let segmentation: CInt = 103
     /// `UDP_GRO`, udp(7).
@@ -39,6 +41,9 @@ package struct DatagramSocket: ~Copyable, Sendable {
     let statesSource: Bool
     /// Whether the kernel can split a message into datagrams (`UDP_SEGMENT`).
     let segments: Bool
+    /// Datagrams that the kernel had dropped for want of room before the socket was inherited,
+    /// modulo 2 to the power of 32.
+    let earlierDrops: UInt32
 
     /// The kernel's receive and send buffers, before it clamps them to `net.core.rmem_max` and
     /// `wmem_max` and doubles them for its own overhead: enough for a burst of several hundred
@@ -119,6 +124,7 @@ package struct DatagramSocket: ~Copyable, Sendable {
         unavailableOptions = unavailable
         self.address = address
         self.isInherited = isInherited
+        earlierDrops = isInherited ? socket.drops : 0
         descriptor = Descriptor(adopting: socket.release())
     }
 
@@ -132,6 +138,22 @@ package struct DatagramSocket: ~Copyable, Sendable {
 }
 
 extension Socket {
+    /// Datagrams that the kernel has dropped for want of room since it was opened; 0 where the
+    /// kernel does not tell (before Linux 4.12).
+    fileprivate var drops: UInt32 {
+        // Its last figure: SK_MEMINFO_DROPS.
+        var figures = [UInt32](repeating: 0, count: 9)
+        var length = socklen_t(figures.count * MemoryLayout<UInt32>.size)
+        let status = unsafe getsockopt(
+            number,
+            SOL_SOCKET,
+            DatagramOption.memory,
+            &figures,
+            &length
+        )
+        return status == 0 ? figures[8] : 0
+    }
+
     fileprivate var hasPeer: Bool {
         unsafe SocketAddress.read { pointer, length in
             unsafe getpeername(number, pointer, length)

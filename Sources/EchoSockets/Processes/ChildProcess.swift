@@ -7,7 +7,7 @@ package import Glibc
 package final class ChildProcess: Sendable {
     /// The process, which is also its group.
     package let pid: pid_t
-    /// What it writes to its standard output, non-blocking.
+    /// What it writes to its standard output, non-blocking; nothing if that is not kept.
     package let output: Descriptor
     // Until then, nobody else's group can have its number.
     private let reaped = Locked<Ending?>(nil)
@@ -22,26 +22,27 @@ package final class ChildProcess: Sendable {
         case unknown
     }
 
-    /// Starts a program, whose standard input is empty and whose standard error is this process's.
+    /// Starts a program, whose standard input is empty and whose standard error goes nowhere.
     ///
     /// The corresponding C function is `posix_spawnp`.
     ///
     /// - Parameters:
     ///   - command: the program, looked up in `PATH` unless it is a path, and its arguments.
     ///   - processors: those that it may use; all that the calling thread may use if it is empty.
-    ///   - isQuiet: whether its standard error goes nowhere.
+    ///   - keepsOutput: whether what it writes to its standard output is for ``output``, which
+    ///     somebody has to read then; otherwise it goes nowhere.
     /// - Throws: what `posix_spawnp` or `pipe2` gave.
     package init(
         _ command: [String],
         processors: [Int] = [],
-        isQuiet: Bool = false
+        keepsOutput: Bool
     ) throws(SystemError) {
         var ends: [CInt] = [-1, -1]
         try systemCall("pipe2") { unsafe pipe2(&ends, O_CLOEXEC) }
         output = Descriptor(adopting: ends[0])
         let writing = Descriptor(adopting: ends[1])
         try output.setNonBlocking(true)
-        pid = try Self.spawn(command, writing.rawValue, processors, isQuiet)
+        pid = try Self.spawn(command, keepsOutput ? writing.rawValue : nil, processors)
     }
 
     deinit {
@@ -50,18 +51,17 @@ package final class ChildProcess: Sendable {
 
     private static func spawn(
         _ command: [String],
-        _ writing: CInt,
-        _ processors: [Int],
-        _ isQuiet: Bool
+        _ writing: CInt?,
+        _ processors: [Int]
     ) throws(SystemError) -> pid_t {
         var actions = unsafe posix_spawn_file_actions_t()
         unsafe posix_spawn_file_actions_init(&actions)
         defer { unsafe posix_spawn_file_actions_destroy(&actions) }
         unsafe posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-        unsafe posix_spawn_file_actions_adddup2(&actions, writing, 1)
-        if isQuiet {
-            unsafe posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
+        for output in [1, 2] as [CInt] {
+            unsafe posix_spawn_file_actions_addopen(&actions, output, "/dev/null", O_WRONLY, 0)
         }
+        if let writing { unsafe posix_spawn_file_actions_adddup2(&actions, writing, 1) }
         unsafe posix_spawn_file_actions_addclosefrom_np(&actions, 3)
         var attributes = posix_spawnattr_t()
         unsafe posix_spawnattr_init(&attributes)

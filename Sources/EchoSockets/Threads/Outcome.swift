@@ -13,14 +13,19 @@ package final class Outcome<Value: Sendable>: Sendable {
     package init() {}
 
     /// Settles it; only the first value counts.
-    package func settle(_ value: Value) {
-        let waiting = state.withLock { state -> [@Sendable (Value) -> Void] in
-            guard state.value == nil else { return [] }
+    ///
+    /// - Returns: whether this was the first.
+    @discardableResult
+    package func settle(_ value: Value) -> Bool {
+        let waiting = state.withLock { state -> [@Sendable (Value) -> Void]? in
+            guard state.value == nil else { return nil }
             state.value = value
             defer { state.waiting = [] }
             return state.waiting
         }
+        guard let waiting else { return false }
         for body in waiting { body(value) }
+        return true
     }
 
     /// Calls a body with the value: at once if it is there, otherwise on the settling thread.

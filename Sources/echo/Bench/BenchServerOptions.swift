@@ -32,12 +32,13 @@ struct BenchServerOptions: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "The process of the target before it, whose costs are then measured.",
+            "The process of each target, in the same order, whose costs are then measured; none "
+                + "for one that is not known.",
             valueName: "number"
         ),
-        transform: Parse.count(1...4_194_304)
+        transform: Self.process
     )
-    var pid: [Int] = []
+    var pid: [Int?] = []
 
     @Option(
         name: .long,
@@ -67,6 +68,14 @@ struct BenchServerOptions: ParsableArguments {
         return try Parse.list(of: { try Parse.choice($0) })(text)
     }
 
+    private static func process(_ text: String) throws -> Int? {
+        if text == "none" { return nil }
+        guard let number = Parse.number(text), (1...4_194_304).contains(number) else {
+            throw ValidationError("it must be a number from 1 to 4194304, or none")
+        }
+        return number
+    }
+
     private static func command(_ text: String) throws -> String {
         guard text.contains("PORT") else {
             throw ValidationError("it does not say where the server's port goes: write PORT there")
@@ -75,8 +84,11 @@ struct BenchServerOptions: ParsableArguments {
     }
 
     func check() throws {
-        if pid.count > target.count {
-            throw ValidationError("there are more --pid than --target")
+        if !pid.isEmpty, pid.count != target.count {
+            throw ValidationError(
+                "there are \(target.count) --target and \(pid.count) --pid: each target needs one, "
+                    + "which may be none"
+            )
         }
     }
 
@@ -96,7 +108,7 @@ struct BenchServerOptions: ParsableArguments {
             )
         }
         for (index, endpoint) in target.enumerated() {
-            let pid = index < pid.count ? pid_t(pid[index]) : nil
+            let pid = index < pid.count ? pid[index].map(pid_t.init) : nil
             let place = EchoEndpoint(endpoint)
             servers.append(.running("\(endpoint)", at: place, processIdentifier: pid))
         }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import EchoClient
 
 extension Parse {
     /// Values with commas between them, each converted by itself.
@@ -11,11 +12,12 @@ extension Parse {
         }
     }
 
-    /// A positive number, with decimals if need be.
+    /// Messages a second, with decimals if need be.
     static func rate(_ text: String) throws -> Double {
         let isPlain = text.utf8.allSatisfy { (0x30...0x39).contains($0) || $0 == 0x2E }
-        guard isPlain, let rate = Double(text), rate > 0, rate <= 10_000_000 else {
-            throw ValidationError("it must be a number of messages a second, up to 10000000")
+        guard isPlain, let rate = Double(text), EchoBench.Load.rates.contains(rate)
+        else {
+            throw ValidationError("it must be a number of messages a second from 0.001 to 10000000")
         }
         return rate
     }

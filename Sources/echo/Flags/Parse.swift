@@ -200,7 +200,7 @@ enum Parse {
     }
 
     // Digits only: no sign, no underscore, no other script's digits.
-    private static func number(_ text: String) -> Int? {
+    static func number(_ text: String) -> Int? {
         guard !text.isEmpty, text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
             return nil
         }

@@ -205,6 +205,8 @@ final class OverlappedConnection: ServedConnection {
             },
             worker
         )
+        // What has just been posted has reset the event of one that had ended.
+        if hasEnded { operation.event?.signal() }
         finishIfOver()
     }
 
