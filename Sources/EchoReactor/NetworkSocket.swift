@@ -85,6 +85,11 @@ package final class NetworkSocket: SelectableSocket {
         return withSocket { $0.wait(for: events, atMost: 0) } ?? 0
     }
 
+    /// Whether bytes have gone on to the peer lately; see ``Socket/hasSent(_:within:)``.
+    package func hasSent(within span: Duration) -> Bool {
+        withSocket { Socket.hasSent($0.number, within: span) } ?? false
+    }
+
     /// Shuts down a direction.
     ///
     /// The corresponding function is `shutdown`.

@@ -49,12 +49,19 @@ struct MetricsTests {
     }
 
     @Test func `every metric is on the page, described`() throws {
-        let page = PrometheusText.page(try EchoServer(), ProcessStatus())
+        let page = PrometheusText.page(try EchoServer(), ProcessStatus(), ShownCounters())
         for metric in EchoServer.Metric.allCases {
             #expect(page.contains("# HELP \(metric.rawValue) \(metric.summary)\n"))
             let type = metric.isGauge ? "gauge" : "counter"
             #expect(page.contains("# TYPE \(metric.rawValue) \(type)\n"))
         }
+    }
+
+    /// Prometheus takes a counter that goes down for a restart.
+    @Test func `a count that is taken back is not shown to go down`() {
+        let shown = ShownCounters()
+        #expect([5, 6, 5, 6, 8].map { shown.next($0, of: "accepted") } == [5, 6, 6, 6, 8])
+        #expect(shown.next(1, of: "rejected") == 1)
     }
 
     @Test func `it is ready while it accepts, and not while it drains`() async throws {

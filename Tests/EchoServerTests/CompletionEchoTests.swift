@@ -59,7 +59,7 @@ import Testing
     }
 
     func tell(_ event: EchoState.Event, at time: MonotonicTime? = nil, atOnce: Int = .max) {
-        perform(echo.check(event, at: time ?? now, rules) { _ in false }, atOnce: atOnce)
+        perform(echo.check(event, at: time ?? now, rules) { _, _ in false }, atOnce: atOnce)
     }
 
     /// The transport takes so much more of the send under way; it completes if that is all.

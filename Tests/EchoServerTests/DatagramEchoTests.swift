@@ -46,6 +46,18 @@ struct DatagramEchoTests {
         #expect(endpoints[0].ports.all == [port])
     }
 
+    /// The worker has connections to drain, too.
+    @Test func `the end does not wait for receives that only fail`() throws {
+        let socket = try DatagramSocket(.loopback(port: 0))
+        let endpoint = DatagramEndpoint(socket, DatagramPorts())
+        let taken = try endpoint.take()
+        let echo = DatagramEcho(taken, endpoint, context)
+        let start = MonotonicTime.now
+        echo.drain(-1)
+        #expect(MonotonicTime.now - start < .seconds(5))
+        _ = consume taken
+    }
+
     /// Receiving from what is no socket any more must not use all of a processor.
     @Test func `a receive that keeps failing pauses, and is not taken for an end`() throws {
         let socket = try DatagramSocket(.loopback(port: 0))

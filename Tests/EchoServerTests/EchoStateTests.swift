@@ -148,8 +148,8 @@ struct EchoStateTimeTests {
                 var (looked, blind) = (original, original)
                 var asked: [EchoState.Demand] = []
                 let now = RulesProbe.moment(moment)
-                let demand = looked.state.check(event, at: now, looked.rules) {
-                    asked.append($0)
+                let demand = looked.state.check(event, at: now, looked.rules) { demand, _ in
+                    asked.append(demand)
                     return isReady
                 }
                 let unseen = blind.feed(event, at: moment)

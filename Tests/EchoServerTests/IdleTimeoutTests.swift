@@ -107,6 +107,63 @@ struct IdleTimeoutTests {
         Issue.record("ended early each time")
     }
 
+    /// The kernel has room for more only once a good part of what it holds has been read.
+    @Test(arguments: EchoServer.IOModel.allCases)
+    func `a peer that reads slower than a socket becomes writable makes progress`(
+        _ model: EchoServer.IOModel
+    ) async throws {
+        // Where the machine holds it up for as long as the timeout: again, with a longer one.
+        for timeout in [Duration.seconds(1), .seconds(4), .seconds(12)] {
+            let stayed = try await withServer(model) {
+                $0.idleTimeout = timeout
+            } _: { server, address in
+                let client = try await TestClient(to: address, receiveBuffer: 4096)
+                defer { client.close() }
+                try await client.send([UInt8](repeating: 7, count: 300_000))
+                // For three times the timeout.
+                for _ in 0..<60 {
+                    await pause(milliseconds: (timeout / 20).millisecondsRoundedUp)
+                    guard try await client.receive(1024).count == 1024,
+                        server.statistics.closedTotal == 0
+                    else { return false }
+                }
+                return true
+            }
+            if stayed { return }
+        }
+        Issue.record("ended early each time")
+    }
+
+    /// A call that blocks begins long before what it leads to.
+    @Test(arguments: EchoServer.IOModel.allCases)
+    func `the time counts from the last progress, not from the last call`(
+        _ model: EchoServer.IOModel
+    ) async throws {
+        for timeout in [Duration.seconds(2), .seconds(6), .seconds(18)] {
+            let stayed = try await withServer(model) {
+                $0.idleTimeout = timeout
+            } _: { server, address in
+                let client = try await TestClient(to: address, receiveBuffer: 4096)
+                defer { client.close() }
+                let bytes = [UInt8](repeating: 7, count: 128 * 1024)
+                try await client.send(bytes)
+                await pause(milliseconds: (timeout * 3 / 4).millisecondsRoundedUp)
+                try await client.send(bytes)
+                await pause(milliseconds: (timeout / 2).millisecondsRoundedUp)
+                let start = MonotonicTime.now
+                let back = try await client.receive(2 * bytes.count)
+                await pause(milliseconds: (timeout / 4).millisecondsRoundedUp)
+                let last = try? await client.exchange([1])
+                guard .now - start < timeout else { return false }
+                #expect(back == bytes + bytes)
+                #expect(last == [1])
+                return true
+            }
+            if stayed { return }
+        }
+        Issue.record("the machine was too busy each time")
+    }
+
     @Test(arguments: EchoServer.IOModel.allCases)
     func `a peer that does not read is cut off`(_ model: EchoServer.IOModel) async throws {
         try await withServer(model) {

@@ -84,6 +84,19 @@ struct MetricsTests {
         await server.shutdown(drainingFor: .zero)
     }
 
+    @Test func `a backend that hangs does not keep a server from ending`() async throws {
+        let release = Latch()
+        let backend = RecordingMetrics { release.wait() }
+        let server = try Self.server(.select, backend)
+        let address = try #require(try server.start().first?.address)
+        let client = try await TestClient(to: address)
+        #expect(try await client.exchange([1]) == [1])
+        client.close()
+        try await withDeadline { await server.shutdown(drainingFor: .seconds(5)) }
+        #expect(server.statistics.closedTotal == 1)
+        release.open()
+    }
+
     @Test func `servers that share a backend add up`() async throws {
         let backend = RecordingMetrics()
         let servers = try [EchoServer.IOModel.select, .completionPort].map {
@@ -148,6 +161,14 @@ private final class RecordingMetrics: MetricsFactory {
     }
 
     private let contents = Locked(Contents())
+    private let whenTold: @Sendable () -> Void
+
+    /// A backend.
+    ///
+    /// - Parameter whenTold: called before anything is noted.
+    init(whenTold: @escaping @Sendable () -> Void = {}) {
+        self.whenTold = whenTold
+    }
 
     /// The sum under a name, with its dimensions after it; `nil` if it was never made.
     func value(_ name: String) -> Double? { contents.withLock { $0.values[name] } }
@@ -156,6 +177,7 @@ private final class RecordingMetrics: MetricsFactory {
     var calls: Int { contents.withLock { $0.calls } }
 
     fileprivate func add(_ amount: Double, to name: String) {
+        whenTold()
         contents.withLock { contents in
             contents.values[name, default: 0] += amount
             contents.calls += 1

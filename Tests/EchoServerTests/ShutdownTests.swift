@@ -1,6 +1,7 @@
 import EchoServer
 import EchoSockets
 import EchoTestSupport
+import Logging
 import Testing
 
 /// Who may shut down when, and that nothing stays behind; what happens to connections is in
@@ -55,6 +56,27 @@ struct ShutdownTests {
             await short.value
             #expect(MonotonicTime.now - start < patience)
             load.stop()
+        }
+    }
+
+    /// In a process of its own: a number that does not fit would end it.
+    @Test(arguments: [1e6, 9e17, 9.3e18, 1e19])
+    func `a drain may be as long as a duration can be`(_ seconds: Double) async throws {
+        await #expect(processExitsWith: .success) { [seconds = seconds as Double] in
+            var logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            logger.logLevel = .trace
+            var configuration = EchoServer.Configuration(listen: [.tcp("127.0.0.1", port: 0)])
+            configuration.drainTimeout = .seconds(seconds)
+            configuration.idleTimeout = .seconds(seconds)
+            for timeout in [nil, Duration.seconds(seconds)] {
+                let server = try EchoServer(configuration: configuration, logger: logger)
+                let address = try #require(try server.start().first?.address)
+                let client = try await TestClient(to: address)
+                #expect(try await client.exchange([1]) == [1])
+                _ = await server.isResponsive(within: .seconds(seconds))
+                client.close()
+                await server.shutdown(drainingFor: timeout)
+            }
         }
     }
 

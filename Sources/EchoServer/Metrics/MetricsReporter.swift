@@ -12,6 +12,7 @@ final class MetricsReporter: Sendable {
     private let signal: ActivitySignal
     private let thread: Thread
     private let isStopping: Flag
+    private let hasEnded: Latch
 
     private final class Flag: Sendable {
         let value = Atomic<Bool>(false)
@@ -19,6 +20,8 @@ final class MetricsReporter: Sendable {
 
     /// The shortest time between two reports.
     static let interval: Duration = .seconds(1)
+    /// How long the end waits for the backend.
+    static let patience: Duration = .seconds(5)
 
     /// Begins to report; `nil` if the backend is the no-op one.
     ///
@@ -28,23 +31,25 @@ final class MetricsReporter: Sendable {
     /// - Throws: `EAGAIN` when the system allows no further thread.
     init?(_ factory: any MetricsFactory, _ context: ServingContext) throws(SystemError) {
         guard !(factory is NOOPMetricsHandler) else { return nil }
-        let (signal, flag) = (ActivitySignal(), Flag())
+        let (signal, flag, latch) = (ActivitySignal(), Flag(), Latch())
         self.signal = signal
         isStopping = flag
+        hasEnded = latch
         // Before any serving thread has its counters.
         context.notify(signal)
         thread = try Thread(name: "metrics") {
             Self.report(factory, context, signal) { flag.value.load(ordering: .acquiring) }
+            latch.open()
         }
     }
 
-    /// Reports the last counts, and ends.
+    /// Reports the last counts, and ends; a backend that hangs is left alone after ``patience``.
     ///
     /// Called once, when nothing is counted any more.
     func stop() {
         isStopping.value.store(true, ordering: .releasing)
         signal.wake()
-        thread.join()
+        if hasEnded.wait(until: .now + Self.patience) { thread.join() } else { thread.detach() }
     }
 
     private static func report(

@@ -135,7 +135,7 @@ struct CompletionEcho: ~Copyable {
         _ event: EchoState.Event,
         at now: MonotonicTime,
         _ rules: EchoRules,
-        isReady: (EchoState.Demand) -> Bool
+        isReady: (EchoState.Demand, Duration) -> Bool
     ) -> Action {
         note(state.check(event, at: now, rules, isReady: isReady))
         return next(rules)

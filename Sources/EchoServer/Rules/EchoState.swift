@@ -198,16 +198,19 @@ struct EchoState: Sendable {
     ///   - event: the event.
     ///   - now: the time.
     ///   - rules: the numbers.
-    ///   - isReady: whether the socket is ready for what is demanded: in that case the server was
-    ///     delayed.
+    ///   - isReady: whether the socket is ready for what is demanded, in which case the server was
+    ///     delayed, or has sent on to the peer within a time; zero if that does not matter.
     /// - Returns: what to do from now on.
     mutating func check(
         _ event: Event,
         at now: MonotonicTime,
         _ rules: EchoRules,
-        isReady: (Demand) -> Bool
+        isReady: (_ demand: Demand, _ time: Duration) -> Bool
     ) -> Demand {
-        if expires(on: event, at: now, rules), isReady(demand) {
+        // A drain only waits until nothing more comes.
+        let waitsForQuiet = owed == 0 && (isDraining || event == .drain)
+        let silence = waitsForQuiet ? .zero : now - lastProgress
+        if expires(on: event, at: now, rules), isReady(demand, silence) {
             _ = handle(.ready, at: now, rules)
         }
         return handle(event, at: now, rules)

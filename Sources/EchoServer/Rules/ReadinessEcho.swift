@@ -62,7 +62,7 @@ struct ReadinessEcho: ~Copyable {
     mutating func check(
         _ event: EchoState.Event,
         _ worker: WorkerState,
-        isReady: (EchoState.Demand) -> Bool
+        isReady: (EchoState.Demand, Duration) -> Bool
     ) -> EchoState.Demand {
         state.check(event, at: worker.now, worker.rules, isReady: isReady)
     }

@@ -12,7 +12,7 @@ extension ServerRun {
         case .wait: break
         case .abandon(let attempt): attempt.abandon()
         case .endLeave(let gate): gate.open()
-        case .hasten(let model): model.drain(plan.drain)
+        case .hasten(let model): give(plan.drain, to: model)
         case .drain(let model):
             drain(model, plan.drain)
             onThread { [self] in end(model) }
@@ -39,9 +39,17 @@ extension ServerRun {
     /// Makes the model drain, and logs it.
     func drain(_ model: any ServingModel, _ plan: DrainPlan) {
         context.log.draining(context.statistics.active, timeout: plan.timeout)
-        model.drain(plan)
-        // Another thread may have brought the end forward before that, without effect.
-        if let latest = lifecycle.withLock({ $0.drainPlan }), latest != plan { model.drain(latest) }
+        give(plan, to: model)
+    }
+
+    // Another thread may have brought the end forward meanwhile: the latest plan is given last.
+    private func give(_ plan: DrainPlan, to model: any ServingModel) {
+        var given = plan
+        model.drain(given)
+        while let latest = lifecycle.withLock({ $0.drainPlan }), latest != given {
+            given = latest
+            model.drain(given)
+        }
     }
 
     /// Waits until the model has ended; everything is closed then.

@@ -269,7 +269,7 @@ extension Logger.MetadataValue {
 extension Duration {
     /// Seconds with one decimal.
     fileprivate var tenths: DecimalNumber {
-        let tenths = (components.seconds * 10) + components.attoseconds / 100_000_000_000_000_000
+        let tenths = nanoseconds / 100_000_000
         return DecimalNumber(description: "\(tenths / 10).\(tenths % 10)")
     }
 

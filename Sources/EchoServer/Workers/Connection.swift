@@ -43,8 +43,9 @@ class Connection: ServedConnection {
         unsafe echo = ReadinessEcho(at: now)
     }
 
-    /// Whether the socket is ready for what is demanded, or has been, and nobody has got to it.
-    func isReady(for demand: EchoState.Demand) -> Bool { false }
+    /// Whether the socket is ready for what is demanded, or has been, and nobody has got to it, or
+    /// has sent on to the peer in a time without other progress.
+    func isReady(for demand: EchoState.Demand, after silence: Duration) -> Bool { false }
 
     final var state: EchoState { unsafe echo.state }
 
@@ -93,9 +94,9 @@ class SocketConnection: Connection {
         super.init(peer: peer, at: now)
     }
 
-    override final func isReady(for demand: EchoState.Demand) -> Bool {
+    override final func isReady(for demand: EchoState.Demand, after silence: Duration) -> Bool {
         switch unsafe socket {
-        case .some(let open): open.isReady(for: demand)
+        case .some(let open): Socket.isReady(open.number, for: demand, after: silence)
         case .none: false
         }
     }
@@ -147,8 +148,24 @@ extension EchoState.Demand {
 }
 
 extension Socket {
-    /// Whether anything of what is demanded can be done now; an end or an error counts as well.
-    func isReady(for demand: EchoState.Demand) -> Bool {
-        wait(for: demand.pollEvents, atMost: 0) != 0
+    /// Whether anything of what is demanded can be done now, where an end or an error counts as
+    /// well; or whether bytes that the socket took before have gone on to the peer since.
+    ///
+    /// By number, because the rules ask while the connection itself is being changed.
+    ///
+    /// - Parameters:
+    ///   - number: the socket's descriptor.
+    ///   - demand: what is demanded.
+    ///   - silence: the time without other progress.
+    static func isReady(
+        _ number: CInt,
+        for demand: EchoState.Demand,
+        after silence: Duration
+    ) -> Bool {
+        let events = demand.pollEvents
+        var entry = pollfd(fd: number, events: Int16(events), revents: 0)
+        if unsafe Glibc.poll(&entry, 1, 0) != 0 { return true }
+        // A peer may read what the socket holds long before there is room for more.
+        return hasSent(number, within: silence)
     }
 }

@@ -3,7 +3,7 @@ import Glibc
 extension Duration {
     /// The same span for `setsockopt`, at least a microsecond: zero would mean for ever.
     var timeval: timeval {
-        let (seconds, attoseconds) = components
+        let (seconds, attoseconds) = min(self, .longest).components
         let micros = Int(attoseconds / 1_000_000_000_000)
         if seconds <= 0 && micros <= 0 { return Glibc.timeval(tv_sec: 0, tv_usec: 1) }
         return Glibc.timeval(tv_sec: Int(clamping: seconds), tv_usec: micros)
@@ -11,9 +11,9 @@ extension Duration {
 
     /// Whole milliseconds, rounded up, as `poll(2)` and `epoll_wait(2)` take them; never negative.
     package var millisecondsRoundedUp: CInt {
+        if self < .zero { return 0 }
+        if self > .seconds(2_000_000) { return 2_000_000_000 }
         let (seconds, attoseconds) = components
-        if seconds < 0 || attoseconds < 0 { return 0 }
-        if seconds > 2_000_000 { return 2_000_000_000 }
         let milliseconds =
             Int(seconds) * 1000 + Int((attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)
         return CInt(clamping: milliseconds)
@@ -21,10 +21,12 @@ extension Duration {
 
     /// Whole nanoseconds, clamped to what fits.
     package var nanoseconds: Int64 {
+        if self >= .longest { return .max }
+        if self <= .zero - .longest { return .min }
         let (seconds, attoseconds) = components
-        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-        if overflow { return seconds < 0 ? .min : .max }
-        let (sum, carried) = product.addingReportingOverflow(attoseconds / 1_000_000_000)
-        return carried ? (seconds < 0 ? .min : .max) : sum
+        return seconds &* 1_000_000_000 &+ attoseconds / 1_000_000_000
     }
+
+    // Of whole seconds whose nanoseconds fit; `components` traps far beyond.
+    private static var longest: Duration { .seconds(9_223_372_036) }
 }

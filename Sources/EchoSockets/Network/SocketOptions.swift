@@ -69,6 +69,31 @@ extension Socket {
         }
     }
 
+    /// Whether the kernel has sent bytes of a TCP connection to the peer lately, other than again
+    /// (`TCP_INFO`, tcp(7)).
+    ///
+    /// A peer that reads slowly makes room for them, long before there is room for more in the
+    /// socket.
+    ///
+    /// - Parameters:
+    ///   - number: the socket's descriptor.
+    ///   - span: since when; what was sent at its very beginning does not count.
+    package static func hasSent(_ number: CInt, within span: Duration) -> Bool {
+        var information = tcp_info()
+        var length = socklen_t(MemoryLayout<tcp_info>.size)
+        let status = unsafe getsockopt(
+            number,
+            CInt(IPPROTO_TCP),
+            TCP_INFO,
+            &information,
+            &length
+        )
+        guard status == 0, information.tcpi_retransmits == 0 else { return false }
+        let age = Duration.milliseconds(Int64(information.tcpi_last_data_sent))
+        // What the kernel took last of all left with it, but for the inexact clocks.
+        return age < span - .milliseconds(50)
+    }
+
     /// The error that ended an asynchronous operation, if one did; reading it clears it
     /// (`SO_ERROR`, socket(7)).
     package func takeError() -> Errno? {

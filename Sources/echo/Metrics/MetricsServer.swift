@@ -29,11 +29,11 @@ struct MetricsServer: Sendable {
         logger: Logger
     ) throws {
         let addresses = try attempt.addresses(of: [endpoint.value]).flatMap(\.self)
-        let process = ProcessStatus()
+        let (process, shown) = (ProcessStatus(), ShownCounters())
         let access = try server.configuration.socketFileAccess
         do throws(BindError) {
             http = try HTTPServer(listeningOn: addresses, access: access) { path in
-                Self.answer(path, server, process)
+                Self.answer(path, server, process, shown)
             }
         } catch {
             throw EchoServer.Failure(
@@ -67,11 +67,12 @@ struct MetricsServer: Sendable {
     private static func answer(
         _ path: String,
         _ server: EchoServer,
-        _ process: ProcessStatus
+        _ process: ProcessStatus,
+        _ shown: ShownCounters
     ) -> HTTPReply {
         switch path {
         case "/metrics":
-            let page = PrometheusText.page(server, process)
+            let page = PrometheusText.page(server, process, shown)
             return .now(HTTPResponse(contentType: PrometheusText.contentType, page))
         case "/healthz":
             return health(of: server, "ok\n")

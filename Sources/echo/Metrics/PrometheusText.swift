@@ -1,4 +1,5 @@
 import EchoServer
+import EchoSockets
 import Glibc
 
 /// The Prometheus text format, version 0.0.4.
@@ -7,13 +8,24 @@ enum PrometheusText {
     static let contentType = "text/plain; version=0.0.4; charset=utf-8"
 
     /// A server's counts, its build, and what the process uses.
-    static func page(_ server: EchoServer, _ process: ProcessStatus) -> String {
+    ///
+    /// - Parameters:
+    ///   - server: the server.
+    ///   - process: what the process uses.
+    ///   - shown: what earlier pages have shown.
+    static func page(
+        _ server: EchoServer,
+        _ process: ProcessStatus,
+        _ shown: ShownCounters
+    ) -> String {
         var page = ""
         let statistics = server.statistics
         for metric in EchoServer.Metric.allCases {
             let samples = metric.samples(of: statistics).map { sample in
                 let label = sample.dimensionValue.map { "{\(metric.dimension ?? "")=\"\($0)\"}" }
-                return (label ?? "", "\(sample.value)")
+                let name = metric.rawValue + (label ?? "")
+                let value = metric.isGauge ? sample.value : shown.next(sample.value, of: name)
+                return (label ?? "", "\(value)")
             }
             add(metric.rawValue, metric.summary, isGauge: metric.isGauge, samples, to: &page)
         }
@@ -69,5 +81,21 @@ enum PrometheusText {
             return nil
         }
         return "\(limit.rlim_cur)"
+    }
+}
+
+/// What pages have shown of counters, which never go down: a monitor would take that for a restart.
+///
+/// The server takes an admission back where the connection cannot be served after all. Any thread.
+final class ShownCounters: Sendable {
+    private let highest = Locked<[String: UInt64]>([:])
+
+    /// The value to show.
+    func next(_ value: UInt64, of name: String) -> UInt64 {
+        highest.withLock { highest in
+            let shown = max(value, highest[name] ?? 0)
+            highest[name] = shown
+            return shown
+        }
     }
 }

@@ -40,7 +40,7 @@ final class PortConnection: Sendable {
             let (now, rules) = (worker.now, worker.rules)
             let action =
                 isDraining
-                ? state.echo.check(.drain, at: now, rules) { _ in false } : state.echo.next(rules)
+                ? state.echo.check(.drain, at: now, rules) { _, _ in false } : state.echo.next(rules)
             return Self.perform(action, &state, port, worker)
         }
     }
@@ -142,11 +142,13 @@ final class PortConnection: Sendable {
             let progress = port.sendProgress(on: socket)
             worker.counters.sent(state.echo.progressed(to: progress, at: now, rules))
             let isReceiving = state.echo.isReceiving
-            let action = state.echo.check(event, at: now, rules) { demand in
+            let action = state.echo.check(event, at: now, rules) { demand, silence in
                 // A receive that is complete and whose packet nobody has handled yet counts: the
                 // kernel does not speak of its bytes any more.
                 if isReceiving, !port.hasPendingReceive(on: socket) { return true }
-                return port.withSocket(socket) { $0.isReady(for: demand) } == true
+                return port.withSocket(socket) {
+                    Socket.isReady($0.number, for: demand, after: silence)
+                } == true
             }
             return Self.perform(action, &state, port, worker)
         }

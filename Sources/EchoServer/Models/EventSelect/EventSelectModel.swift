@@ -77,10 +77,15 @@ final class EventSelectWorker: NetworkWorker, GroupWorker {
         guard let event = events.makeEvent() else {
             throw SystemError(call: "WSACreateEvent", errno: Errno(rawValue: EMFILE))
         }
-        let member = try NetworkDatagrams(endpoint, loop, core.context)
-        try member.socket.select(.read, signalling: event)
-        datagrams[event.index] = member
-        return member
+        do throws(SystemError) {
+            let member = try NetworkDatagrams(endpoint, loop, core.context)
+            try member.socket.select(.read, signalling: event)
+            datagrams[event.index] = member
+            return member
+        } catch {
+            event.close()
+            throw error
+        }
     }
 
     // The wait reports only the lowest one.

@@ -90,8 +90,8 @@ final class NetworkConnection: Connection {
         for _ in 0..<64 where demand.contains(.receive) { readable(state) }
     }
 
-    override func isReady(for demand: EchoState.Demand) -> Bool {
-        socket.ready(for: demand.pollEvents) != 0
+    override func isReady(for demand: EchoState.Demand, after silence: Duration) -> Bool {
+        socket.ready(for: demand.pollEvents) != 0 || socket.hasSent(within: silence)
     }
 
     override func apply(_ wanted: EchoState.Demand) {

@@ -200,8 +200,11 @@ final class OverlappedConnection: ServedConnection {
         let hasEnded =
             isPosted && !operation.isPending || isSecondPosted && second?.isPending == false
         perform(
-            unsafe echo.check(event, at: now, rules) { [loop, socket] demand in
-                hasEnded || loop.withSocket(socket) { $0.isReady(for: demand) } == true
+            unsafe echo.check(event, at: now, rules) { [loop, socket] demand, silence in
+                hasEnded
+                    || loop.withSocket(socket) {
+                        Socket.isReady($0.number, for: demand, after: silence)
+                    } == true
             },
             worker
         )

@@ -79,10 +79,15 @@ final class OverlappedWorker: GroupWorker {
         guard let event = events.makeEvent() else {
             throw SystemError(call: "WSACreateEvent", errno: Errno(rawValue: EMFILE))
         }
-        let member = try OverlappedDatagrams(endpoint, loop, core.context, .event(event))
-        datagrams[event.index] = member
-        hasDatagrams = true
-        return member
+        do throws(SystemError) {
+            let member = try OverlappedDatagrams(endpoint, loop, core.context, .event(event))
+            datagrams[event.index] = member
+            hasDatagrams = true
+            return member
+        } catch {
+            event.close()
+            throw error
+        }
     }
 
     private func begin(_ arrival: Arrival) {

@@ -29,10 +29,10 @@ struct BlockingEcho: ~Copyable {
         _ control: ClientThreads.Control
     ) {
         self.peer = peer
-        stream = BlockingSocket(socket: socket)
         self.context = context
         self.control = control
         worker = WorkerState(context)
+        stream = BlockingSocket(socket: socket, worker: worker)
         housekeeper = Housekeeper(context.rules)
         // A little longer than the rules' time, so that it has passed when they check.
         if let idle = context.rules.idleTimeout { bound(idle + .milliseconds(20)) }
@@ -67,12 +67,10 @@ struct BlockingEcho: ~Copyable {
 
     // Blocks.
     private mutating func transfer() {
-        worker.refreshTime()
         let sends = demand.contains(.send)
         apply(sends ? echo.writable(stream, worker) : echo.readable(stream, worker))
         guard demand == .receive, context.rules.idleTimeout != nil || demand.contains(.shutdownSend)
         else { return }
-        worker.refreshTime()
         check(.tick)
     }
 
@@ -87,7 +85,7 @@ struct BlockingEcho: ~Copyable {
     // Passes a time event to the rules.
     private mutating func check(_ event: EchoState.Event) {
         let number = stream.socket.number
-        apply(echo.check(event, worker) { isReady(number, for: $0) })
+        apply(echo.check(event, worker) { Socket.isReady(number, for: $0, after: $1) })
     }
 
     // For example while draining: wait for the socket or for the next moment of the rules,
@@ -109,20 +107,19 @@ struct BlockingEcho: ~Copyable {
 }
 
 /// A blocking socket whose calls end early when a signal arrives.
+///
+/// What a call has led to has happened when it returns, which may be long after it began.
 private struct BlockingSocket: ~Copyable, ByteStream {
     let socket: Socket
+    let worker: WorkerState
 
     func receive(into buffer: UnsafeMutableRawBufferPointer) -> Transfer {
-        unsafe socket.receiveInterruptible(into: buffer)
+        defer { worker.refreshTime() }
+        return unsafe socket.receiveInterruptible(into: buffer)
     }
 
     func send(_ buffer: UnsafeRawBufferPointer) -> Transfer {
-        unsafe socket.sendInterruptible(buffer)
+        defer { worker.refreshTime() }
+        return unsafe socket.sendInterruptible(buffer)
     }
-}
-
-// By number, because the rules ask while the echo itself is being changed.
-private func isReady(_ number: CInt, for demand: EchoState.Demand) -> Bool {
-    var entry = pollfd(fd: number, events: Int16(demand.pollEvents), revents: 0)
-    return unsafe poll(&entry, 1, 0) != 0
 }
