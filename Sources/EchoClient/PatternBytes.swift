@@ -81,14 +81,15 @@ package struct PatternBytes: Sendable {
         package var description: String { "connection \(connection), offset \(offset)" }
     }
 
-    /// Finds out where at least 15 bytes of a run with a seed came from.
+    /// Finds out where at least 16 bytes of a run with a seed came from.
     ///
     /// - Parameters:
     ///   - bytes: the misplaced bytes.
     ///   - seed: the run's seed.
     ///   - connections: how many connections the run has.
     ///   - length: the longest length of a connection's stream.
-    /// - Returns: where they came from; `nil` if they belong to no connection.
+    /// - Returns: where they came from; `nil` if they belong to no connection, or there are
+    ///   too few of them to tell.
     package static func origin(
         of bytes: [UInt8],
         seed: UInt64,
@@ -101,9 +102,13 @@ package struct PatternBytes: Sendable {
             let plain = SplitMix64.unmixed(word) ^ SplitMix64.mixed(seed)
             let connection = Int(plain >> 40)
             let offset = Int(plain & 0xFF_FFFF_FFFF) * 8 - shift
-            if connection < connections, offset < length, offset >= 0 {
-                return Origin(connection: connection, offset: offset)
-            }
+            guard connection < connections, offset < length, offset >= 0 else { continue }
+            // Any eight bytes may be those of some connection; the others tell.
+            let there = PatternBytes(seed: seed, connection: connection)
+            let known = bytes.prefix(16)
+            guard known.count >= 12, known == there.bytes(from: offset, count: known.count)[...]
+            else { continue }
+            return Origin(connection: connection, offset: offset)
         }
         return nil
     }

@@ -42,9 +42,6 @@ final class HTTPConnections {
     /// The known number of connections: those that have ended count until ``sweep()``.
     var count: Int { entries.count }
 
-    /// Whether the next connection is the last one allowed.
-    var isNearlyFull: Bool { entries.count + 1 >= limits.connections }
-
     /// Whether no further connection is allowed.
     var isFull: Bool { entries.count >= limits.connections }
 

@@ -91,8 +91,10 @@ final class HTTPService {
     }
 
     fileprivate func open(on base: OpaquePointer?) -> OpaquePointer? {
-        // Not after it: a new buffer looks like a freed one until evhttp has it.
-        if connections.isNearlyFull { connections.sweep() }
+        // A buffer that evhttp has freed waits for its descriptor's number, which may be that of
+        // the new connection, and would take bytes from it. Not after it: a new buffer looks like a
+        // freed one until evhttp has it.
+        connections.sweep()
         let buffer = unsafe connections.open(on: base)
         scheduleSweep()
         if connections.isFull {

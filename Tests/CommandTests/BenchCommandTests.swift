@@ -121,6 +121,22 @@ struct BenchCommandTests {
         #expect(exit == .code(0), "\(report)")
     }
 
+    @Test(arguments: [
+        "cd / && %", "X=1 %", "ulimit -n 100; %", "if true; then %; fi", "(%)", "exec %",
+    ])
+    func `a command may be whatever a shell takes`(_ form: String) async throws {
+        let program = try BuiltProduct.path(named: "echo")
+        let serve = "\(program) --model select --listen 127.0.0.1:PORT"
+        let command = form.replacing("%", with: serve)
+        let (report, exit) = try await bench(
+            ["--command", command, "--connections", "2"] + Self.round(of: "300ms")
+        )
+        #expect(exit == .code(0), "\(report)")
+        // Of the server, not of the shell that waits for it.
+        let costs = try #require(report.results[0].rounds.first?.server)
+        #expect(costs.userSeconds + costs.systemSeconds > 0.001)
+    }
+
     @Test func `a server that never answers has failed, 1`() async throws {
         let silent = try ThreadedEchoServer(.swallows)
         for flags in [[], ["--churn"], ["--rate", "100"]] {
@@ -232,7 +248,7 @@ struct BenchCommandTests {
             ["--target", "[::1]:7", "--target", "[::1]:8", "--pid", "1"],
             "there are 2 --target and 1 --pid: each target needs one, which may be none"
         ),
-        (["--pid", "nobody"], "it must be a number from 1 to 4194304, or none"),
+        (["--pid", "nobody"], "it must be a number from 1 to 4194304; or write none"),
         (["--command", "socat"], "it does not say where the server's port goes"),
     ])
     func `bad values are named, 64`(_ arguments: [String], _ reason: String) async throws {

@@ -13,12 +13,15 @@ struct ParseTests {
             ("1s", .seconds(1)), ("1.5s", .milliseconds(1500)), ("0.000001s", .microseconds(1)),
             ("2.25m", .seconds(135)), ("5m", .seconds(300)), ("24h", .seconds(86_400)),
             ("0.001ms", .microseconds(1)), ("007s", .seconds(7)), ("0h", .zero),
-            ("0.5us", .nanoseconds(500)), ("1.000000s", .seconds(1)), ("0.1m", .seconds(6)),
+            ("0.5us", .nanoseconds(500)), ("1.007us", .nanoseconds(1007)),
+            ("1.000000s", .seconds(1)), ("0.1m", .seconds(6)),
             ("876000h", .seconds(3_153_600_000)), ("3153600000s", .seconds(3_153_600_000)),
         ] as [(String, Duration)]
     )
     func `durations`(_ text: String, _ expected: Duration) throws {
         #expect(try Parse.duration(text) == expected)
+        // What is printed can be read again.
+        #expect(try Parse.duration(Quantity.text(expected)) == expected)
     }
 
     @Test(arguments: [

@@ -56,6 +56,33 @@ struct SettingsTests {
         #expect(settings.origins["listen"]?.name == "\(file.path):6")
     }
 
+    @Test func `each value of a repeated setting has its own line`() async throws {
+        let good = try TemporaryFile("listen = 5150\nworkers = 2\n\nlisten = unix:/tmp/a\n")
+        var serve = try ServeFlags.parse(["--config", good.path])
+        let settings = try Settings(completing: &serve, environment: [:])
+        let text = settings.text(serve)
+        for (value, line) in [("localhost:5150", 1), ("unix:/tmp/a", 4)] {
+            let expected = text.split(separator: "\n").first { $0.hasPrefix("listen = \(value)") }
+            #expect(expected?.hasSuffix(" # \(good.path):\(line)") == true, "\(text)")
+        }
+        let bad = try TemporaryFile("listen = 5150\nworkers = 2\n\nlisten = foo\n")
+        var other = try ServeFlags.parse(["--config", bad.path])
+        let error = #expect(throws: CommandError.self) {
+            _ = try Settings(completing: &other, environment: [:])
+        }
+        #expect(error?.message.hasPrefix("\(bad.path):4: The value 'foo' is ") == true)
+    }
+
+    @Test func `the name of a flag that turns something off is told what to write`() async throws {
+        let file = try TemporaryFile("no-loop-guard = true\n")
+        var serve = try ServeFlags.parse(["--config", file.path])
+        let error = #expect(throws: CommandError.self) {
+            _ = try Settings(completing: &serve, environment: [:])
+        }
+        let expected = "\(file.path):1: unknown key \"no-loop-guard\": write \"loop-guard = off\""
+        #expect(error?.message == expected)
+    }
+
     @Test func `every setting can be given in the file and in the environment`() async throws {
         let texts = [
             "listen": "127.0.0.1:1", "model": "select", "backend": "libevent", "workers": "2",

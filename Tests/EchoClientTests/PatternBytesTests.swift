@@ -43,5 +43,16 @@ import Testing
         #expect(
             PatternBytes.origin(of: other, seed: 862, connections: 8, length: 1 << 30) == nil
         )
+        // Each eight bytes are those of some place in so many streams.
+        let banner = Array("SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3\r\n".utf8)
+        for bytes in [banner, Array(repeating: 0, count: 64), Array(banner.prefix(8))] {
+            let origin = PatternBytes.origin(
+                of: bytes,
+                seed: 862,
+                connections: EchoStream.connectionLimit,
+                length: 1 << 43
+            )
+            #expect(origin == nil)
+        }
     }
 }

@@ -119,6 +119,19 @@ struct HTTPServerTests {
     }
 
     // They used to wait for the lifetime of 64 at a time.
+    /// Of a connection that has ended, nothing may take bytes from the next one.
+    @Test func `a long request right after another is answered`() async throws {
+        try await Self.withServer { address in
+            let cookie = String(repeating: "x", count: 7000)
+            for round in 0..<20 {
+                #expect(try await HTTPExchange("/", with: address).status == 200)
+                let long = "GET / HTTP/1.1\r\nHost: x\r\nCookie: \(cookie)\r\n\r\n"
+                let exchange = try await HTTPExchange(long, with: address)
+                try #require(exchange.status == 200, "round \(round)")
+            }
+        }
+    }
+
     @Test func `300 clients that drip headers do not keep a request away`() async throws {
         var limits = HTTPLimits.patient
         limits.grace = HTTPLimits().grace

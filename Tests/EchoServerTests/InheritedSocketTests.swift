@@ -179,7 +179,7 @@ struct InheritedSocketTests {
                 "is a Unix datagram socket; set ListenStream= in its socket unit"
             ),
             (AF_NETLINK, SOCK_DGRAM, "is a datagram socket, and not of UDP"),
-            (AF_UNIX, SOCK_SEQPACKET, "is neither a TCP socket nor a Unix stream socket"),
+            (AF_UNIX, SOCK_SEQPACKET, "is no TCP or UDP socket, and no Unix stream socket"),
         ]
         for (family, type, reason) in kinds {
             let number = try systemCall("socket") { socket(family, CInt(type.rawValue), 0) }

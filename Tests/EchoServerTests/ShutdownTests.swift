@@ -1,6 +1,7 @@
 import EchoServer
 import EchoSockets
 import EchoTestSupport
+import InMemoryLogging
 import Logging
 import Testing
 
@@ -63,7 +64,7 @@ struct ShutdownTests {
     @Test(arguments: [1e6, 9e17, 9.3e18, 1e19])
     func `a drain may be as long as a duration can be`(_ seconds: Double) async throws {
         await #expect(processExitsWith: .success) { [seconds = seconds as Double] in
-            var logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            var logger = Logger(label: "test") { _ in InMemoryLogHandler() }
             logger.logLevel = .trace
             var configuration = EchoServer.Configuration(listen: [.tcp("127.0.0.1", port: 0)])
             configuration.drainTimeout = .seconds(seconds)

@@ -38,8 +38,7 @@ struct BenchTarget {
         case .shell(let command, let isDatagram):
             let address = try Self.freeAddress(isDatagram: isDatagram)
             let text = command.replacing("PORT", with: String(address.port ?? 0))
-            let shell = ["/bin/sh", "-c", "exec \(text)"]
-            let child = try Self.start(shell, processors, keepsOutput: false)
+            let child = try Self.start(["/bin/sh", "-c", text], processors, keepsOutput: false)
             try waiting.await(address, isDatagram: isDatagram, child, server.name)
             self.address = address
             self.isDatagram = isDatagram
@@ -167,6 +166,7 @@ extension ChildProcess {
         // What a shell says: POSIX.1-2017, XCU 2.8.2.
         case .code(127): "has ended with exit code 127: there is no such command"
         case .code(126): "has ended with exit code 126: the command cannot be executed"
+        case .code(let code) where code > 128: "has ended by signal \(code - 128)"
         case .code(let code): "has ended with exit code \(code)"
         case .signal(let number): "has ended by signal \(number)"
         case .unknown: "has ended"

@@ -269,7 +269,8 @@ extension Logger.MetadataValue {
 extension Duration {
     /// Seconds with one decimal.
     fileprivate var tenths: DecimalNumber {
-        let tenths = nanoseconds / 100_000_000
+        // Rounded: what is left of a second is still one.
+        let tenths = (min(nanoseconds, .max - 50_000_000) + 50_000_000) / 100_000_000
         return DecimalNumber(description: "\(tenths / 10).\(tenths % 10)")
     }
 

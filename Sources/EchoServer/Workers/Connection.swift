@@ -157,6 +157,7 @@ extension Socket {
     ///   - number: the socket's descriptor.
     ///   - demand: what is demanded.
     ///   - silence: the time without other progress.
+    /// - Returns: whether the connection is not to be ended yet.
     static func isReady(
         _ number: CInt,
         for demand: EchoState.Demand,

@@ -38,7 +38,7 @@ package struct ListeningDescriptor: Sendable {
             [AF_INET, AF_INET6].contains(domain)
             ? protocols.contains(try Self.option(number, SO_PROTOCOL)) : false
         guard type == streamType, isTCP || domain == AF_UNIX else {
-            throw Objection(description: "is neither a TCP socket nor a Unix stream socket")
+            throw Objection(description: "is no TCP or UDP socket, and no Unix stream socket")
         }
         guard try Self.option(number, SO_ACCEPTCONN) == 1 else {
             throw Objection(

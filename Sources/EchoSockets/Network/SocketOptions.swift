@@ -78,6 +78,7 @@ extension Socket {
     /// - Parameters:
     ///   - number: the socket's descriptor.
     ///   - span: since when; what was sent at its very beginning does not count.
+    /// - Returns: whether it has; `false` for other sockets.
     package static func hasSent(_ number: CInt, within span: Duration) -> Bool {
         var information = tcp_info()
         var length = socklen_t(MemoryLayout<tcp_info>.size)

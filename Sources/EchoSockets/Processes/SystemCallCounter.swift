@@ -20,12 +20,13 @@ package struct SystemCallCounter: ~Copyable {
         }
     }
 
-    /// Begins to count the calls of a process's threads, and of those that they start.
+    /// Begins to count the calls of the threads of a process and its descendants, and of those that
+    /// they start.
     ///
     /// - Returns: `nil` where that is not possible.
     package init?(of pid: pid_t) {
         guard let tracepoint = Self.tracepoint else { return nil }
-        let threads = entries(in: "/proc/\(pid)/task").compactMap { CInt($0) }
+        let threads = Self.threads(of: pid)
         guard !threads.isEmpty, threads.count <= Self.threadLimit else { return nil }
         var counters: [Counter] = []
         for thread in threads {
@@ -37,6 +38,15 @@ package struct SystemCallCounter: ~Copyable {
             }
         }
         self.counters = counters
+    }
+
+    private static func threads(of pid: pid_t) -> [CInt] {
+        entries(in: "/proc/\(pid)/task").compactMap { CInt($0) }.flatMap { thread in
+            let children = KernelFile.text("/proc/\(pid)/task/\(thread)/children") ?? ""
+            return [thread]
+                + children.split(separator: " ").compactMap { pid_t($0) }
+                .flatMap(threads)
+        }
     }
 
     private static var tracepoint: UInt64? {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import EchoClient
+import EchoSockets
 
 /// How a measurement is made.
 struct BenchMeasuringOptions: ParsableArguments {
@@ -73,6 +74,17 @@ struct BenchMeasuringOptions: ParsableArguments {
         transform: Parse.count(1...1 << 53)
     )
     var seed: Int?
+
+    func validate() throws {
+        let allowed = Processors.allowed
+        guard !allowed.isEmpty else { return }
+        for (flag, list) in [("--server-cpus", serverCpus), ("--client-cpus", clientCpus)] {
+            let other = list?.values.first { !allowed.contains($0) }
+            guard let other else { continue }
+            let names = allowed.map { "\($0)" }.joined(separator: ", ")
+            throw ValidationError("\(flag) \(other): the processors of this process are \(names)")
+        }
+    }
 
     /// Has a measurement made so.
     func apply(to runner: inout BenchRunner) {

@@ -71,7 +71,7 @@ struct BenchServerOptions: ParsableArguments {
     private static func process(_ text: String) throws -> Int? {
         if text == "none" { return nil }
         guard let number = Parse.number(text), (1...4_194_304).contains(number) else {
-            throw ValidationError("it must be a number from 1 to 4194304, or none")
+            throw ValidationError("it must be a number from 1 to 4194304; or write none")
         }
         return number
     }

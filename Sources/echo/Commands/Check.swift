@@ -143,6 +143,9 @@ struct Check: ParsableCommand {
         if endpoint == nil, !list {
             throw ValidationError("Missing expected argument '<endpoint>'")
         }
+        if list, json || junit != nil {
+            throw ValidationError("--list excludes --json and --junit")
+        }
         if let endpoint, let other = only.first(where: { !applicable.contains($0) }) {
             let kind = endpoint.isDatagram ? "UDP" : "connections"
             throw ValidationError("the check \(other.rawValue) does not apply to \(kind)")

@@ -200,7 +200,7 @@ private struct Announcement {
     }
 
     func listening(on endpoints: [EchoServer.Endpoint]) {
-        for endpoint in endpoints { writer.write("listening on \(endpoint)") }
+        for endpoint in endpoints { writer.write("listening on \(endpoint)".escapedForLog) }
         writer.finish()
     }
 

@@ -22,6 +22,10 @@ enum Parse {
 
     /// A server to connect to, or to send datagrams to.
     static func clientEndpoint(_ text: String) throws -> Endpoint {
+        let port = text.hasPrefix("udp:") ? text.dropFirst(4) : text[...]
+        if port.hasPrefix(":"), number(String(port.dropFirst())) != nil {
+            throw ValidationError("the host is missing: write HOST\(port), or \(port.dropFirst())")
+        }
         let endpoint = try parsed(text)
         switch endpoint {
         case .tcp(let host, let port), .udp(let host, let port):
@@ -52,7 +56,7 @@ enum Parse {
             do {
                 return .on(try parse(text))
             } catch {
-                throw ValidationError("\(error), or \(word)")
+                throw ValidationError("\(error); or write \(word)")
             }
         }
     }
@@ -153,7 +157,7 @@ enum Parse {
         guard parts.count == 2 else { return .nanoseconds(nanoseconds) }
         guard let fraction = number(String(parts[1])), parts[1].count <= 6 else { return nil }
         let denominator = (0..<parts[1].count).reduce(1) { product, _ in product * 10 }
-        return .nanoseconds(nanoseconds + scale / denominator * fraction)
+        return .nanoseconds(nanoseconds + scale * fraction / denominator)
     }
 
     /// A number of bytes: a number, alone or with the unit B, KiB, MiB or GiB.

@@ -1,8 +1,14 @@
 /// Formats quantities as flags take them.
 enum Quantity {
-    /// A span of time in the largest unit that needs no fraction.
+    /// A span of time in the largest unit that needs no fraction, or in microseconds.
     static func text(_ duration: Duration) -> String {
         let (seconds, attoseconds) = duration.components
+        let nanoseconds = attoseconds / 1_000_000_000
+        guard nanoseconds % 1000 == 0 else {
+            let whole = seconds * 1_000_000 + nanoseconds / 1000
+            let digits = String(nanoseconds % 1000 + 1000).dropFirst()
+            return "\(whole).\(digits)us"
+        }
         let microseconds = attoseconds / 1_000_000_000_000
         guard microseconds == 0 else {
             let all = seconds * 1_000_000 + microseconds

@@ -13,6 +13,7 @@ enum PrometheusText {
     ///   - server: the server.
     ///   - process: what the process uses.
     ///   - shown: what earlier pages have shown.
+    /// - Returns: the page.
     static func page(
         _ server: EchoServer,
         _ process: ProcessStatus,

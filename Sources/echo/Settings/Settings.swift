@@ -28,6 +28,7 @@ struct Settings: Sendable {
     private(set) var origins: [String: Origin] = [:]
     /// Variables that look like settings but are not.
     private(set) var unknownVariables: [String] = []
+    private var file: SettingsFile?
 
     /// Completes the flags.
     ///
@@ -44,7 +45,9 @@ struct Settings: Sendable {
             EnvironmentVariablesProvider(environmentVariables: variables).prefixKeys(with: "echo")
         ]
         if let path = flags.settings.config ?? variables["ECHO_CONFIG"] {
-            providers.append(try Self.file(path))
+            let file = try Self.file(path)
+            self.file = file
+            providers.append(file)
         }
         try take(from: providers, into: &flags)
         try checkModel(flags)
@@ -80,17 +83,27 @@ struct Settings: Sendable {
             return
         }
         for (setting, values) in given {
-            guard let origin = origins[setting.key] else { continue }
-            do {
-                setting.take(&flags, try Self.parse([(setting, values)]))
-            } catch {
-                throw CommandError(
-                    exitCode: Exit.usage,
-                    // Escaped here: it may hold a value with the end of a line in it.
-                    message: "\(origin.name): \(ServeFlags.message(for: error).escapedForLog)"
-                )
+            for (value, place) in zip(values, places(of: setting, count: values.count)) {
+                do {
+                    _ = try Self.parse([(setting, [value])])
+                } catch {
+                    throw CommandError(
+                        exitCode: Exit.usage,
+                        // Escaped here: it may hold a value with the end of a line in it.
+                        message: "\(place): \(ServeFlags.message(for: error).escapedForLog)"
+                    )
+                }
             }
+            setting.take(&flags, try Self.parse([(setting, values)]))
         }
+    }
+
+    // Where each of the values of a setting comes from.
+    private func places(of setting: Setting, count: Int) -> [String] {
+        guard let origin = origins[setting.key] else { return [] }
+        let places = origin.level == .file ? file?.places(of: setting.key) ?? [] : []
+        return places.count == count
+            ? places : [String](repeating: origin.name, count: count)
     }
 
     private static func parse(
@@ -130,7 +143,7 @@ struct Settings: Sendable {
             exitCode: Exit.usage,
             // Escaped here: it may hold the end of a line.
             message: "\(place)The value '\(group.escapedForLog)' is invalid for "
-                + "'--socket-group <group>': there is no such group, or none"
+                + "'--socket-group <group>': there is no such group; or write none"
         )
     }
 
@@ -175,7 +188,8 @@ extension Settings {
         for variable in unknownVariables {
             var metadata: Logger.Metadata = ["variable": "\(variable)"]
             let names = Setting.all.map(\.variable) + ["ECHO_CONFIG"]
-            if let meant = Spelling.nearest(to: variable, in: names) {
+            let plain = variable.replacing("ECHO_NO_", with: "ECHO_", maxReplacements: 1)
+            if let meant = Spelling.nearest(to: plain, in: names) {
                 metadata["meant"] = "\(meant)"
             }
             logger.warning("unknown variable ignored", metadata: metadata)
@@ -186,15 +200,15 @@ extension Settings {
     func text(_ flags: ServeFlags) -> String {
         let lines = Setting.all.flatMap { setting -> [(String, String)] in
             let values = setting.values(flags)
-            guard let origin = origins[setting.key], !values.isEmpty else {
+            guard origins[setting.key] != nil, !values.isEmpty else {
                 // The effective number on this machine is printed as well.
                 let origin =
                     setting.key == "workers" ? "default, here \(Processors.available)" : "default"
                 return [("# \(setting.key) = \(setting.standard(flags))", origin)]
             }
-            return values.map { value in
+            return zip(values, places(of: setting, count: values.count)).map { value, place in
                 let needsQuotes = value.contains(" ") || value.contains("#")
-                return ("\(setting.key) = " + (needsQuotes ? "\"\(value)\"" : value), origin.name)
+                return ("\(setting.key) = " + (needsQuotes ? "\"\(value)\"" : value), place)
             }
         }
         let width = lines.map(\.0.count).max() ?? 0

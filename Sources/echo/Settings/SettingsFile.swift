@@ -16,8 +16,9 @@ struct SettingsFile: ConfigSnapshot, ConfigProvider {
     }
 
     private struct Entry {
-        let line: Int
-        var values: [String]
+        var values: [(line: Int, text: String)]
+
+        var line: Int { values[0].line }
     }
 
     /// The provider's name.
@@ -66,19 +67,22 @@ struct SettingsFile: ConfigSnapshot, ConfigProvider {
             throw LineFlaw(message: "unknown key \"\(key)\"" + suggestion(for: key))
         }
         guard let entry = entries[key] else {
-            entries[key] = Entry(line: line, values: [value])
+            entries[key] = Entry(values: [(line, value)])
             return
         }
         guard isRepeatable else {
             throw LineFlaw(message: "\"\(key)\" is already set in line \(entry.line)")
         }
-        entries[key]?.values.append(value)
+        entries[key]?.values.append((line, value))
     }
 
-    // `max_connections`, `--workers`, `ECHO_WORKERS`, `wrokers`.
+    // `max_connections`, `--workers`, `ECHO_WORKERS`, `wrokers`, `no-loop-guard`.
     private func suggestion(for key: String) -> String {
         var plain = key.lowercased().replacing("_", with: "-").drop { $0 == "-" }
         if plain.hasPrefix("echo-") { plain = plain.dropFirst("echo-".count) }
+        if plain.hasPrefix("no-"), keys[String(plain.dropFirst(3))] != nil {
+            return ": write \"\(plain.dropFirst(3)) = off\""
+        }
         let names = keys.keys.sorted()
         let meant =
             names.first { $0 == plain } ?? Spelling.nearest(to: String(plain), in: names)
@@ -130,12 +134,18 @@ struct SettingsFile: ConfigSnapshot, ConfigProvider {
         character == " " || character == "\t"
     }
 
+    /// Where each value of a key stands: file and line.
+    func places(of key: String) -> [String] {
+        entries[key]?.values.map { "\(path):\($0.line)" } ?? []
+    }
+
     func value(forKey key: AbsoluteConfigKey, type: ConfigType) throws -> LookupResult {
         let name = key.components.joined(separator: ".")
         guard let entry = entries[name] else { return LookupResult(encodedKey: name, value: nil) }
         let content =
             type == .stringArray
-            ? ConfigContent.stringArray(entry.values) : .string(entry.values.last ?? "")
+            ? ConfigContent.stringArray(entry.values.map(\.text))
+            : .string(entry.values.last?.text ?? "")
         return LookupResult(
             // Its position, which messages name.
             encodedKey: "\(path):\(entry.line)",

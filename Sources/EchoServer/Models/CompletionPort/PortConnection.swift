@@ -40,7 +40,8 @@ final class PortConnection: Sendable {
             let (now, rules) = (worker.now, worker.rules)
             let action =
                 isDraining
-                ? state.echo.check(.drain, at: now, rules) { _, _ in false } : state.echo.next(rules)
+                ? state.echo.check(.drain, at: now, rules) { _, _ in false }
+                : state.echo.next(rules)
             return Self.perform(action, &state, port, worker)
         }
     }
