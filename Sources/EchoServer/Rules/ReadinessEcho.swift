@@ -73,7 +73,7 @@ struct ReadinessEcho: ~Copyable {
         _ worker: WorkerState
     ) -> EchoState.Demand {
         let room = min(state.allowance(worker.rules), worker.bufferSize)
-        guard room > 0 else { return handle(.tick, worker) }
+        guard room > 0 else { return state.demand }
         if streak >= Self.longStreak, let demand = splice(stream, room, worker) { return demand }
         let buffer = unsafe UnsafeMutableRawBufferPointer(rebasing: worker.buffer[..<room])
         switch unsafe stream.receive(into: buffer) {
@@ -82,9 +82,7 @@ struct ReadinessEcho: ~Copyable {
             return unsafe echo(UnsafeRawBufferPointer(rebasing: buffer[..<count]), stream, worker)
         case .endOfStream: return handle(.endOfInput, worker)
         case .failed(let errno): return handle(.failed(errno), worker)
-        case .wouldBlock: return handle(.tick, worker)
-        // Says nothing about what there is to receive.
-        case .interrupted: return state.demand
+        case .wouldBlock, .interrupted: return state.demand
         }
     }
 
@@ -178,8 +176,7 @@ struct ReadinessEcho: ~Copyable {
                 demand = handle(.sent(count), worker)
                 if count == 0 { return demand }
             case .failed(let errno): return handle(.failed(errno), worker)
-            case .wouldBlock: return handle(.tick, worker)
-            case .interrupted, .endOfStream: return demand
+            case .wouldBlock, .interrupted, .endOfStream: return demand
             }
         }
         return demand

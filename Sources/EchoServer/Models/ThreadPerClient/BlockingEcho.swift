@@ -69,9 +69,7 @@ struct BlockingEcho: ~Copyable {
     private mutating func transfer() {
         let sends = demand.contains(.send)
         apply(sends ? echo.writable(stream, worker) : echo.readable(stream, worker))
-        guard demand == .receive, context.rules.idleTimeout != nil || demand.contains(.shutdownSend)
-        else { return }
-        check(.tick)
+        if context.rules.idleTimeout != nil, !demand.contains(.close) { check(.tick) }
     }
 
     private mutating func apply(_ demand: EchoState.Demand) {
@@ -84,8 +82,14 @@ struct BlockingEcho: ~Copyable {
 
     // Passes a time event to the rules.
     private mutating func check(_ event: EchoState.Event) {
-        let number = stream.socket.number
-        apply(echo.check(event, worker) { Socket.isReady(number, for: $0, after: $1) })
+        let (number, polls) = (stream.socket.number, polls)
+        apply(
+            echo.check(event, worker) { demand, silence in
+                // A thread that blocks in a send does not receive meanwhile.
+                let wanted = demand.contains(.send) && !polls ? .send : demand
+                return Socket.isReady(number, for: wanted, after: silence)
+            }
+        )
     }
 
     // For example while draining: wait for the socket or for the next moment of the rules,
