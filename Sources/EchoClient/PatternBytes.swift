@@ -81,7 +81,7 @@ package struct PatternBytes: Sendable {
         package var description: String { "connection \(connection), offset \(offset)" }
     }
 
-    /// Finds out where at least 16 bytes of a run with a seed came from.
+    /// Finds out where at least 15 bytes of a run with a seed came from.
     ///
     /// - Parameters:
     ///   - bytes: the misplaced bytes.

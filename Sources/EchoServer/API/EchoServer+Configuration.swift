@@ -53,7 +53,9 @@ extension EchoServer {
 
         /// Time without progress in either direction after which a connection is closed.
         ///
-        /// A server that was stopped or delayed first handles what has arrived meanwhile.
+        /// A server that was stopped or delayed first handles what has arrived meanwhile. Over TCP,
+        /// bytes that leave for a peer that reads slowly are progress, too, before there is room
+        /// for more in the socket.
         ///
         /// Greater than zero; `nil` (default): never.
         public var idleTimeout: Duration?
