@@ -85,7 +85,7 @@ package final class NetworkSocket: SelectableSocket {
         return withSocket { $0.wait(for: events, atMost: 0) } ?? 0
     }
 
-    /// Whether bytes have gone on to the peer lately; see ``Socket/hasSent(_:within:)``.
+    /// Whether bytes have gone on to the peer lately; see `Socket.hasSent`.
     package func hasSent(within span: Duration) -> Bool {
         withSocket { Socket.hasSent($0.number, within: span) } ?? false
     }

@@ -6,7 +6,8 @@ extension EchoServer {
     /// Accepts the connections already queued and no more, keeps echoing what arrives, and ends
     /// each connection when it becomes quiet. In the last quarter of the timeout, a second at most,
     /// nothing more is read and pending bytes are delivered. When the timeout has passed, remaining
-    /// connections are reset. Every byte received is returned to a peer that reads it in time.
+    /// connections are closed, with a reset if they are owed bytes. Every byte received is returned
+    /// to a peer that reads it in time.
     ///
     /// Called again, or while another call is waiting, it can only bring the end forward. Never
     /// throws. On a server that was not started it makes starting impossible, and it ends a start

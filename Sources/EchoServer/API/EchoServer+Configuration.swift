@@ -23,8 +23,8 @@ extension EchoServer {
         /// Threads that serve connections, for ``IOModel/completionPort``; the model determines the
         /// number for the others.
         ///
-        /// At least 1; `nil` (default): one per processor available to the process, by its affinity
-        /// mask and the quota of its control group.
+        /// From 1 to 1024; `nil` (default): one per processor available to the process, by its
+        /// affinity mask and the quota of its control group.
         public var workers: Int?
 
         /// Maximum number of concurrent connections.
@@ -62,8 +62,9 @@ extension EchoServer {
 
         /// Silence after which the kernel probes a TCP peer.
         ///
-        /// It probes three times, a third of this time apart. Without an answer the connection is
-        /// closed as ``CloseReason/peerLost``, after twice this time in total. A peer that
+        /// It probes three times, a third of this time apart, in whole seconds, rounded up. Without
+        /// an answer the connection is closed as ``CloseReason/peerLost``, after twice this time in
+        /// total, or up to two seconds more: 4 s for 1 s. A peer that
         /// acknowledges no pending bytes for that long, or keeps its window closed for that long
         /// because it does not read, counts as lost as well. Both are socket options
         /// (`SO_KEEPALIVE`, `TCP_USER_TIMEOUT`, tcp(7)) and cost the server no CPU.
@@ -76,7 +77,10 @@ extension EchoServer {
         ///
         /// From 64 to 16 MiB; default 64 KiB.
         ///
-        /// Each worker has one buffer of this size.
+        /// Each serving thread has a buffer of this size. With the models on the proactor, buffers
+        /// are not larger than ``pendingLimit``, and a thread of ``IOModel/overlapped`` or
+        /// ``IOModel/overlappedRoutine`` has one for each receive that is being handled, and keeps
+        /// 64.
         public var receiveBufferSize: Int
 
         /// The kernel's receive buffer per TCP connection, in bytes (`SO_RCVBUF`, socket(7)).
@@ -154,10 +158,11 @@ extension EchoServer {
         /// answers each answer, and so on for ever (CVE-2024-2169).
         ///
         /// These are datagrams from ports below 1024, from ports that the server listens on itself,
-        /// more than ``datagramRate`` from one source, and identical ones that keep coming from one
-        /// source less than 0.75 s apart: of these one is dropped after half a second, and then one
-        /// in 128. Without a guard, one forged datagram can keep two servers busy until one of them
-        /// is stopped. Default: `true`.
+        /// more than ``datagramRate`` from one source, and identical ones (of the same length, with
+        /// the same first and last 128 bytes) that keep coming from one source less than 0.75 s
+        /// apart: of these one is dropped after half a second, and then one in 128. Without a
+        /// guard, one forged datagram can keep two servers busy until one of them is stopped.
+        /// Default: `true`.
         public var loopGuard: Bool
 
         /// The most datagrams per second that are answered to one source, an IPv4 address or an

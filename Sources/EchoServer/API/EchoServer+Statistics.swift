@@ -82,7 +82,7 @@ extension EchoServer {
         case idleTimeout = "idle-timeout"
         /// The server shut down, and everything had been delivered.
         case drained
-        /// The server shut down before everything was delivered.
+        /// The server shut down before the connection had become quiet.
         case aborted
     }
 }

@@ -34,7 +34,8 @@ extension EchoServer.Configuration {
         }
     }
 
-    /// Checks every value.
+    /// Checks every value, but not whether there is anything to listen on, as
+    /// ``EchoServer/start()`` does.
     ///
     /// - Throws: ``EchoServer/Failure`` that names the first setting out of range, its value and
     ///   the range.
