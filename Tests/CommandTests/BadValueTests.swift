@@ -122,7 +122,7 @@ struct BadValueTests {
         (["check", "localhost"], ": the port is missing: write localhost:PORT"),
         (["client", ":5"], ": the host is missing: write HOST:5, or 5"),
         (["ping", "udp::5"], ": the host is missing: write HOST:5, or 5"),
-        (["--listen", "unix:/tmp/a\tb"], ": the path contains a control character"),
+        (["--listen", "unix:/tmp/a\nb"], ": the path contains a line break"),
         (["check", "--list", "--json"], "--list excludes --json and --junit"),
         (["check", "--list", "--junit", "/dev/null"], "--list excludes --json and --junit"),
         (["bench", "--server-cpus", "65535"], "--server-cpus 65535: the processors of this "),

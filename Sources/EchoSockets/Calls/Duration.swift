@@ -21,12 +21,17 @@ extension Duration {
 
     /// Whole nanoseconds, clamped to what fits.
     package var nanoseconds: Int64 {
-        if self >= .longest { return .max }
-        if self <= .zero - .longest { return .min }
+        if self > .longest { return .max }
+        if self < .zero - .longest { return .min }
         let (seconds, attoseconds) = components
         return seconds &* 1_000_000_000 &+ attoseconds / 1_000_000_000
     }
 
-    // Of whole seconds whose nanoseconds fit; `components` traps far beyond.
-    private static var longest: Duration { .seconds(9_223_372_036) }
+    // Its nanoseconds still fit; `components` traps far beyond.
+    private static var longest: Duration {
+        Duration(
+            secondsComponent: 9_223_372_036,
+            attosecondsComponent: 854_775_807_000_000_000
+        )
+    }
 }
