@@ -28,10 +28,5 @@ extension Duration {
     }
 
     // Its nanoseconds still fit; `components` traps far beyond.
-    private static var longest: Duration {
-        Duration(
-            secondsComponent: 9_223_372_036,
-            attosecondsComponent: 854_775_807_000_000_000
-        )
-    }
+    private static var longest: Duration { .nanoseconds(Int64.max) }
 }
